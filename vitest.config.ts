@@ -1,0 +1,22 @@
+import { defineConfig } from "vitest/config";
+import { suites } from "./scripts/tests/suites.js";
+
+/**
+ * One project a suite. Suites that only compute run their files side by side; those that load programs into the kernel
+ * share it, and run one file at a time, each in a process of its own (an addon cannot be unloaded from a thread).
+ */
+export default defineConfig({
+  test: {
+    projects: suites.map(({ name, needsRoot }) => ({
+      test: {
+        name,
+        include: [`test/${name}/**/*.test.ts`],
+        setupFiles: name === "property" ? ["test/support/property-seed.ts"] : [],
+        pool: "forks" as const,
+        fileParallelism: !needsRoot,
+        testTimeout: needsRoot ? 120_000 : 60_000,
+        hookTimeout: needsRoot ? 120_000 : 60_000,
+      },
+    })),
+  },
+});
