@@ -1,0 +1,85 @@
+import { type Label, parseLabel } from "./labels.js";
+
+/** A security identity, 24 bits on the wire (the VNI of the overlay) and 32 in maps: bits 24–31 are its scope. */
+export type NumericIdentity = number;
+
+export interface ReservedIdentity {
+  readonly id: NumericIdentity;
+  /** As upstream prints it without `reserved:`. */
+  readonly name: string;
+  readonly labels: readonly Label[];
+}
+
+function reserved(id: NumericIdentity, name: string, ...labels: string[]): ReservedIdentity {
+  const texts = labels.length === 0 ? [name] : labels;
+  return { id, name, labels: texts.map((text) => parseLabel(`reserved:${text}`)) };
+}
+
+/** Upstream's reserved identities (pkg/identity/numericidentity.go), by number. 9 and 10 are used in dual-stack clusters only. */
+export const reservedIdentities: readonly ReservedIdentity[] = [
+  reserved(0, "unknown"),
+  reserved(1, "host"),
+  reserved(2, "world"),
+  reserved(3, "unmanaged"),
+  reserved(4, "health"),
+  reserved(5, "init"),
+  reserved(6, "remote-node"),
+  reserved(7, "kube-apiserver", "kube-apiserver", "remote-node"),
+  reserved(8, "ingress"),
+  reserved(9, "world-ipv4"),
+  reserved(10, "world-ipv6"),
+];
+
+/** The reserved identities that the datapath names. */
+export const ReservedId = {
+  unknown: 0,
+  host: 1,
+  world: 2,
+  unmanaged: 3,
+  health: 4,
+  init: 5,
+  remoteNode: 6,
+  kubeApiserver: 7,
+  ingress: 8,
+} as const;
+
+/** Where an identity means something: everywhere, in one cluster, on one node. */
+export type IdentityScope = "reserved" | "user-reserved" | "cluster" | "local" | "remote-node";
+
+const SCOPE_SHIFT = 24;
+/** Cluster ids take the 8 bits above the 16 of an identity of theirs (max-connected-clusters 255). */
+const CLUSTER_SHIFT = 16;
+const MIN_ALLOCATED = 256;
+
+export function identityScope(id: NumericIdentity): IdentityScope {
+  const scope = id >>> SCOPE_SHIFT;
+  if (scope === 1) return "local";
+  if (scope === 2) return "remote-node";
+  if (id < 128) return "reserved";
+  return id < MIN_ALLOCATED ? "user-reserved" : "cluster";
+}
+
+/** Identities that a cluster may allocate: 256…65535 without a cluster id, else all 65,536 below its id: nothing is reserved there. */
+export function identityRange(clusterId: number): { readonly min: NumericIdentity; readonly max: NumericIdentity } {
+  const base = clusterId << CLUSTER_SHIFT;
+  return { min: clusterId === 0 ? MIN_ALLOCATED : base, max: base + 0xffff };
+}
+
+export function reservedIdentity(id: NumericIdentity): ReservedIdentity | undefined {
+  return reservedIdentities[id];
+}
+
+/** The name of a reserved identity, else the number. */
+export function formatIdentity(id: NumericIdentity): string {
+  return reservedIdentity(id)?.name ?? String(id);
+}
+
+/** A number, or the name of a reserved identity with or without `reserved:`. Undefined for anything else. */
+export function parseIdentity(text: string): NumericIdentity | undefined {
+  const name = text.startsWith("reserved:") ? text.slice("reserved:".length) : text;
+  const known = reservedIdentities.find((identity) => identity.name === name);
+  if (known !== undefined) return known.id;
+  if (!/^\d{1,10}$/.test(text)) return undefined;
+  const id = Number(text);
+  return id <= 0xffff_ffff ? id : undefined;
+}

@@ -1,0 +1,44 @@
+/** How the reading of one node ended. */
+export interface NodeListStatus {
+  readonly name: string;
+  readonly state: "complete" | "partial" | "missing";
+  /** Why it is not complete. */
+  readonly reason?: string | undefined;
+  readonly rowsRead: number;
+  /** How often the reader had to start a map again because its cursor's key vanished. */
+  readonly restarts: number;
+}
+
+/** Whether a list is whole; printed after it (design: completeness stands in `status` after `items`). */
+export interface ListStatus {
+  readonly state: "complete" | "partial";
+  readonly reason?: string | undefined;
+  /** Rows read before filters. */
+  readonly rowsRead: number;
+  readonly restarts: number;
+  readonly nodes: readonly NodeListStatus[];
+  /** How many kernel maps the rows came from; upstream's conntrack list prints an empty line after each. */
+  readonly mapsRead?: number | undefined;
+  /** What could not be decided, e.g. fields that differ between the releases that remain. */
+  readonly notes?: readonly string[] | undefined;
+}
+
+/** One status out of the nodes' own. */
+export function summarizeNodeStatuses(
+  nodes: readonly NodeListStatus[],
+  extra: { readonly mapsRead?: number; readonly notes?: readonly string[] } = {},
+): ListStatus {
+  const bad = nodes.filter((node) => node.state !== "complete");
+  const sum = (value: (node: NodeListStatus) => number): number =>
+    nodes.reduce((total, node) => total + value(node), 0);
+  const reason = bad.map((node) => `${node.name}: ${node.reason ?? node.state}`).join("; ");
+  return {
+    state: bad.length === 0 ? "complete" : "partial",
+    ...(bad.length === 0 ? {} : { reason }),
+    rowsRead: sum((node) => node.rowsRead),
+    restarts: sum((node) => node.restarts),
+    nodes,
+    ...(extra.mapsRead === undefined ? {} : { mapsRead: extra.mapsRead }),
+    ...(extra.notes === undefined || extra.notes.length === 0 ? {} : { notes: extra.notes }),
+  };
+}

@@ -1,0 +1,122 @@
+import type {
+  CtDirection,
+  CtMap,
+  CtRow,
+  CtState,
+  FeatureRow,
+  IpcacheRow,
+  LbBackendRow,
+  LbServiceRow,
+  LocalEndpointRow,
+  MapFillRow,
+  MetricRow,
+  NodeIdRow,
+  PolicyRow,
+  RevNatRow,
+  SockRevNatRow,
+  TunnelRow,
+} from "./rows.js";
+import type { SocketRow } from "./sockets.js";
+import type { LinkRow } from "./status-report.js";
+
+/** What a node session can be asked for: reader name → request and row. Everything here can cross a byte stream. */
+export interface ReaderCatalogue {
+  readonly conntrack: { readonly request: ConntrackRequest; readonly row: CtRow };
+  readonly "lb-services": { readonly request: FilteredRequest; readonly row: LbServiceRow };
+  readonly "lb-backends": { readonly request: FilteredRequest; readonly row: LbBackendRow };
+  readonly "lb-reverse-nat": { readonly request: FilteredRequest; readonly row: RevNatRow };
+  readonly "socket-reverse-nat": { readonly request: FilteredRequest; readonly row: SockRevNatRow };
+  readonly ipcache: { readonly request: IpcacheRequest; readonly row: IpcacheRow };
+  readonly "local-endpoints": { readonly request: FilteredRequest; readonly row: LocalEndpointRow };
+  readonly tunnels: { readonly request: FilteredRequest; readonly row: TunnelRow };
+  readonly metrics: { readonly request: FilteredRequest; readonly row: MetricRow };
+  readonly policy: { readonly request: PolicyRequest; readonly row: PolicyRow };
+  readonly "node-ids": { readonly request: FilteredRequest; readonly row: NodeIdRow };
+  readonly maps: { readonly request: MapsRequest; readonly row: MapFillRow };
+  readonly features: { readonly request: Readonly<Record<string, never>>; readonly row: FeatureRow };
+  readonly links: { readonly request: Readonly<Record<string, never>>; readonly row: LinkRow };
+  readonly sockets: { readonly request: SocketsRequest; readonly row: SocketRow };
+}
+
+export type ReaderName = keyof ReaderCatalogue;
+export type ReaderRequest<Name extends ReaderName> = ReaderCatalogue[Name]["request"];
+export type ReaderRow<Name extends ReaderName> = ReaderCatalogue[Name]["row"];
+
+/**
+ * What rows shall pass: every field that is set must hold, within a field any value may. Applied on the node, so that
+ * only wanted rows travel; selectors are resolved to addresses before.
+ */
+export interface RowFilter {
+  /** Canonical texts of addresses; one of the row's addresses must be among them. */
+  readonly addresses?: readonly string[] | undefined;
+  /** Canonical `address:port` texts of frontends and backends; one of the row's ends must be among them. */
+  readonly transportAddresses?: readonly string[] | undefined;
+  /** IP protocol numbers. */
+  readonly protocols?: readonly number[] | undefined;
+  /** Either end's port. */
+  readonly ports?: readonly number[] | undefined;
+  readonly identities?: readonly number[] | undefined;
+  readonly states?: readonly CtState[] | undefined;
+  readonly directions?: readonly string[] | undefined;
+}
+
+export interface FilteredRequest {
+  readonly filter?: RowFilter | undefined;
+}
+
+export interface ConntrackRequest extends FilteredRequest {
+  /** Default: every conntrack map that the node has. */
+  readonly maps?: readonly CtMap[] | undefined;
+  readonly directions?: readonly CtDirection[] | undefined;
+}
+
+export interface IpcacheRequest extends FilteredRequest {
+  /** Canonical address text: only the longest prefix that holds it, as the datapath would look it up. */
+  readonly lookup?: string | undefined;
+}
+
+export interface PolicyRequest extends FilteredRequest {
+  /** Default: every endpoint of the node. */
+  readonly endpointIds?: readonly number[] | undefined;
+}
+
+export interface MapsRequest {
+  /** Only maps whose pin name contains this. */
+  readonly nameContains?: string | undefined;
+  /** Count the entries of each map, which reads its keys. */
+  readonly countEntries: boolean;
+}
+
+export interface SocketsRequest {
+  /** Canonical texts of pod addresses whose network namespaces are looked into; host namespace excluded. */
+  readonly addresses: readonly string[];
+}
+
+/** Batches of rows; returns how the stream ended. */
+export type RowStream<Row> = AsyncGenerator<readonly Row[], Completeness>;
+
+/** What is true of a node while its session lasts. */
+export interface NodeFacts {
+  readonly name: string;
+  /** `uname -r` */
+  readonly kernelRelease: string;
+  /** Mount point of the BPF file system, as this process sees it. */
+  readonly bpffs: string;
+  /** CLOCK_MONOTONIC of the node when the session was opened: conntrack times are relative to it. */
+  readonly monotonicSeconds: number;
+}
+
+/** How a stream ended. */
+export interface Completeness {
+  readonly state: "complete" | "partial";
+  /** Why it is partial. */
+  readonly reason?: string;
+  /** Entries read before filters. */
+  readonly rowsRead: number;
+  /** How often a reader had to start a map again because its cursor's key vanished. */
+  readonly restarts: number;
+  /** How many kernel maps were read. */
+  readonly mapsRead: number;
+  /** What could not be decided while reading, in words for the footer. */
+  readonly notes?: readonly string[];
+}
