@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Traffic for the benchmarks: one static binary, so that it runs in any namespace. The modes are netperf's, by name and
+ * by what is on the wire; each has a server process and a port of its own, so that a server is a plain blocking loop and
+ * costs as little as it can beside what is measured.
+ */
+#ifndef CTS_BENCH_H
+#define CTS_BENCH_H
+
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum bench_mode {
+	BENCH_TCP_CRR, /* connect, 1 byte there, 1 byte back, the server closes first */
+	BENCH_TCP_RR,  /* 1 byte there, 1 byte back on one connection */
+	BENCH_STREAM,  /* as many bytes as fit, one way */
+	BENCH_UDP_RR,  /* 1 byte there, 1 byte back, a lost one is asked again */
+	BENCH_MODES,
+};
+
+/* The server of mode M listens on the first port + M. */
+static const char *const bench_mode_names[BENCH_MODES] = {"TCP_CRR", "TCP_RR", "STREAM", "UDP_RR"};
+
+struct bench_options {
+	struct in_addr address;
+	uint16_t port; /* server: the first one; client: the one to dial */
+	enum bench_mode mode;
+	double seconds; /* client: how long; server: 0 or how long at most */
+	int cpu;	/* -1: wherever the scheduler likes */
+};
+
+#define BENCH_STREAM_CHUNK_BYTES (128 * 1024)
+
+int bench_serve(const struct bench_options *options);
+int bench_drive(const struct bench_options *options);
+
+/* Bounds every blocking call on the socket: a lost packet must not hang a run. */
+void bench_set_timeout(int fd, int seconds);
+void bench_set_nodelay(int fd);
+void bench_pin(int cpu);
+
+static inline void __attribute__((noreturn)) bench_die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+#endif

@@ -1,0 +1,150 @@
+#include "bpf_link.h"
+
+#include <bpf/bpf.h>
+
+#include <cstring>
+#include <vector>
+
+#include "kernel_abi.h"
+
+namespace cts {
+
+namespace {
+constexpr uint32_t kLinkRawTracepoint = 1;
+constexpr uint32_t kLinkCgroup = 3;
+constexpr uint32_t kLinkXdp = 6;
+constexpr uint32_t kLinkTcx = 11;
+constexpr uint32_t kLinkNetkit = 13;
+}  // namespace
+
+Napi::Function BpfLink::Define(Napi::Env env) {
+  return DefineClass(env, "BpfLink",
+                     {
+                         InstanceMethod<&BpfLink::AttachDevice>("attachDevice"),
+                         InstanceMethod<&BpfLink::AttachCgroup>("attachCgroup"),
+                         InstanceMethod<&BpfLink::AttachRawTracepoint>("attachRawTracepoint"),
+                         InstanceMethod<&BpfLink::OpenPinned>("openPinned"),
+                         InstanceMethod<&BpfLink::OpenById>("openById"),
+                         InstanceMethod<&BpfLink::Fd>("fd"),
+                         InstanceMethod<&BpfLink::Info>("info"),
+                         InstanceMethod<&BpfLink::Update>("update"),
+                         InstanceMethod<&BpfLink::Detach>("detach"),
+                         InstanceMethod<&BpfLink::Pin>("pin"),
+                         InstanceMethod<&BpfLink::Close>("close"),
+                     });
+}
+
+BpfLink::BpfLink(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BpfLink>(info) {}
+
+// attachDevice(programFd, ifindex, attachType, flags, relative, expectedRevision): tcx, netkit and XDP. By the raw call,
+// because libbpf 1.1 knows neither relative positions nor revisions.
+Napi::Value BpfLink::AttachDevice(const Napi::CallbackInfo& info) {
+  LinkCreateAttr attr = {};
+  attr.prog_fd = U32(info[0]);
+  attr.target = U32(info[1]);
+  attr.attach_type = U32(info[2]);
+  attr.flags = U32(info[3]);
+  attr.relative = U32(info[4]);
+  attr.expected_revision = U64(info[5]);
+  return Status(info.Env(), fd_.Take(BpfSyscall(BPF_LINK_CREATE, &attr)));
+}
+
+// attachCgroup(programFd, cgroupPath, attachType)
+Napi::Value BpfLink::AttachCgroup(const Napi::CallbackInfo& info) {
+  UniqueFd cgroup(open(Str(info[1]).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (cgroup.get() < 0) return Status(info.Env(), -errno);
+  LinkCreateAttr attr = {};
+  attr.prog_fd = U32(info[0]);
+  attr.target = static_cast<uint32_t>(cgroup.get());
+  attr.attach_type = U32(info[2]);
+  return Status(info.Env(), fd_.Take(BpfSyscall(BPF_LINK_CREATE, &attr)));
+}
+
+// attachRawTracepoint(programFd, name)
+Napi::Value BpfLink::AttachRawTracepoint(const Napi::CallbackInfo& info) {
+  return Status(info.Env(), fd_.Take(bpf_raw_tracepoint_open(Str(info[1]).c_str(), I32(info[0]))));
+}
+
+Napi::Value BpfLink::OpenPinned(const Napi::CallbackInfo& info) {
+  return Status(info.Env(), fd_.Take(RequireKind(bpf_obj_get(Str(info[0]).c_str()), "link")));
+}
+
+Napi::Value BpfLink::OpenById(const Napi::CallbackInfo& info) {
+  return Status(info.Env(), fd_.Take(bpf_link_get_fd_by_id(U32(info[0]))));
+}
+
+Napi::Value BpfLink::Fd(const Napi::CallbackInfo& info) { return Status(info.Env(), fd_.get()); }
+
+Napi::Value BpfLink::Info(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  char tracepoint[128] = {};
+  LinkInfo link = {};
+  uint32_t length = sizeof(link);
+  int rc = bpf_obj_get_info_by_fd(fd_.get(), &link, &length);
+  if (rc < 0) return Status(env, rc);
+  if (link.type == kLinkRawTracepoint) {  // the kernel wants to be told where the name shall go
+    link = {};
+    link.raw_tracepoint.name = PointerField(tracepoint);
+    link.raw_tracepoint.name_length = sizeof(tracepoint);
+    length = sizeof(link);
+    rc = bpf_obj_get_info_by_fd(fd_.get(), &link, &length);
+    if (rc < 0) return Status(env, rc);
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("id", Napi::Number::New(env, link.id));
+  out.Set("type", Napi::Number::New(env, link.type));
+  out.Set("programId", Napi::Number::New(env, link.prog_id));
+  if (link.type == kLinkTcx || link.type == kLinkNetkit || link.type == kLinkXdp) {
+    out.Set("ifindex", Napi::Number::New(env, link.device.ifindex));
+    if (link.type != kLinkXdp) out.Set("attachType", Napi::Number::New(env, link.device.attach_type));
+  } else if (link.type == kLinkCgroup) {
+    out.Set("cgroupId", BigUint(env, link.cgroup.cgroup_id));
+    out.Set("attachType", Napi::Number::New(env, link.cgroup.attach_type));
+  } else if (link.type == kLinkRawTracepoint) {
+    out.Set("tracepoint", Napi::String::New(env, tracepoint));
+  }
+  return out;
+}
+
+// update(programFd): the kernel swaps the program between two packets
+Napi::Value BpfLink::Update(const Napi::CallbackInfo& info) {
+  return Status(info.Env(), bpf_link_update(fd_.get(), I32(info[0]), nullptr));
+}
+
+Napi::Value BpfLink::Detach(const Napi::CallbackInfo& info) { return Status(info.Env(), bpf_link_detach(fd_.get())); }
+
+Napi::Value BpfLink::Pin(const Napi::CallbackInfo& info) {
+  return Status(info.Env(), bpf_obj_pin(fd_.get(), Str(info[0]).c_str()));
+}
+
+void BpfLink::Close(const Napi::CallbackInfo&) { fd_.Reset(); }
+
+Napi::Value QueryHook(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  constexpr uint32_t kRoom = 64;  // BPF_MPROG_MAX and BPF_CGROUP_MAX_PROGS are both 64
+  std::vector<uint32_t> programs(kRoom);
+  std::vector<uint32_t> links(kRoom);
+  ProgQueryAttr attr = {};
+  attr.target = U32(info[0]);
+  attr.attach_type = U32(info[1]);
+  attr.query_flags = U32(info[2]);
+  attr.count = kRoom;
+  attr.prog_ids = PointerField(programs.data());
+  const bool is_device = info[3].ToBoolean();
+  if (is_device) attr.link_ids = PointerField(links.data());
+  int rc = BpfSyscall(BPF_PROG_QUERY, &attr);
+  if (rc < 0) return Status(env, rc);
+  Napi::Array program_ids = Napi::Array::New(env, attr.count);
+  Napi::Array link_ids = Napi::Array::New(env, attr.count);
+  for (uint32_t i = 0; i < attr.count; i++) {
+    program_ids.Set(i, Napi::Number::New(env, programs[i]));
+    link_ids.Set(i, Napi::Number::New(env, links[i]));
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("revision", BigUint(env, attr.revision));
+  out.Set("programIds", program_ids);
+  out.Set("linkIds", link_ids);
+  return out;
+}
+
+}  // namespace cts

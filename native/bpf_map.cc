@@ -1,0 +1,145 @@
+#include "bpf_map.h"
+
+#include <bpf/bpf.h>
+
+#include <cstring>
+
+namespace cts {
+
+Napi::Function BpfMap::Define(Napi::Env env) {
+  return DefineClass(env, "BpfMap",
+                     {
+                         InstanceMethod<&BpfMap::Create>("create"),
+                         InstanceMethod<&BpfMap::OpenPinned>("openPinned"),
+                         InstanceMethod<&BpfMap::OpenById>("openById"),
+                         InstanceMethod<&BpfMap::Adopt>("adopt"),
+                         InstanceMethod<&BpfMap::Fd>("fd"),
+                         InstanceMethod<&BpfMap::Info>("info"),
+                         InstanceMethod<&BpfMap::Lookup>("lookup"),
+                         InstanceMethod<&BpfMap::Update>("update"),
+                         InstanceMethod<&BpfMap::Delete>("delete"),
+                         InstanceMethod<&BpfMap::NextKey>("nextKey"),
+                         InstanceMethod<&BpfMap::LookupBatch>("lookupBatch"),
+                         InstanceMethod<&BpfMap::UpdateBatch>("updateBatch"),
+                         InstanceMethod<&BpfMap::DeleteBatch>("deleteBatch"),
+                         InstanceMethod<&BpfMap::Pin>("pin"),
+                         InstanceMethod<&BpfMap::Freeze>("freeze"),
+                         InstanceMethod<&BpfMap::Close>("close"),
+                     });
+}
+
+BpfMap::BpfMap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BpfMap>(info) {}
+
+// create(type, name, keySize, valueSize, maxEntries, flags, innerMapFd or -1)
+Napi::Value BpfMap::Create(const Napi::CallbackInfo& info) {
+  LIBBPF_OPTS(bpf_map_create_opts, opts);
+  opts.map_flags = U32(info[5]);
+  int inner_fd = I32(info[6]);
+  if (inner_fd >= 0) opts.inner_map_fd = static_cast<uint32_t>(inner_fd);
+  const std::string name = Str(info[1]);
+  auto type = static_cast<enum bpf_map_type>(U32(info[0]));
+  return Status(info.Env(),
+                fd_.Take(bpf_map_create(type, name.c_str(), U32(info[2]), U32(info[3]), U32(info[4]), &opts)));
+}
+
+// openPinned(path, openFlags)
+Napi::Value BpfMap::OpenPinned(const Napi::CallbackInfo& info) {
+  LIBBPF_OPTS(bpf_obj_get_opts, opts);
+  opts.file_flags = U32(info[1]);
+  return Status(info.Env(), fd_.Take(RequireKind(bpf_obj_get_opts(Str(info[0]).c_str(), &opts), "bpf-map")));
+}
+
+// openById(id, openFlags)
+Napi::Value BpfMap::OpenById(const Napi::CallbackInfo& info) {
+  LIBBPF_OPTS(bpf_get_fd_by_id_opts, opts);
+  opts.open_flags = U32(info[1]);
+  return Status(info.Env(), fd_.Take(bpf_map_get_fd_by_id_opts(U32(info[0]), &opts)));
+}
+
+// adopt(fd): takes over a descriptor that another call of the addon handed out
+Napi::Value BpfMap::Adopt(const Napi::CallbackInfo& info) { return Status(info.Env(), fd_.Take(I32(info[0]))); }
+
+Napi::Value BpfMap::Fd(const Napi::CallbackInfo& info) { return Status(info.Env(), fd_.get()); }
+
+Napi::Value BpfMap::Info(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  struct bpf_map_info map = {};
+  uint32_t length = sizeof(map);
+  int rc = bpf_obj_get_info_by_fd(fd_.get(), &map, &length);
+  if (rc < 0) return Status(env, rc);
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("id", Napi::Number::New(env, map.id));
+  out.Set("type", Napi::Number::New(env, map.type));
+  out.Set("name", Napi::String::New(env, map.name, strnlen(map.name, sizeof(map.name))));
+  out.Set("keySizeBytes", Napi::Number::New(env, map.key_size));
+  out.Set("valueSizeBytes", Napi::Number::New(env, map.value_size));
+  out.Set("maxEntries", Napi::Number::New(env, map.max_entries));
+  out.Set("flags", Napi::Number::New(env, map.map_flags));
+  out.Set("btfId", Napi::Number::New(env, map.btf_id));
+  out.Set("btfKeyTypeId", Napi::Number::New(env, map.btf_key_type_id));
+  out.Set("btfValueTypeId", Napi::Number::New(env, map.btf_value_type_id));
+  return out;
+}
+
+// lookup(key, valueOut)
+Napi::Value BpfMap::Lookup(const Napi::CallbackInfo& info) {
+  return Status(info.Env(), bpf_map_lookup_elem(fd_.get(), BytesOf(info[0]), BytesOf(info[1])));
+}
+
+// update(key, value, flags)
+Napi::Value BpfMap::Update(const Napi::CallbackInfo& info) {
+  return Status(info.Env(), bpf_map_update_elem(fd_.get(), BytesOf(info[0]), BytesOf(info[1]), U32(info[2])));
+}
+
+Napi::Value BpfMap::Delete(const Napi::CallbackInfo& info) {
+  return Status(info.Env(), bpf_map_delete_elem(fd_.get(), BytesOf(info[0])));
+}
+
+// nextKey(key or undefined, keyOut)
+Napi::Value BpfMap::NextKey(const Napi::CallbackInfo& info) {
+  return Status(info.Env(), bpf_map_get_next_key(fd_.get(), BytesOf(info[0]), BytesOf(info[1])));
+}
+
+// lookupBatch(cursorIn or undefined, cursorOut, keysOut, valuesOut, count) -> [rc, read]
+Napi::Value BpfMap::LookupBatch(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uint32_t count = U32(info[4]);
+  int rc = bpf_map_lookup_batch(fd_.get(), BytesOf(info[0]), BytesOf(info[1]), BytesOf(info[2]), BytesOf(info[3]),
+                                &count, nullptr);
+  Napi::Array out = Napi::Array::New(env, 2);
+  out.Set(0u, Napi::Number::New(env, rc));
+  out.Set(1u, Napi::Number::New(env, count));
+  return out;
+}
+
+// updateBatch(keys, values, count) -> [rc, done]
+Napi::Value BpfMap::UpdateBatch(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uint32_t count = U32(info[2]);
+  int rc = bpf_map_update_batch(fd_.get(), BytesOf(info[0]), BytesOf(info[1]), &count, nullptr);
+  Napi::Array out = Napi::Array::New(env, 2);
+  out.Set(0u, Napi::Number::New(env, rc));
+  out.Set(1u, Napi::Number::New(env, count));
+  return out;
+}
+
+// deleteBatch(keys, count) -> [rc, done]
+Napi::Value BpfMap::DeleteBatch(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uint32_t count = U32(info[1]);
+  int rc = bpf_map_delete_batch(fd_.get(), BytesOf(info[0]), &count, nullptr);
+  Napi::Array out = Napi::Array::New(env, 2);
+  out.Set(0u, Napi::Number::New(env, rc));
+  out.Set(1u, Napi::Number::New(env, count));
+  return out;
+}
+
+Napi::Value BpfMap::Pin(const Napi::CallbackInfo& info) {
+  return Status(info.Env(), bpf_obj_pin(fd_.get(), Str(info[0]).c_str()));
+}
+
+Napi::Value BpfMap::Freeze(const Napi::CallbackInfo& info) { return Status(info.Env(), bpf_map_freeze(fd_.get())); }
+
+void BpfMap::Close(const Napi::CallbackInfo&) { fd_.Reset(); }
+
+}  // namespace cts

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "common.h"
+
+namespace cts {
+
+/// kernelEnum(name) -> [[name, value bigint], …] | undefined (no such enum) | -errno. Parses and frees the kernel's BTF.
+Napi::Value KernelEnum(const Napi::CallbackInfo& info);
+/// btfTypes(btfId, typeIds) -> [description | undefined, …] | -errno
+Napi::Value BtfTypes(const Napi::CallbackInfo& info);
+
+}  // namespace cts

@@ -1,0 +1,272 @@
+import { loadAddon } from "./addon.js";
+import {
+  refuseArgument,
+  requireBytes,
+  requireInstance,
+  requireInteger,
+  requireOneOf,
+  requireText,
+} from "./arguments.js";
+import { Errno } from "./errno.js";
+import { isFeatureDisabled, isMapTypeDisabled } from "./feature-mask.js";
+import { checkStatus, kernelError } from "./kernel-error.js";
+import { deleteEntries, lookupEntries, type MapBatch, updateEntries } from "./map-batch.js";
+import { isPerCpuMapType, MapFlag, type MapType, mapTypeName, mapTypeNumber } from "./map-type.js";
+import type { NativeMap } from "./native-addon.js";
+import { NativeHandle } from "./native-handle.js";
+
+/** `struct bpf_map_info` as the kernel tells it; does not change while the map lives. */
+export interface MapInfo {
+  readonly id: number;
+  readonly type: MapType;
+  /** At most 15 characters: the kernel cuts longer names. */
+  readonly name: string;
+  readonly keySizeBytes: number;
+  /** Of one value; see `BpfMap.valueStrideBytes` for per-CPU maps. */
+  readonly valueSizeBytes: number;
+  readonly maxEntries: number;
+  /** `map_flags` of creation, see `MapFlag`. */
+  readonly flags: number;
+  /** 0 = the map carries no BTF. */
+  readonly btfId: number;
+  readonly btfKeyTypeId: number;
+  readonly btfValueTypeId: number;
+}
+
+export interface MapSpec {
+  readonly type: MapType;
+  /** At most 15 characters of [A-Za-z0-9_.]. */
+  readonly name: string;
+  readonly keySizeBytes: number;
+  readonly valueSizeBytes: number;
+  readonly maxEntries: number;
+  readonly flags?: number;
+  /** Template of a map of maps: inner maps must have its type, sizes and flags. */
+  readonly innerMap?: BpfMap;
+}
+
+export interface OpenMapOptions {
+  /** BPF_F_RDONLY: updates through this handle then fail with EPERM. The only way we open what is not ours. */
+  readonly readOnly?: boolean;
+}
+
+/** `any` creates or replaces, `create` fails with EEXIST on a present key, `replace` with ENOENT on an absent one. */
+export type UpdateMode = "any" | "create" | "replace";
+const updateFlags: Readonly<Record<UpdateMode, number>> = { any: 0, create: 1, replace: 2 };
+
+/** `BPF_OBJ_NAME_LEN` without the terminating zero. */
+export const mapNameMaxBytes = 15;
+
+/**
+ * One BPF map. Keys and values are raw bytes in the map's own layout; codecs live in src/abi.
+ *
+ * Every method throws KernelError: `invalid-argument` before the kernel is asked, `handle-closed` after close(), otherwise
+ * `map-<operation>` with the errno in `details`.
+ */
+export class BpfMap extends NativeHandle<NativeMap> {
+  readonly info: MapInfo;
+  /**
+   * Bytes of one value as look-ups return it: the value size, or for per-CPU maps the value size rounded up to 8 bytes
+   * times the number of possible CPUs, concatenated in CPU order.
+   */
+  readonly valueStrideBytes: number;
+
+  private constructor(native: NativeMap, info: MapInfo, possibleCpus: number) {
+    super(native);
+    this.info = info;
+    this.valueStrideBytes = isPerCpuMapType(info.type)
+      ? Math.ceil(info.valueSizeBytes / 8) * 8 * possibleCpus
+      : info.valueSizeBytes;
+  }
+
+  static create(spec: MapSpec): BpfMap {
+    const type = mapTypeNumber(spec.type);
+    if (type === undefined) refuseArgument("type", "a map type", spec.type);
+    requireText(spec.name, "name", mapNameMaxBytes);
+    requireInteger(spec.keySizeBytes, "keySizeBytes");
+    requireInteger(spec.valueSizeBytes, "valueSizeBytes");
+    requireInteger(spec.maxEntries, "maxEntries");
+    requireInteger(spec.flags ?? 0, "flags");
+    if (spec.innerMap !== undefined) requireInstance(spec.innerMap, BpfMap, "innerMap");
+    const failure = () => ({
+      code: "map-create",
+      attempt: `create ${spec.type} map ${spec.name} (key ${spec.keySizeBytes}, value ${spec.valueSizeBytes} bytes, ${spec.maxEntries} entries)`,
+      details: { name: spec.name, type: spec.type },
+    });
+    if (isMapTypeDisabled(spec.type)) throw kernelError({ ...failure(), errno: Errno.EINVAL });
+    // An LPM trie cannot be preallocated: the kernel insists that the creator says so.
+    const flags = (spec.flags ?? 0) | (spec.type === "lpm_trie" ? MapFlag.noPrealloc : 0);
+    return BpfMap.#open(failure, (native) =>
+      native.create(
+        type,
+        spec.name,
+        spec.keySizeBytes,
+        spec.valueSizeBytes,
+        spec.maxEntries,
+        flags,
+        spec.innerMap?.fd ?? -1,
+      ),
+    );
+  }
+
+  /** @throws KernelError `map-open`: ENOENT when nothing is pinned there, EINVAL when it is no map */
+  static openPinned(path: string, options: OpenMapOptions = {}): BpfMap {
+    requireText(path, "path");
+    return BpfMap.#open(
+      () => ({ code: "map-open", attempt: `open the map pinned at ${path}`, path }),
+      (native) => native.openPinned(path, options.readOnly === true ? MapFlag.readOnly : 0),
+    );
+  }
+
+  /** @throws KernelError `map-open`: ENOENT when no map has this id */
+  static openById(id: number, options: OpenMapOptions = {}): BpfMap {
+    requireInteger(id, "id");
+    return BpfMap.#open(
+      () => ({ code: "map-open", attempt: `open map ${id}`, details: { id } }),
+      (native) => native.openById(id, options.readOnly === true ? MapFlag.readOnly : 0),
+    );
+  }
+
+  /** Takes over a descriptor that the addon handed out. Internal to src/kernel. */
+  static adopt(fd: number): BpfMap {
+    return BpfMap.#open(
+      () => ({ code: "map-open", attempt: "take over a map's descriptor" }),
+      (native) => native.adopt(fd),
+    );
+  }
+
+  static #open(
+    failure: () => { code: string; attempt: string; path?: string },
+    open: (native: NativeMap) => number,
+  ): BpfMap {
+    const addon = loadAddon();
+    const native = new addon.BpfMap();
+    checkStatus(open(native), failure);
+    const info = native.info();
+    if (typeof info === "number") {
+      native.close();
+      throw kernelError({ ...failure(), errno: -info });
+    }
+    return new BpfMap(native, { ...info, type: mapTypeName(info.type) }, addon.possibleCpus());
+  }
+
+  protected describe(): string {
+    return `map ${this.info.name} (id ${this.info.id})`;
+  }
+
+  /** The value, or undefined when the key is absent. For maps of maps: the inner map's id, u32 little-endian. */
+  lookup(key: Uint8Array): Buffer | undefined {
+    const native = this.use("look up a key");
+    requireBytes(key, this.info.keySizeBytes, "key");
+    const value = Buffer.allocUnsafe(this.valueStrideBytes);
+    const status = native.lookup(key, value);
+    if (status >= 0) return value;
+    if (status === -Errno.ENOENT) return undefined;
+    throw this.#failure("map-lookup", "look up a key of", status);
+  }
+
+  /** For maps of maps the value is the inner map's descriptor, u32 little-endian. */
+  update(key: Uint8Array, value: Uint8Array, mode: UpdateMode = "any"): void {
+    const native = this.use("update a key");
+    requireBytes(key, this.info.keySizeBytes, "key");
+    requireBytes(value, this.valueStrideBytes, "value");
+    requireOneOf(mode, ["any", "create", "replace"], "mode");
+    const status = native.update(key, value, updateFlags[mode]);
+    if (status < 0) throw this.#failure("map-update", `update a key (mode ${mode}) of`, status);
+  }
+
+  /** False when the key was absent. */
+  delete(key: Uint8Array): boolean {
+    const native = this.use("delete a key");
+    requireBytes(key, this.info.keySizeBytes, "key");
+    const status = native.delete(key);
+    if (status === -Errno.ENOENT) return false;
+    if (status < 0) throw this.#failure("map-delete", "delete a key of", status);
+    return true;
+  }
+
+  /** The key after `key`, the first one without an argument or when `key` is no longer there; undefined at the end. */
+  nextKey(key?: Uint8Array): Buffer | undefined {
+    const native = this.use("step through keys");
+    if (key !== undefined) requireBytes(key, this.info.keySizeBytes, "key");
+    const next = Buffer.allocUnsafe(this.info.keySizeBytes);
+    const status = native.nextKey(key, next);
+    if (status === -Errno.ENOENT) return undefined;
+    if (status < 0) throw this.#failure("map-next-key", "step through the keys of", status);
+    return next;
+  }
+
+  /**
+   * Reads up to `count` entries in one system call; `cursor` undefined starts, the answer's cursor goes on. On an LPM trie
+   * the cursor is a key: when that key is deleted meanwhile, the kernel begins again at the first entry.
+   *
+   * @throws KernelError `map-lookup-batch`: ENOSPC when one hash bucket holds more than `count` entries, ENOTSUPP or EINVAL
+   * where this map type has no batch call (hash before 5.6, LPM trie before 5.16)
+   */
+  lookupBatch(cursor: Buffer | undefined, count: number): MapBatch {
+    const native = this.use("read a batch");
+    requireInteger(count, "count", 1, 1 << 24);
+    const fail = (status: number) => this.#failure("map-lookup-batch", `read ${count} entries of`, status);
+    if (isFeatureDisabled("batch")) throw fail(-Errno.ENOTSUPP);
+    const cursorBytes = Math.max(4, this.info.keySizeBytes);
+    if (cursor !== undefined) requireBytes(cursor, cursorBytes, "cursor");
+    return lookupEntries(native, {
+      cursor,
+      cursorBytes,
+      keySizeBytes: this.info.keySizeBytes,
+      valueStrideBytes: this.valueStrideBytes,
+      count,
+      fail,
+    });
+  }
+
+  /** Writes `count` entries, keys and values concatenated; one system call where the kernel can, key by key otherwise. */
+  updateBatch(keys: Uint8Array, values: Uint8Array, count: number): void {
+    const native = this.use("update a batch");
+    requireInteger(count, "count", 0, 1 << 24);
+    requireBytes(keys, count * this.info.keySizeBytes, "keys");
+    requireBytes(values, count * this.valueStrideBytes, "values");
+    const { keySizeBytes } = this.info;
+    const done = updateEntries(native, { keys, values, keySizeBytes, valueStrideBytes: this.valueStrideBytes, count });
+    if (done.status < 0) {
+      throw this.#failure("map-update-batch", `update ${count} keys of`, done.status, { updated: done.count });
+    }
+  }
+
+  /** Deletes `count` keys; absent ones are skipped. Returns how many were there. */
+  deleteBatch(keys: Uint8Array, count: number): number {
+    const native = this.use("delete a batch");
+    requireInteger(count, "count", 0, 1 << 24);
+    requireBytes(keys, count * this.info.keySizeBytes, "keys");
+    const done = deleteEntries(native, { keys, keySizeBytes: this.info.keySizeBytes, count });
+    if (done.status < 0) {
+      throw this.#failure("map-delete-batch", `delete ${count} keys of`, done.status, { deleted: done.count });
+    }
+    return done.count;
+  }
+
+  /** @throws KernelError `map-pin`: EEXIST when something is pinned there, EPERM when `path` is not on a bpffs */
+  pin(path: string): void {
+    requireText(path, "path");
+    checkStatus(this.use("pin").pin(path), () => ({
+      code: "map-pin",
+      attempt: `pin ${this.describe()} at ${path}`,
+      path,
+    }));
+  }
+
+  /** From now on user space cannot write to the map (5.2); programs still can. */
+  freeze(): void {
+    const status = this.use("freeze").freeze();
+    if (status < 0) throw this.#failure("map-freeze", "freeze", status);
+  }
+
+  #failure(code: string, attempt: string, status: number, details: Readonly<Record<string, unknown>> = {}) {
+    return kernelError({
+      code,
+      attempt: `${attempt} ${this.describe()}`,
+      errno: -status,
+      details: { mapId: this.info.id, mapName: this.info.name, mapType: this.info.type, ...details },
+    });
+  }
+}

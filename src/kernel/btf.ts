@@ -1,0 +1,59 @@
+import { loadAddon } from "./addon.js";
+import { requireText } from "./arguments.js";
+import type { BpfMap } from "./bpf-map.js";
+import { Errno } from "./errno.js";
+import { isFeatureDisabled } from "./feature-mask.js";
+import { checkValue } from "./kernel-error.js";
+
+interface BtfTypeBase {
+  /** Empty for unnamed types. */
+  readonly name: string;
+  /** Outermost typedef, such as `__be32`. */
+  readonly alias?: string;
+  readonly sizeBytes: number;
+}
+
+export interface BtfMember {
+  /** Empty for members of an unnamed struct or union. */
+  readonly name: string;
+  /** From the start of the struct. */
+  readonly bitOffset: number;
+  readonly bitSize: number;
+  readonly type: BtfType | undefined;
+}
+
+/** A C type, typedefs and qualifiers resolved. Pointers are not followed. */
+export type BtfType =
+  | (BtfTypeBase & { readonly kind: "int"; readonly isSigned: boolean })
+  | (BtfTypeBase & { readonly kind: "enum"; readonly values: readonly (readonly [name: string, value: bigint])[] })
+  | (BtfTypeBase & { readonly kind: "struct" | "union"; readonly members: readonly BtfMember[] })
+  | (BtfTypeBase & { readonly kind: "array"; readonly length: number; readonly element: BtfType | undefined })
+  | (BtfTypeBase & { readonly kind: "pointer" | "other" });
+
+/**
+ * The names of an enum of the running kernel by value, such as `skb_drop_reason`: the numbers differ between releases, so
+ * they cannot be a table of ours. Undefined without BTF or without such an enum. Parses the kernel's BTF (some 5 MB) for
+ * the call and frees it: keep the answer, not the parser.
+ */
+export function kernelEnumNames(enumName: string): ReadonlyMap<number, string> | undefined {
+  requireText(enumName, "enumName", 127);
+  if (isFeatureDisabled("btf")) return undefined;
+  const answer = loadAddon().kernelEnum(enumName);
+  if (answer === undefined || answer === -Errno.ENOENT || answer === -Errno.ESRCH) return undefined;
+  const pairs = checkValue(answer, () => ({ code: "btf-read", attempt: "read the kernel's BTF" }));
+  return new Map(pairs.map(([name, value]) => [Number(value), name]));
+}
+
+/** Key and value types of a map, undefined when it was created without BTF (most of upstream's maps). */
+export function mapBtf(
+  map: BpfMap,
+): { readonly key: BtfType | undefined; readonly value: BtfType | undefined } | undefined {
+  const { btfId, btfKeyTypeId, btfValueTypeId, name } = map.info;
+  if (btfId === 0 || isFeatureDisabled("btf")) return undefined;
+  const types = checkValue(loadAddon().btfTypes(btfId, [btfKeyTypeId, btfValueTypeId]), () => ({
+    code: "btf-read",
+    attempt: `read BTF ${btfId} of map ${name}`,
+    details: { btfId },
+  }));
+  return { key: types[0] as BtfType | undefined, value: types[1] as BtfType | undefined };
+}

@@ -1,0 +1,276 @@
+import { existsSync } from "node:fs";
+import { cgroupAttachTypeNumbers, deviceAttachTypeNumbers } from "./attach-type.js";
+import { Errno } from "./errno.js";
+import {
+  addToRegister,
+  assemble,
+  callHelper,
+  copyRegister,
+  exitProgram,
+  setRegister,
+  zeroStackWord,
+} from "./instructions.js";
+import { type KnownMapType, MapFlag, mapTypeNumbers } from "./map-type.js";
+import type { NativeAddon, NativeMap } from "./native-addon.js";
+import { type KnownProgramType, programTypeNumbers } from "./program-type.js";
+
+export interface FeatureProbe {
+  /** Name in `CTS_DISABLE_FEATURES`. */
+  readonly name: string;
+  /** First kernel release that has it. */
+  readonly since: string;
+  /** What the probe does, in words. */
+  readonly probed: string;
+  /** What the product does without it. */
+  readonly costWhenMissing: string;
+  readonly run: (addon: NativeAddon) => boolean;
+}
+
+/** Helper function ids of include/uapi/linux/bpf.h. */
+const helper = {
+  fib_lookup: 69,
+  get_netns_cookie: 122,
+  ktime_get_boot_ns: 125,
+  redirect_neigh: 152,
+  redirect_peer: 155,
+  set_retval: 187,
+} as const;
+
+const loopbackIfindex = 1;
+
+function withMap(addon: NativeAddon, type: KnownMapType, use: (map: NativeMap) => boolean, inner?: NativeMap): boolean {
+  const sizes: readonly [key: number, value: number, entries: number] =
+    type === "ringbuf" ? [0, 0, 1 << 16] : type === "lpm_trie" ? [8, 4, 4] : [4, 4, 4];
+  const flags = type === "lpm_trie" ? MapFlag.noPrealloc : 0;
+  const map = new addon.BpfMap();
+  try {
+    return map.create(mapTypeNumbers[type], "cts_probe", ...sizes, flags, inner?.fd() ?? -1) >= 0 && use(map);
+  } finally {
+    map.close();
+  }
+}
+
+function loads(addon: NativeAddon, type: KnownProgramType, attachType: number, instructions: Buffer): boolean {
+  const program = new addon.BpfProgram();
+  try {
+    return program.loadInstructions(programTypeNumbers[type], attachType, "cts_probe", instructions) >= 0;
+  } finally {
+    program.close();
+  }
+}
+
+function hasBatchLookup(map: NativeMap, keyBytes: number): boolean {
+  const [status] = map.lookupBatch(undefined, Buffer.alloc(8), Buffer.alloc(4 * keyBytes), Buffer.alloc(16), 4);
+  return status === 0 || status === -Errno.ENOENT;
+}
+
+const returning = (value: number) => assemble(setRegister(0, value), exitProgram());
+
+function sockAddr(attachType: keyof typeof cgroupAttachTypeNumbers): (addon: NativeAddon) => boolean {
+  return (addon) => loads(addon, "cgroup_sock_addr", cgroupAttachTypeNumbers[attachType], returning(1));
+}
+
+/** Every feature that changes what we do, each found out by trying it on this kernel. */
+export const featureProbes: readonly FeatureProbe[] = [
+  {
+    name: "tcx",
+    since: "6.6",
+    probed: "list the tcx programs of the loopback device",
+    costWhenMissing: "tc programs attach with clsact: no links, not replaced by link update, order by priority",
+    run: (addon) => addon.queryHook(loopbackIfindex, deviceAttachTypeNumbers.tcx_ingress, 0, true) !== -Errno.EINVAL,
+  },
+  {
+    name: "batch",
+    since: "5.6",
+    probed: "batch look-up on an empty hash map",
+    costWhenMissing: "maps are read key by key: three times slower, and a busy map may be reported as partial",
+    run: (addon) => withMap(addon, "hash", (map) => hasBatchLookup(map, 4)),
+  },
+  {
+    name: "lpm_batch",
+    since: "5.16",
+    probed: "batch look-up on an empty LPM trie",
+    costWhenMissing: "the ipcache is read key by key",
+    run: (addon) => withMap(addon, "lpm_trie", (map) => hasBatchLookup(map, 8)),
+  },
+  {
+    name: "ringbuf",
+    since: "5.8",
+    probed: "create a ring buffer map",
+    costWhenMissing: "no events of our own: drops are counted, not listed",
+    run: (addon) => withMap(addon, "ringbuf", () => true),
+  },
+  {
+    name: "btf",
+    since: "4.18 (CONFIG_DEBUG_INFO_BTF)",
+    probed: "/sys/kernel/btf/vmlinux exists",
+    costWhenMissing: "drop reasons of the kernel are shown as numbers; programs that need kernel types are skipped",
+    run: () => existsSync("/sys/kernel/btf/vmlinux"),
+  },
+  {
+    name: "lru",
+    since: "4.10",
+    probed: "create an LRU hash map",
+    costWhenMissing: "the datapath cannot run: conntrack is an LRU map",
+    run: (addon) => withMap(addon, "lru_hash", () => true),
+  },
+  {
+    name: "lpm",
+    since: "4.11",
+    probed: "create an LPM trie",
+    costWhenMissing: "the datapath cannot run: the ipcache is an LPM trie",
+    run: (addon) => withMap(addon, "lpm_trie", () => true),
+  },
+  {
+    name: "map_in_map",
+    since: "4.12",
+    probed: "create a hash of maps",
+    costWhenMissing: "the datapath cannot run: policy is a hash of maps",
+    run: (addon) => withMap(addon, "hash", (inner) => withMap(addon, "hash_of_maps", () => true, inner)),
+  },
+  {
+    name: "global_data",
+    since: "5.2",
+    probed: "create an array map that programs cannot write, and freeze it",
+    costWhenMissing: "the datapath cannot run: node configuration is .rodata",
+    run: (addon) => {
+      const map = new addon.BpfMap();
+      const isMade = map.create(mapTypeNumbers.array, "cts_probe", 4, 4, 1, MapFlag.readOnlyProgram, -1) >= 0;
+      const isFrozen = isMade && map.freeze() >= 0;
+      map.close();
+      return isFrozen;
+    },
+  },
+  {
+    name: "bpf_link_update",
+    since: "5.7",
+    probed: "BPF_LINK_UPDATE with a bad descriptor answers EBADF",
+    costWhenMissing: "an agent restart detaches and attaches again: packets may pass unhandled in between",
+    run: (addon) => new addon.BpfLink().update(-1) === -Errno.EBADF,
+  },
+  {
+    name: "cgroup_sock_addr",
+    since: "4.17",
+    probed: "load a connect4 program",
+    costWhenMissing: "no socket load balancing: services are translated packet by packet",
+    run: sockAddr("inet4_connect"),
+  },
+  {
+    name: "cgroup_recvmsg",
+    since: "5.2",
+    probed: "load a recvmsg4 program",
+    costWhenMissing: "unconnected UDP sockets see the backend's address instead of the service's",
+    run: sockAddr("udp4_recvmsg"),
+  },
+  {
+    name: "cgroup_getpeername",
+    since: "5.8",
+    probed: "load a getpeername4 program",
+    costWhenMissing: "getpeername() tells the backend instead of the service",
+    run: sockAddr("inet4_getpeername"),
+  },
+  {
+    name: "set_retval",
+    since: "5.18",
+    probed: "load a connect4 program that calls bpf_set_retval",
+    costWhenMissing: "connect() to a service without backends fails with EPERM instead of EHOSTUNREACH",
+    run: (addon) =>
+      loads(
+        addon,
+        "cgroup_sock_addr",
+        cgroupAttachTypeNumbers.inet4_connect,
+        assemble(setRegister(1, 0), callHelper(helper.set_retval), setRegister(0, 1), exitProgram()),
+      ),
+  },
+  {
+    name: "netns_cookie",
+    since: "5.7",
+    probed: "load a connect4 program that calls bpf_get_netns_cookie",
+    costWhenMissing: "the socket load balancer cannot tell host sockets from pod sockets",
+    run: (addon) =>
+      loads(
+        addon,
+        "cgroup_sock_addr",
+        cgroupAttachTypeNumbers.inet4_connect,
+        assemble(callHelper(helper.get_netns_cookie), setRegister(0, 1), exitProgram()),
+      ),
+  },
+  {
+    name: "redirect_peer",
+    since: "5.10",
+    probed: "load a tc program that calls bpf_redirect_peer",
+    costWhenMissing: "packets to local pods pass the host's backlog queue: some 4 % fewer connections a second",
+    run: (addon) =>
+      loads(
+        addon,
+        "sched_cls",
+        0,
+        assemble(setRegister(1, 1), setRegister(2, 0), callHelper(helper.redirect_peer), exitProgram()),
+      ),
+  },
+  {
+    name: "redirect_neigh",
+    since: "5.10",
+    probed: "load a tc program that calls bpf_redirect_neigh",
+    costWhenMissing: "packets that leave the node take the stack's forwarding path",
+    run: (addon) =>
+      loads(
+        addon,
+        "sched_cls",
+        0,
+        assemble(
+          ...[1, 0, 0, 0].map((value, index) => setRegister(index + 1, value)),
+          callHelper(helper.redirect_neigh),
+          exitProgram(),
+        ),
+      ),
+  },
+  {
+    name: "fib_lookup",
+    since: "4.18",
+    probed: "load a tc program that calls bpf_fib_lookup",
+    costWhenMissing: "routes are left to the stack",
+    run: (addon) =>
+      loads(
+        addon,
+        "sched_cls",
+        0,
+        assemble(
+          ...Array.from({ length: 8 }, (_, index) => zeroStackWord(-8 * (index + 1))),
+          copyRegister(2, 10),
+          addToRegister(2, -64),
+          setRegister(3, 64),
+          setRegister(4, 0),
+          callHelper(helper.fib_lookup),
+          setRegister(0, 0),
+          exitProgram(),
+        ),
+      ),
+  },
+  {
+    name: "ktime_boot",
+    since: "5.8",
+    probed: "load a tc program that calls bpf_ktime_get_boot_ns",
+    costWhenMissing: "times of conntrack entries stand still while the machine sleeps",
+    run: (addon) =>
+      loads(addon, "sched_cls", 0, assemble(callHelper(helper.ktime_get_boot_ns), setRegister(0, 0), exitProgram())),
+  },
+  {
+    name: "raw_tracepoint",
+    since: "4.17",
+    probed: "load a raw tracepoint program",
+    costWhenMissing: "drops of the kernel's own stack are not seen",
+    run: (addon) => loads(addon, "raw_tracepoint", 0, returning(0)),
+  },
+  {
+    name: "run_stats",
+    since: "5.8",
+    probed: "BPF_ENABLE_STATS",
+    costWhenMissing: "no run times of programs",
+    run: (addon) => {
+      const fd = addon.openRunStats();
+      if (fd >= 0) addon.closeFd(fd);
+      return fd >= 0;
+    },
+  },
+];

@@ -1,0 +1,56 @@
+import { KernelError } from "../lib/errors.js";
+import { loadAddon } from "./addon.js";
+import { missingBpfCapabilities } from "./failure-hint.js";
+import { disabledFeatures } from "./feature-mask.js";
+import { featureProbes } from "./feature-table.js";
+
+export interface KernelFeature {
+  readonly name: string;
+  readonly available: boolean;
+  /** True when `CTS_DISABLE_FEATURES` names it: it counts as missing, whatever the kernel can do. */
+  readonly masked: boolean;
+  /** How it was found out. */
+  readonly probed: string;
+  /** What the product does without it. */
+  readonly costWhenMissing: string;
+  /** First kernel release that has it. */
+  readonly since: string;
+}
+
+/**
+ * Tries every feature on this kernel; some ten milliseconds, leaves nothing behind. Distributions carry features to older
+ * kernels and switch them off on newer ones, so the release number proves nothing.
+ *
+ * @throws KernelError `feature-probe` without BPF rights: everything would look missing
+ */
+export function probeKernelFeatures(
+  options: { readonly disabled?: ReadonlySet<string> } = {},
+): readonly KernelFeature[] {
+  const missing = missingBpfCapabilities();
+  if (missing.length > 0) {
+    throw new KernelError("feature-probe", `cannot probe the kernel's features: no ${missing.join(", ")}`, {
+      hint: "Run as root, or give the process CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.",
+      details: { operation: "feature-probe", errno: "EPERM", missing },
+    });
+  }
+  const addon = loadAddon();
+  const disabled = options.disabled ?? disabledFeatures();
+  return featureProbes.map(({ run, ...feature }) => {
+    const masked = disabled.has(feature.name);
+    return { ...feature, masked, available: !masked && run(addon) };
+  });
+}
+
+/** For hints: whether one feature is there; undefined when this process may not ask. */
+export function isFeatureAvailable(name: string): boolean | undefined {
+  if (missingBpfCapabilities().length > 0) return undefined;
+  return probeKernelFeatures().find((feature) => feature.name === name)?.available;
+}
+
+/** For the hint of a refused load: what this kernel lacks; undefined when it lacks nothing or may not be asked. */
+export function describeMissingFeatures(): string | undefined {
+  if (missingBpfCapabilities().length > 0) return undefined;
+  const missing = probeKernelFeatures().filter((feature) => !feature.available);
+  if (missing.length === 0) return undefined;
+  return `This kernel lacks ${missing.map((feature) => `${feature.name} (since ${feature.since})`).join(", ")}.`;
+}
