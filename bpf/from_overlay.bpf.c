@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* tcx ingress of cilium_vxlan: packets from other nodes, the sender's identity in the VNI. */
+#include "lib/parse.h"
+#include "lib/exit.h"
+#include "lib/deliver.h"
+
+char _license[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline int from_overlay4(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	struct bpf_tunnel_key key = {};
+	struct endpoint_info *local;
+	int ret;
+
+	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0))
+		return DROP_AT(pkt, DROP_NO_TUNNEL_KEY);
+	/* This node's own identity never comes in from another one. */
+	if (key.tunnel_id == IDENTITY_UNKNOWN || key.tunnel_id == IDENTITY_HOST)
+		return DROP_AT(pkt, DROP_INVALID_IDENTITY);
+	pkt->src_identity = key.tunnel_id;
+	ret = packet_parse4(skb, pkt);
+	if (ret)
+		return ret;
+	local = endpoint_lookup4(pkt->daddr);
+	if (!local)
+		return DROP_AT(pkt, DROP_UNROUTABLE);
+	/* The inner destination MAC is the sender's affair; the stack would call the packet somebody else's. */
+	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
+	if (local->flags & ENDPOINT_F_HOST) {
+		*trace_point = TRACE_TO_HOST;
+		pkt->dst_identity = IDENTITY_HOST;
+		return deliver_to_host4(skb, pkt);
+	}
+	*trace_point = TRACE_TO_LXC;
+	return deliver_to_endpoint4(skb, pkt, local, true);
+}
+
+SEC("tc")
+int cts_vxlan_ingress(struct __sk_buff *skb)
+{
+	struct packet pkt = { .direction = METRIC_INGRESS };
+	__u8 trace_point = TRACE_NONE;
+	int verdict;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		verdict = from_overlay4(skb, &pkt, &trace_point);
+	else
+		verdict = DROP_AT(&pkt, DROP_UNKNOWN_L3);
+	return packet_exit(skb, &pkt, verdict, trace_point);
+}

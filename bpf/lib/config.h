@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+#include <linux/types.h>
+
+/* Node-wide settings, written once before load: the verifier sees constants and removes the branches that they close.
+ * The comment of each field becomes its description in src/abi/generated/. */
+struct datapath_config {
+	__u32 host_ifindex;		 /* ifindex of cilium_host */
+	__u32 tunnel_ifindex;		 /* ifindex of cilium_vxlan */
+	__u8 host_mac[8];		 /* MAC address of cilium_host, 6 octets */
+	__be32 host_ipv4;		 /* address of cilium_host, the pods' gateway */
+	__u32 ct_regular_tcp_seconds;	 /* lifetime of an established TCP connection */
+	__u32 ct_regular_any_seconds;	 /* lifetime of a connection of another protocol */
+	__u32 ct_service_tcp_seconds;	 /* lifetime of a TCP service entry */
+	__u32 ct_service_any_seconds;	 /* lifetime of a service entry of another protocol */
+	__u32 ct_tcp_syn_seconds;	 /* lifetime while only SYNs were seen */
+	__u32 ct_tcp_fin_seconds;	 /* lifetime after both sides closed */
+	__u32 trace_interval_seconds;	 /* an open connection is reported again after this time */
+	__u8 trace_flags;		 /* TCP flags whose first sight is reported */
+	__u8 drop_events;		 /* 1: a record of each dropped packet */
+	__u8 trace_events;		 /* 1: records of forwarded packets, aggregated by connection */
+	__u8 trace_aggregation;		 /* 0: every forwarded packet is reported; else as trace_flags and the interval say */
+	__u8 ct_accounting;		 /* 1: count packets and bytes in every conntrack entry */
+	__be16 tunnel_port;		 /* UDP port of cilium_vxlan */
+};
+
+volatile const struct datapath_config config = {};

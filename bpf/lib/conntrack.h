@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+#include "config.h"
+#include "maps.h"
+#include "packet.h"
+
+/* Upstream's states. */
+#define CT_NEW	       0
+#define CT_ESTABLISHED 1
+#define CT_REPLY       2
+#define CT_RELATED     3
+
+#define TUPLE_F_OUT	0
+#define TUPLE_F_IN	1
+#define TUPLE_F_SERVICE 4
+
+/* Which side of the endpoint sees the packet, for ct_* functions. */
+#define CT_EGRESS  0
+#define CT_INGRESS 1
+#define CT_SERVICE 2
+
+/* Upstream's 169.254.42.1: what a pod sees as its peer when a Service sends it to itself. */
+#define HAIRPIN_ADDRESS4 bpf_htonl(0xa9fe2a01)
+
+/* CLOCK_MONOTONIC; asked once a packet, whose entries are up to four. */
+static __always_inline __u32 now_seconds(struct packet *pkt)
+{
+	if (!pkt->now_seconds)
+		pkt->now_seconds = bpf_ktime_get_ns() / 1000000000ULL;
+	return pkt->now_seconds;
+}
+
+/* The part of conntrack that knows no address family: flags, lifetime, reports. */
+
+static __always_inline bool ct_entry_is_closed(const struct ct_entry *entry)
+{
+	return entry->rx_closing && entry->tx_closing;
+}
+
+static __always_inline __u32 ct_lifetime(const struct ct_entry *entry, __u8 proto, int dir)
+{
+	if (proto != IPPROTO_TCP)
+		return dir == CT_SERVICE ? config.ct_service_any_seconds : config.ct_regular_any_seconds;
+	if (ct_entry_is_closed(entry))
+		return config.ct_tcp_fin_seconds;
+	if (!entry->seen_non_syn)
+		return config.ct_tcp_syn_seconds;
+	return dir == CT_SERVICE ? config.ct_service_tcp_seconds : config.ct_regular_tcp_seconds;
+}
+
+static __always_inline void ct_entry_note_flags(struct ct_entry *entry, __u8 flags, int dir)
+{
+	if (!(flags & TCP_FLAG_SYN) && !entry->seen_non_syn)
+		entry->seen_non_syn = 1;
+	if (!(flags & (TCP_FLAG_FIN | TCP_FLAG_RST)))
+		return;
+	/* A reset before both SYNs were seen ends the attempt; a service entry sees one direction only. */
+	if (dir == CT_SERVICE ||
+	    ((flags & TCP_FLAG_RST) && !(entry->rx_flags_seen & entry->tx_flags_seen & TCP_FLAG_SYN))) {
+		entry->rx_closing = 1;
+		entry->tx_closing = 1;
+	} else if (dir == CT_INGRESS) {
+		entry->rx_closing = 1;
+	} else {
+		entry->tx_closing = 1;
+	}
+}
+
+/* Accounts a packet to its entry. Writes only what changes, so that a busy entry's cache line stays shared; sets
+ * pkt->report for the packet that ends the connection, for the first with a flag of config.trace_flags and once an
+ * interval. */
+static __always_inline void ct_entry_touch(struct ct_entry *entry, struct packet *pkt, __u32 bytes, int dir)
+{
+	__u8 *seen = dir == CT_INGRESS ? &entry->rx_flags_seen : &entry->tx_flags_seen;
+	__u32 *last_report = dir == CT_INGRESS ? &entry->last_rx_report : &entry->last_tx_report;
+	__u32 now = now_seconds(pkt), expires;
+	bool was_closed = ct_entry_is_closed(entry), is_news;
+	__u8 fresh;
+
+	if (pkt->proto == IPPROTO_TCP)
+		ct_entry_note_flags(entry, pkt->tcp_flags, dir);
+	expires = now + ct_lifetime(entry, pkt->proto, dir);
+	if (entry->lifetime != expires)
+		entry->lifetime = expires;
+	if (config.ct_accounting) {
+		__sync_fetch_and_add(&entry->packets, 1);
+		__sync_fetch_and_add(&entry->bytes, bytes);
+	}
+	fresh = pkt->tcp_flags & ~*seen;
+	if (fresh)
+		*seen |= fresh;
+	is_news = (fresh & config.trace_flags) || (!was_closed && ct_entry_is_closed(entry)) ||
+		  (*last_report && *last_report + config.trace_interval_seconds < now);
+	if (is_news && dir != CT_SERVICE)
+		pkt->report = 1;
+	if (is_news || !*last_report)
+		*last_report = now;
+}
+
+static __always_inline void ct_entry_init(struct ct_entry *entry, struct packet *pkt, __u32 bytes, int dir)
+{
+	__u32 now = now_seconds(pkt);
+
+	if (config.ct_accounting) {
+		entry->packets = 1;
+		entry->bytes = bytes;
+	}
+	entry->src_sec_id = pkt->src_identity;
+	if (pkt->proto == IPPROTO_TCP && !(pkt->tcp_flags & TCP_FLAG_SYN))
+		entry->seen_non_syn = 1;
+	entry->lifetime = now + ct_lifetime(entry, pkt->proto, dir);
+	if (dir == CT_INGRESS) {
+		entry->rx_flags_seen = pkt->tcp_flags;
+		entry->last_rx_report = now;
+	} else {
+		entry->tx_flags_seen = pkt->tcp_flags;
+		entry->last_tx_report = now;
+	}
+}
+
+static __always_inline bool is_opening(const struct packet *pkt)
+{
+	return pkt->proto == IPPROTO_TCP && (pkt->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
+}
+
+/* A SYN after a side has closed is a new connection on the same ports: of a reset only the sender's side is seen. */
+static __always_inline bool ct_entry_is_reopened(const struct ct_entry *entry, const struct packet *pkt)
+{
+	return is_opening(pkt) && (entry->rx_closing || entry->tx_closing);
+}
+
+/* ---- IPv4 ---- */
+
+static __always_inline void *ct_map4(__u8 proto)
+{
+	return proto == IPPROTO_TCP ? (void *)&cilium_ct4_global : (void *)&cilium_ct_any4_global;
+}
+
+static __always_inline void ct_tuple_forward4(struct ipv4_ct_tuple *tuple, const struct packet *pkt, int dir)
+{
+	tuple->daddr = pkt->saddr;
+	tuple->saddr = pkt->daddr;
+	tuple->dport = pkt->dport;
+	tuple->sport = pkt->sport;
+	tuple->nexthdr = pkt->proto;
+	tuple->flags = dir == CT_INGRESS ? TUPLE_F_IN : TUPLE_F_OUT;
+}
+
+static __always_inline void ct_tuple_reply4(struct ipv4_ct_tuple *tuple, const struct packet *pkt, int dir)
+{
+	tuple->daddr = pkt->daddr;
+	tuple->saddr = pkt->saddr;
+	tuple->dport = pkt->sport;
+	tuple->sport = pkt->dport;
+	tuple->nexthdr = pkt->proto;
+	tuple->flags = dir == CT_INGRESS ? TUPLE_F_OUT : TUPLE_F_IN;
+}
+
+/* The packet an ICMP error quotes (RFC 792: its IP header and 8 bytes). Seen from the same hook it runs the other
+ * way. CT_RELATED if its connection is known, CT_NEW if not, or a drop reason. An error goes to whoever sent the quoted
+ * packet; to anybody else it is no answer: the map holds all pods' connections, so quoting one's own would pass the
+ * policies of all others. */
+static __always_inline int ct_lookup_related4(struct __sk_buff *skb, struct packet *pkt, int dir)
+{
+	struct packet inner = {};
+	struct ipv4_ct_tuple tuple;
+	struct iphdr ip4;
+	__u32 offset = pkt->l4_offset + sizeof(struct icmp_header);
+	__be16 ports[2];
+
+	if (bpf_skb_load_bytes(skb, offset, &ip4, sizeof(ip4)))
+		return DROP_AT(pkt, DROP_CT_INVALID_HDR);
+	if (bpf_skb_load_bytes(skb, offset + ip4.ihl * 4, ports, sizeof(ports)))
+		return DROP_AT(pkt, DROP_CT_INVALID_HDR);
+	if (ip4.saddr != pkt->daddr)
+		return CT_NEW;
+	inner.saddr = ip4.saddr;
+	inner.daddr = ip4.daddr;
+	inner.proto = ip4.protocol;
+	if (ip4.protocol != IPPROTO_ICMP) {
+		inner.sport = ports[0];
+		inner.dport = ports[1];
+	} else {
+		/* A quoted echo: its identifier, as packet_parse_l4() places it. */
+		__be16 id;
+
+		if (bpf_skb_load_bytes(skb, offset + ip4.ihl * 4 + 4, &id, sizeof(id)))
+			return DROP_AT(pkt, DROP_CT_INVALID_HDR);
+		if ((bpf_ntohs(ports[0]) >> 8) == ICMP_ECHO)
+			inner.sport = id;
+		else
+			inner.dport = id;
+	}
+	dir = dir == CT_INGRESS ? CT_EGRESS : CT_INGRESS;
+	ct_tuple_forward4(&tuple, &inner, dir);
+	if (bpf_map_lookup_elem(ct_map4(inner.proto), &tuple))
+		return CT_RELATED;
+	ct_tuple_reply4(&tuple, &inner, dir);
+	if (bpf_map_lookup_elem(ct_map4(inner.proto), &tuple))
+		return CT_RELATED;
+	return CT_NEW;
+}
+
+/* Finds the packet's connection from the endpoint's egress or ingress side; sets pkt->ct_state and pkt->report, and
+ * *rev_nat_index of its entry: a reply must get its frontend's address back. 0 or a drop reason. */
+static __always_inline int ct_lookup4(struct __sk_buff *skb, struct packet *pkt, int dir, __u16 *rev_nat_index)
+{
+	void *map = ct_map4(pkt->proto);
+	struct ipv4_ct_tuple tuple;
+	struct ct_entry *entry;
+	bool is_reply;
+	int sides, state;
+
+	if (pkt->proto == IPPROTO_ICMP && icmp_type_is_error(pkt->icmp_type)) {
+		state = ct_lookup_related4(skb, pkt, dir);
+		if (state < 0)
+			return state;
+		pkt->ct_state = state;
+		pkt->report = 1;
+		return 0;
+	}
+	/* Servers listen on low ports: the likelier side first spares most packets a look-up that misses. A SYN is never a
+	 * reply: else a server could dial back from the port that was dialled, past the client's policy. */
+	sides = is_opening(pkt) ? 1 : 2;
+	is_reply = sides == 2 && bpf_ntohs(pkt->sport) < bpf_ntohs(pkt->dport);
+	for (int side = 0; side < sides; side++, is_reply = !is_reply) {
+		if (is_reply)
+			ct_tuple_reply4(&tuple, pkt, dir);
+		else
+			ct_tuple_forward4(&tuple, pkt, dir);
+		entry = bpf_map_lookup_elem(map, &tuple);
+		if (!entry || ct_entry_is_reopened(entry, pkt))
+			continue;
+		pkt->ct_state = is_reply ? CT_REPLY : CT_ESTABLISHED;
+		*rev_nat_index = entry->rev_nat_index;
+		ct_entry_touch(entry, pkt, skb->len, dir);
+		return 0;
+	}
+	pkt->ct_state = CT_NEW;
+	pkt->report = 1;
+	return 0;
+}
+
+/* Creates the entry of a connection's first packet. 0 or a drop reason. */
+static __always_inline int ct_create4(struct packet *pkt, __u32 bytes, int dir, __u16 rev_nat_index, bool from_tunnel)
+{
+	struct ipv4_ct_tuple tuple;
+	struct ct_entry entry = {};
+
+	ct_tuple_forward4(&tuple, pkt, dir);
+	ct_entry_init(&entry, pkt, bytes, dir);
+	entry.rev_nat_index = rev_nat_index;
+	entry.from_tunnel = from_tunnel;
+	entry.lb_loopback = pkt->saddr == HAIRPIN_ADDRESS4;
+	if (bpf_map_update_elem(ct_map4(pkt->proto), &tuple, &entry, BPF_ANY))
+		return DROP_AT(pkt, DROP_CT_CREATE_FAILED);
+	return 0;
+}

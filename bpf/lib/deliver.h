@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+#include "conntrack.h"
+#include "identity.h"
+#include "policy.h"
+#include "service.h"
+
+/* The ingress side of a local endpoint, shared by all who deliver to it: conntrack, policy, reverse NAT.
+ * pkt->src_identity must be set. 0 or a drop reason. */
+static __always_inline int endpoint_ingress4(struct __sk_buff *skb, struct packet *pkt, const struct endpoint_info *ep,
+					     bool from_tunnel)
+{
+	__u16 rev_nat_index = 0;
+	int ret;
+
+	pkt->direction = METRIC_INGRESS;
+	pkt->dst_identity = ep->sec_id;
+	pkt->dst_endpoint = ep->lxc_id;
+	ret = ct_lookup4(skb, pkt, CT_INGRESS, &rev_nat_index);
+	if (ret)
+		return ret;
+	if (pkt->ct_state == CT_REPLY)
+		return rev_nat_index ? service_reverse_nat4(skb, pkt, rev_nat_index) : 0;
+	if (pkt->ct_state == CT_RELATED)
+		return 0;
+	ret = policy_check(pkt, ep->lxc_id, pkt->src_identity, false);
+	if (ret || pkt->ct_state == CT_ESTABLISHED)
+		return ret;
+	return ct_create4(pkt, skb->len, CT_INGRESS, 0, from_tunnel);
+}
+
+/* Hands the packet to a local endpoint from an ingress hook, past the host's stack and the veth's egress hook.
+ * A redirect verdict or a drop reason. */
+static __always_inline int deliver_to_endpoint4(struct __sk_buff *skb, struct packet *pkt,
+						const struct endpoint_info *ep, bool from_tunnel)
+{
+	int ret;
+
+	ret = endpoint_ingress4(skb, pkt, ep, from_tunnel);
+	if (ret)
+		return ret;
+	ret = packet_forward_l2_l3(skb, pkt, ep->node_mac, ep->mac);
+	if (ret)
+		return ret;
+	return EXIT_AT(pkt, bpf_redirect_peer(ep->ifindex, 0));
+}
+
+/* Hands the packet to this node's own stack, as if it had come in through cilium_host: its routes to pods point there,
+ * so reverse-path filters agree. A redirect verdict or a drop reason. */
+static __always_inline int deliver_to_host4(struct __sk_buff *skb, struct packet *pkt)
+{
+	__u8 mac[ETH_ALEN];
+
+	/* Byte by byte: memcpy would drop the volatile, and the compiler take the zeros of the declaration. */
+	for (int i = 0; i < ETH_ALEN; i++)
+		mac[i] = config.host_mac[i];
+	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_dest), mac, ETH_ALEN, 0))
+		return DROP_AT(pkt, DROP_WRITE_ERROR);
+	return EXIT_AT(pkt, bpf_redirect(config.host_ifindex, BPF_F_INGRESS));
+}

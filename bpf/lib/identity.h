@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+#include "maps.h"
+
+#define IDENTITY_UNKNOWN     0
+#define IDENTITY_HOST	     1
+#define IDENTITY_WORLD	     2
+#define IDENTITY_REMOTE_NODE 6
+
+/* skb->mark, upstream's encoding: identity bits 0-15 in mark 16-31, bits 16-23 in mark 0-7, magic in mark 8-11. */
+#define MARK_MAGIC_MASK	    0x0f00
+#define MARK_MAGIC_HOST	    0x0c00
+#define MARK_MAGIC_IDENTITY 0x0f00
+
+static __always_inline __u32 mark_from_identity(__u32 identity)
+{
+	if (identity == IDENTITY_HOST)
+		return MARK_MAGIC_HOST;
+	return MARK_MAGIC_IDENTITY | identity << 16 | (identity >> 16 & 0xff);
+}
+
+/* IDENTITY_UNKNOWN when the mark carries none. */
+static __always_inline __u32 identity_from_mark(__u32 mark)
+{
+	if ((mark & MARK_MAGIC_MASK) == MARK_MAGIC_HOST)
+		return IDENTITY_HOST;
+	if ((mark & MARK_MAGIC_MASK) == MARK_MAGIC_IDENTITY)
+		return (mark & 0xff) << 16 | mark >> 16;
+	return IDENTITY_UNKNOWN;
+}
+
+#define IPCACHE_STATIC_PREFIX 32
+
+static __always_inline struct remote_endpoint_info *ipcache_lookup4(__be32 address)
+{
+	struct ipcache_key key = {
+		.prefixlen = IPCACHE_STATIC_PREFIX + 32,
+		.family = FAMILY_IPV4,
+		.ip4 = address,
+	};
+
+	return bpf_map_lookup_elem(&cilium_ipcache_v2, &key);
+}
+
+static __always_inline struct endpoint_info *endpoint_lookup4(__be32 address)
+{
+	struct endpoint_key key = {
+		.ip4 = address,
+		.family = FAMILY_IPV4,
+	};
+
+	return bpf_map_lookup_elem(&cilium_lxc, &key);
+}

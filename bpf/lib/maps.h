@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "layouts.h"
+
+/* Sizes are upstream's defaults; the agent sets them from its configuration before it creates a map.
+ * LPM tries and hashes the datapath only reads carry BPF_F_RDONLY_PROG, as upstream's do since 1.19/1.20. */
+
+#define DECLARE_MAP(map_name, map_type, key_type, value_type, entries, flags)                                          \
+	struct {                                                                                                       \
+		__uint(type, map_type);                                                                                \
+		__type(key, key_type);                                                                                 \
+		__type(value, value_type);                                                                             \
+		__uint(max_entries, entries);                                                                          \
+		__uint(map_flags, flags);                                                                              \
+	} map_name SEC(".maps")
+
+#define READ_ONLY_HASH (BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG)
+
+DECLARE_MAP(cilium_ct4_global, BPF_MAP_TYPE_LRU_HASH, struct ipv4_ct_tuple, struct ct_entry, 524288, 0);
+DECLARE_MAP(cilium_ct_any4_global, BPF_MAP_TYPE_LRU_HASH, struct ipv4_ct_tuple, struct ct_entry, 262144, 0);
+DECLARE_MAP(cilium_lb4_services_v2, BPF_MAP_TYPE_HASH, struct lb4_key, struct lb4_service, 65536, READ_ONLY_HASH);
+DECLARE_MAP(cilium_lb4_backends_v3, BPF_MAP_TYPE_HASH, __u32, struct lb4_backend, 65536, BPF_F_NO_PREALLOC);
+DECLARE_MAP(cilium_lb4_reverse_nat, BPF_MAP_TYPE_HASH, __u16, struct lb4_reverse_nat, 65536, BPF_F_NO_PREALLOC);
+DECLARE_MAP(cilium_lb4_reverse_sk, BPF_MAP_TYPE_LRU_HASH, struct ipv4_revnat_tuple, struct ipv4_revnat_entry, 262144,
+	    0);
+DECLARE_MAP(cilium_lxc, BPF_MAP_TYPE_HASH, struct endpoint_key, struct endpoint_info, 65535, READ_ONLY_HASH);
+DECLARE_MAP(cilium_ipcache_v2, BPF_MAP_TYPE_LPM_TRIE, struct ipcache_key, struct remote_endpoint_info, 512000,
+	    READ_ONLY_HASH);
+DECLARE_MAP(cilium_metrics, BPF_MAP_TYPE_PERCPU_HASH, struct metrics_key, struct metrics_value, 1024, BPF_F_NO_PREALLOC);
+DECLARE_MAP(cilium_ipv4_frag_datagrams, BPF_MAP_TYPE_LRU_HASH, struct ipv4_frag_id, struct ipv4_frag_l4ports, 8192, 0);
+DECLARE_MAP(cts_owner, BPF_MAP_TYPE_HASH, struct cts_owner_key, struct cts_owner_value, 8192, BPF_F_NO_PREALLOC);
+
+/* Endpoint id → that endpoint's pinned cilium_policy_v2_NNNNN: one program serves all endpoints. */
+struct policy_map {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(key_size, sizeof(struct policy_key));
+	__uint(value_size, sizeof(struct policy_entry));
+	__uint(max_entries, 16384);
+	__uint(map_flags, READ_ONLY_HASH);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__type(key, __u32);
+	__uint(max_entries, 65535);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__array(values, struct policy_map);
+} cts_policy_maps SEC(".maps");
+
+/* Slot 0 belongs to the agent, the others to sessions while the agent is down. An empty slot costs a look-up. */
+#define CTS_EVENT_SLOTS	     4
+#define CTS_EVENT_RING_BYTES (4 << 20)
+
+struct event_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, CTS_EVENT_RING_BYTES);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__type(key, __u32);
+	__uint(max_entries, CTS_EVENT_SLOTS);
+	__array(values, struct event_ring);
+} cts_events SEC(".maps");
+
+/* Records that found a slot's ring full, by slot and CPU. */
+DECLARE_MAP(cts_events_lost, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, CTS_EVENT_SLOTS, 0);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+#include "config.h"
+#include "maps.h"
+#include "packet.h"
+
+/* Upstream's message types and versions of release 1.20. */
+#define NOTIFY_DROP	    1
+#define NOTIFY_TRACE	    4
+#define NOTIFY_DROP_VERSION  3
+#define NOTIFY_TRACE_VERSION 2
+
+/* Observation points. */
+#define TRACE_NONE	   255
+#define TRACE_TO_LXC	   0
+#define TRACE_TO_HOST	   2
+#define TRACE_TO_STACK	   3
+#define TRACE_TO_OVERLAY   4
+
+#define CAPTURE_BYTES 128
+
+/* Slot of the agent; sessions get theirs from the same array. */
+#define EVENT_SLOT_AGENT 0
+
+struct drop_record {
+	struct drop_notify header;
+	__u8 payload[CAPTURE_BYTES];
+};
+
+struct trace_record {
+	struct trace_notify header;
+	__u8 payload[CAPTURE_BYTES];
+};
+
+/* Room for a record, or NULL; then the loss is counted. */
+static __always_inline void *event_reserve(__u64 bytes)
+{
+	__u32 slot = EVENT_SLOT_AGENT;
+	void *ring, *record = NULL;
+	__u64 *lost;
+
+	ring = bpf_map_lookup_elem(&cts_events, &slot);
+	if (!ring)
+		return NULL;
+	record = bpf_ringbuf_reserve(ring, bytes, 0);
+	if (!record) {
+		lost = bpf_map_lookup_elem(&cts_events_lost, &slot);
+		if (lost)
+			*lost += 1;
+	}
+	return record;
+}
+
+/* Copies the packet's first bytes; returns how many. */
+static __always_inline __u32 event_capture(struct __sk_buff *skb, __u8 *payload)
+{
+	__u32 bytes = skb->len;
+
+	if (bytes > CAPTURE_BYTES)
+		bytes = CAPTURE_BYTES;
+	/* The mask tells the verifier what the comparison said; 128 itself is handled apart. */
+	if (bytes == CAPTURE_BYTES)
+		return bpf_skb_load_bytes(skb, 0, payload, CAPTURE_BYTES) ? 0 : CAPTURE_BYTES;
+	bytes &= CAPTURE_BYTES - 1;
+	if (!bytes || bpf_skb_load_bytes(skb, 0, payload, bytes))
+		return 0;
+	return bytes;
+}
+
+/* Readers drain on a timer: waking one for each record costs a third of all new connections. */
+#define EVENT_SUBMIT(record) bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP)
+
+static __always_inline void notify_drop(struct __sk_buff *skb, struct packet *pkt, __u8 reason)
+{
+	struct drop_record *record;
+
+	if (!config.drop_events)
+		return;
+	record = event_reserve(sizeof(*record));
+	if (!record)
+		return;
+	__builtin_memset(&record->header, 0, sizeof(record->header));
+	record->header.type = NOTIFY_DROP;
+	record->header.subtype = reason;
+	record->header.source = pkt->source;
+	record->header.hash = bpf_get_hash_recalc(skb);
+	record->header.len_orig = skb->len;
+	record->header.len_cap = event_capture(skb, record->payload);
+	record->header.version = NOTIFY_DROP_VERSION;
+	record->header.src_label = pkt->src_identity;
+	record->header.dst_label = pkt->dst_identity;
+	record->header.dst_id = pkt->dst_endpoint;
+	record->header.line = pkt->exit_line;
+	record->header.file = pkt->exit_file;
+	record->header.ext_error = pkt->exit_error;
+	record->header.ifindex = skb->ifindex;
+	EVENT_SUBMIT(record);
+}
+
+static __always_inline void notify_trace(struct __sk_buff *skb, struct packet *pkt, __u8 point)
+{
+	struct trace_record *record;
+
+	if (!config.trace_events || !(pkt->report || !config.trace_aggregation))
+		return;
+	record = event_reserve(sizeof(*record));
+	if (!record)
+		return;
+	__builtin_memset(&record->header, 0, sizeof(record->header));
+	record->header.type = NOTIFY_TRACE;
+	record->header.subtype = point;
+	record->header.source = pkt->source;
+	record->header.hash = bpf_get_hash_recalc(skb);
+	record->header.len_orig = skb->len;
+	record->header.len_cap = event_capture(skb, record->payload);
+	record->header.version = NOTIFY_TRACE_VERSION;
+	record->header.src_label = pkt->src_identity;
+	record->header.dst_label = pkt->dst_identity;
+	record->header.dst_id = pkt->dst_endpoint;
+	record->header.reason = pkt->ct_state;
+	record->header.ifindex = skb->ifindex;
+	record->header.orig_ip4 = pkt->orig_addr;
+	EVENT_SUBMIT(record);
+}
