@@ -1,0 +1,147 @@
+import { layoutOf } from "./layouts.js";
+import { ownRelease } from "./release.js";
+
+/** Map types as the kernel's enumeration names them. */
+export type CatalogueMapType =
+  | "hash"
+  | "lru_hash"
+  | "percpu_hash"
+  | "percpu_array"
+  | "lpm_trie"
+  | "array"
+  | "array_of_maps"
+  | "hash_of_maps"
+  | "ringbuf";
+
+/** Flags that our maps are made with (`BPF_F_*`). */
+export const mapFlag = { noPrealloc: 0x1, readOnlyProgram: 0x80 } as const;
+
+/** A map that our datapath pins. */
+export interface CatalogueEntry {
+  /** Pin name; `NNNNN` stands for an endpoint id. */
+  readonly name: string;
+  readonly type: CatalogueMapType;
+  /** Names of the structures, or an integer type. */
+  readonly key: string;
+  readonly value: string;
+  readonly keySizeBytes: number;
+  readonly valueSizeBytes: number;
+  readonly flags: number;
+  readonly defaultMaxEntries: number;
+  /** `upstream`: same name and layout as in upstream's release 1.20; `cts`: ours alone. */
+  readonly origin: "upstream" | "cts";
+  readonly description: string;
+}
+
+const scalarSizes: Readonly<Record<string, number>> = { u16: 2, u32: 4, u64: 8, none: 0 };
+
+function sizeOf(type: string): number {
+  return scalarSizes[type] ?? layoutOf(type, ownRelease).sizeBytes;
+}
+
+type Shape = readonly [key: string, value: string, flags: number, defaultMaxEntries: number];
+
+function entry(name: string, type: CatalogueMapType, shape: Shape, description: string): CatalogueEntry {
+  const [key, value, flags, defaultMaxEntries] = shape;
+  return {
+    name,
+    type,
+    key,
+    value,
+    keySizeBytes: sizeOf(key),
+    valueSizeBytes: sizeOf(value),
+    flags,
+    defaultMaxEntries,
+    origin: name.startsWith("cts_") ? "cts" : "upstream",
+    description,
+  };
+}
+
+const readOnly = mapFlag.noPrealloc | mapFlag.readOnlyProgram;
+const writable = mapFlag.noPrealloc;
+
+/**
+ * The maps of our datapath as bpf/lib/maps.h declares them, with upstream's default sizes. A pin of this name and
+ * another shape is not ours.
+ */
+export const mapCatalogue: readonly CatalogueEntry[] = [
+  entry("cilium_ct4_global", "lru_hash", ["ipv4_ct_tuple", "ct_entry", 0, 524_288], "TCP connections"),
+  entry(
+    "cilium_ct_any4_global",
+    "lru_hash",
+    ["ipv4_ct_tuple", "ct_entry", 0, 262_144],
+    "connections of other protocols",
+  ),
+  entry(
+    "cilium_lb4_services_v2",
+    "hash",
+    ["lb4_key", "lb4_service", readOnly, 65_536],
+    "service frontends and backend slots",
+  ),
+  entry("cilium_lb4_backends_v3", "hash", ["u32", "lb4_backend", writable, 65_536], "backends by id"),
+  entry("cilium_lb4_reverse_nat", "hash", ["u16", "lb4_reverse_nat", writable, 65_536], "frontends by service id"),
+  entry(
+    "cilium_lb4_reverse_sk",
+    "lru_hash",
+    ["ipv4_revnat_tuple", "ipv4_revnat_entry", 0, 262_144],
+    "frontends that sockets dialled",
+  ),
+  entry(
+    "cilium_lxc",
+    "hash",
+    ["endpoint_key", "endpoint_info", readOnly, 65_535],
+    "addresses of this node's endpoints",
+  ),
+  entry(
+    "cilium_ipcache_v2",
+    "lpm_trie",
+    ["ipcache_key", "remote_endpoint_info", readOnly, 512_000],
+    "identities and tunnel endpoints by prefix",
+  ),
+  entry(
+    "cilium_policy_v2_NNNNN",
+    "lpm_trie",
+    ["policy_key", "policy_entry", readOnly, 16_384],
+    "policy of one endpoint",
+  ),
+  entry(
+    "cilium_metrics",
+    "percpu_hash",
+    ["metrics_key", "metrics_value", writable, 1_024],
+    "forwarded and dropped packets by reason",
+  ),
+  entry(
+    "cilium_ipv4_frag_datagrams",
+    "lru_hash",
+    ["ipv4_frag_id", "ipv4_frag_l4ports", 0, 8_192],
+    "ports of fragmented datagrams",
+  ),
+  entry(
+    "cts_owner",
+    "hash",
+    ["cts_owner_key", "cts_owner_value", writable, 8_192],
+    "what this installation made in the kernel",
+  ),
+  entry("cts_policy_maps", "hash_of_maps", ["u32", "u32", writable, 65_535], "policy maps by endpoint id"),
+  entry("cts_events", "array_of_maps", ["u32", "u32", 0, 4], "event ring buffers, one a reader"),
+  entry("cts_events_lost", "percpu_array", ["u32", "u64", 0, 4], "events that found their ring full"),
+];
+
+const endpointId = /\d{5}$/;
+
+/** The entry that describes the pin `name` (`cilium_policy_v2_00878` is one of `cilium_policy_v2_NNNNN`). */
+export function findCatalogueEntry(name: string): CatalogueEntry | undefined {
+  const pattern = name.replace(endpointId, "NNNNN");
+  return mapCatalogue.find((candidate) => candidate.name === name || candidate.name === pattern);
+}
+
+/** `cilium_policy_v2_00878` for endpoint 878. */
+export function policyMapName(id: number): string {
+  return `cilium_policy_v2_${String(id).padStart(5, "0")}`;
+}
+
+/** 878 for `cilium_policy_v2_00878`, in either of upstream's spellings; undefined for other maps. */
+export function endpointOfPolicyMap(name: string): number | undefined {
+  const id = /^cilium_policy_(?:v2_)?(\d{5})$/.exec(name)?.[1];
+  return id === undefined ? undefined : Number(id);
+}

@@ -1,0 +1,17 @@
+/** Upstream releases whose maps can be read, oldest first. */
+export const releases = ["1.14", "1.15", "1.16", "1.17", "1.18", "1.19", "1.20"] as const;
+export type Release = (typeof releases)[number];
+
+/** The release whose names and layouts our own datapath uses. */
+export const ownRelease: Release = "1.20";
+
+/** True when `release` is `first` or newer. */
+export function isSince(release: Release, first: Release): boolean {
+  return releases.indexOf(release) >= releases.indexOf(first);
+}
+
+/** The release named `text` (`1.18`, `v1.18.3`), undefined when it is none that we know. */
+export function findRelease(text: string): Release | undefined {
+  const minor = /^v?(\d+\.\d+)(?:[.-].*)?$/.exec(text)?.[1];
+  return releases.find((release) => release === minor);
+}
