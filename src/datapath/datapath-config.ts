@@ -1,0 +1,71 @@
+import { layoutOf } from "../abi/layouts.js";
+import { ownRelease } from "../abi/release.js";
+import { structCodec } from "../abi/struct-codec.js";
+import { be, bytes, ip4, uint } from "../abi/struct-fields.js";
+import type { IpAddress } from "../lib/ip.js";
+import type { AgentConfig } from "../model/agent-config.js";
+import type { Devices } from "./devices.js";
+
+/**
+ * TCP flags whose first sight in a direction is an event: FIN, SYN and RST, upstream's default, at the low levels. From
+ * `medium` on a connection is reported when it begins and when both sides have closed: two records, not six.
+ */
+const TRACE_FLAGS = { none: 0, lowest: 0x07, low: 0x07, medium: 0, maximum: 0 } as const;
+
+const codec = structCodec("datapath_config", layoutOf("datapath_config", ownRelease), {
+  hostIfindex: uint("host_ifindex"),
+  tunnelIfindex: uint("tunnel_ifindex"),
+  hostMac: bytes("host_mac"),
+  hostIpv4: ip4("host_ipv4"),
+  ctRegularTcpSeconds: uint("ct_regular_tcp_seconds"),
+  ctRegularAnySeconds: uint("ct_regular_any_seconds"),
+  ctServiceTcpSeconds: uint("ct_service_tcp_seconds"),
+  ctServiceAnySeconds: uint("ct_service_any_seconds"),
+  ctTcpSynSeconds: uint("ct_tcp_syn_seconds"),
+  ctTcpFinSeconds: uint("ct_tcp_fin_seconds"),
+  traceIntervalSeconds: uint("trace_interval_seconds"),
+  traceFlags: uint("trace_flags"),
+  dropEvents: uint("drop_events"),
+  traceEvents: uint("trace_events"),
+  traceAggregation: uint("trace_aggregation"),
+  ctAccounting: uint("ct_accounting"),
+  tunnelPort: be("tunnel_port"),
+});
+
+/** The load-time constants of every program: `struct datapath_config` of bpf/lib/config.h. */
+export function encodeDatapathConfig(config: AgentConfig, devices: Devices, hostIpv4: IpAddress): Buffer {
+  const hostMac = new Uint8Array(8);
+  hostMac.set(devices.hostMac);
+  return codec.encode({
+    hostIfindex: devices.hostIfindex,
+    tunnelIfindex: devices.tunnelIfindex,
+    hostMac,
+    hostIpv4,
+    ctRegularTcpSeconds: config.ctTimeoutTcpSeconds,
+    ctRegularAnySeconds: config.ctTimeoutAnySeconds,
+    ctServiceTcpSeconds: config.ctTimeoutServiceTcpSeconds,
+    ctServiceAnySeconds: config.ctTimeoutServiceAnySeconds,
+    ctTcpSynSeconds: config.ctTimeoutTcpSynSeconds,
+    ctTcpFinSeconds: config.ctTimeoutTcpFinSeconds,
+    traceIntervalSeconds: config.monitorAggregationIntervalSeconds,
+    traceFlags: TRACE_FLAGS[config.monitorAggregation],
+    dropEvents: config.eventsDrop ? 1 : 0,
+    traceEvents: config.eventsTrace ? 1 : 0,
+    traceAggregation: config.monitorAggregation === "none" ? 0 : 1,
+    ctAccounting: config.ctAccounting ? 1 : 0,
+    tunnelPort: config.tunnelPort,
+  });
+}
+
+/** Configured sizes of the pinned maps; what is not named keeps the size that bpf/lib/maps.h declares. */
+export function configuredMapSizes(config: AgentConfig): ReadonlyMap<string, number> {
+  const orDefault = (size: number): number => (size === 0 ? config.lbMapMax : size);
+  return new Map([
+    ["cilium_ct4_global", config.ctTcpMax],
+    ["cilium_ct_any4_global", config.ctAnyMax],
+    ["cilium_lb4_services_v2", orDefault(config.lbServiceMapMax)],
+    ["cilium_lb4_backends_v3", orDefault(config.lbBackendMapMax)],
+    ["cilium_lb4_reverse_nat", orDefault(config.lbRevNatMapMax)],
+    ["cilium_lb4_reverse_sk", config.sockRevNatMapMax],
+  ]);
+}

@@ -1,0 +1,237 @@
+import { join } from "node:path";
+import { createMetricCodecs } from "../abi/metrics.js";
+import { ownRelease } from "../abi/release.js";
+import { probeKernelFeatures } from "../kernel/features.js";
+import type { IpAddress, IpPrefix } from "../lib/ip.js";
+import type { AgentConfig } from "../model/agent-config.js";
+import type {
+  AttachedProgram,
+  ConntrackGarbage,
+  DatapathFeature,
+  DatapathMetric,
+  DatapathPort,
+  DesiredEndpoints,
+  DrainedEvents,
+  IpcacheEntry,
+  MapFill,
+  PolicyEntry,
+} from "../model/datapath-port.js";
+import { prepareBpfFolder } from "./bpf-folder.js";
+import { ClsactHooks } from "./clsact-hooks.js";
+import { type ConntrackScan, collectConntrackGarbage } from "./conntrack.js";
+import { configuredMapSizes, encodeDatapathConfig } from "./datapath-config.js";
+import type { DeviceHooks } from "./device-hooks.js";
+import { type Devices, ensureDevices } from "./devices.js";
+import { EndpointPrograms } from "./endpoint-programs.js";
+import { encodeEndpoint, encodeHostAddress, encodeIpcacheEntry, encodeIpcacheKey } from "./entries.js";
+import { EventReader } from "./events.js";
+import { LinkSet } from "./link-set.js";
+import { MapSet } from "./map-set.js";
+import { PolicyMaps } from "./policy-maps.js";
+import { PreferredHooks } from "./preferred-hooks.js";
+import { closePrograms, loadPrograms, type Programs } from "./programs.js";
+import { Services } from "./services.js";
+import { deleteKeys, readEntries, reconcileTable, writeEntries } from "./table.js";
+
+export interface DatapathOptions {
+  /** Mount point of the node's bpffs. */
+  readonly bpffs: string;
+  /** Folder of cgroup2 below which every pod and host process of this node runs. */
+  readonly cgroupPath: string;
+  /** Folder of the compiled BPF objects. */
+  readonly objectsDir: string;
+  /** UUID of this installation; that of an existing `cts_owner` wins. */
+  readonly installId: string;
+  readonly config: AgentConfig;
+  readonly node: { readonly ciliumHostIp: IpAddress; readonly mtu: number };
+  /** Takes over foreign pins whose layout is ours. */
+  readonly adopt?: boolean;
+}
+
+const SOCKET_HOOKS = [
+  ["connect4", "inet4_connect"],
+  ["sendmsg4", "udp4_sendmsg"],
+  ["recvmsg4", "udp4_recvmsg"],
+  ["getpeername4", "inet4_getpeername"],
+] as const;
+
+/** Maps whose entries are worth counting one by one; conntrack's count comes from its garbage collection. */
+const COUNTED_MAPS = [
+  "cilium_lb4_services_v2",
+  "cilium_lb4_backends_v3",
+  "cilium_lb4_reverse_nat",
+  "cilium_lxc",
+  "cilium_ipcache_v2",
+  "cilium_metrics",
+] as const;
+
+const metricCodecs = createMetricCodecs(ownRelease);
+
+/** The kernel side of one node: pinned maps, loaded programs and their links. All of it outlives this object. */
+export class Datapath implements DatapathPort {
+  readonly endpoints: EndpointPrograms;
+  readonly services: Services;
+  readonly #maps: MapSet;
+  readonly #hooks: DeviceHooks;
+  readonly #programs: Programs;
+  readonly #policies: PolicyMaps;
+  readonly #events: EventReader;
+  readonly #usesSocketLb: boolean;
+  #conntrack: ConntrackScan | undefined;
+
+  private constructor(parts: {
+    readonly maps: MapSet;
+    readonly hooks: DeviceHooks;
+    readonly programs: Programs;
+    readonly policies: PolicyMaps;
+    readonly events: EventReader;
+    readonly usesSocketLb: boolean;
+  }) {
+    this.#maps = parts.maps;
+    this.#hooks = parts.hooks;
+    this.#programs = parts.programs;
+    this.#policies = parts.policies;
+    this.#events = parts.events;
+    this.#usesSocketLb = parts.usesSocketLb;
+    this.endpoints = new EndpointPrograms(parts);
+    this.services = new Services(parts.maps);
+  }
+
+  /**
+   * Takes over what stands and makes the rest: maps, devices, programs, links. Programs of existing endpoints are
+   * replaced by {@link EndpointPrograms.attach}, each in one step.
+   * @throws KernelError `bpffs-missing`, `foreign-pin`, `foreign-device`, `foreign-link`, or what the kernel refused
+   */
+  static async open(options: DatapathOptions): Promise<Datapath> {
+    const { config } = options;
+    const folder = prepareBpfFolder(options.bpffs);
+    const maps = MapSet.open({
+      folder: folder.maps,
+      objectPath: join(options.objectsDir, "maps.bpf.o"),
+      installId: options.installId,
+      maxEntries: configuredMapSizes(config),
+      adopt: options.adopt ?? false,
+    });
+    const { ciliumHostIp, mtu } = options.node;
+    const devices = await ensureDevices({ ciliumHostIp, mtu, tunnelPort: config.tunnelPort }, maps.ownership);
+    const datapathConfig = encodeDatapathConfig(config, devices, ciliumHostIp);
+    const programs = loadPrograms({ objectsDir: options.objectsDir, maps, config: datapathConfig });
+    const links = new LinkSet({ folder: folder.links, ownership: maps.ownership });
+    // The reader first: no event is lost between a program's start and its reader's.
+    const events = new EventReader(maps);
+    const clsact = new ClsactHooks(maps.ownership);
+    const hooks = usesTcx(config) ? new PreferredHooks(links, clsact) : new PreferredHooks(clsact, links);
+    attachDevices(hooks, programs, devices);
+    attachSocketLb(links, programs, config.socketLb ? options.cgroupPath : undefined);
+    const policies = new PolicyMaps({ folder: folder.maps, maps, maxEntries: config.policyMapMax });
+    const datapath = new Datapath({ maps, hooks, programs, policies, events, usesSocketLb: config.socketLb });
+    if (maps.hasReplaced) {
+      // The old programs know the old maps only: the sooner they go, the fewer connections are in the wrong place.
+      datapath.endpoints.replacePrograms();
+      maps.takeLateEntries();
+    }
+    return datapath;
+  }
+
+  get installId(): string {
+    return this.#maps.ownership.installId;
+  }
+
+  writeEndpoints(desired: DesiredEndpoints): void {
+    const entries = [...desired.pods.map(encodeEndpoint), ...desired.hostAddresses.map(encodeHostAddress)];
+    reconcileTable(this.#maps.get("cilium_lxc"), entries);
+  }
+
+  writeIpcache(desired: readonly IpcacheEntry[]): void {
+    reconcileTable(this.#maps.get("cilium_ipcache_v2"), desired.map(encodeIpcacheEntry));
+  }
+
+  updateIpcache(change: { readonly upserted: readonly IpcacheEntry[]; readonly removed: readonly IpPrefix[] }): void {
+    const map = this.#maps.get("cilium_ipcache_v2");
+    writeEntries(map, change.upserted.map(encodeIpcacheEntry));
+    deleteKeys(map, change.removed.map(encodeIpcacheKey));
+  }
+
+  writePolicy(endpointId: number, desired: readonly PolicyEntry[]): void {
+    this.#policies.write(endpointId, desired);
+  }
+
+  async collectConntrackGarbage(): Promise<ConntrackGarbage> {
+    this.#conntrack = await collectConntrackGarbage(this.#maps);
+    return this.#conntrack;
+  }
+
+  drainEvents(): DrainedEvents {
+    return this.#events.drain();
+  }
+
+  readMetrics(): readonly DatapathMetric[] {
+    return [...readEntries(this.#maps.get("cilium_metrics"))].map(({ key, value }) => {
+      const row = metricCodecs.row(metricCodecs.key.decode(key), metricCodecs.sumPerCpu(value, 0, value.length));
+      const { reason, reasonText, direction, file = "", line = 0, packets, bytes } = row;
+      return { reason, reasonText, direction, file, line, packets, bytes };
+    });
+  }
+
+  readMapFill(): readonly MapFill[] {
+    const counted = COUNTED_MAPS.map((name) => ({ name, entries: count(readEntries(this.#maps.get(name))) }));
+    const conntrack = [...(this.#conntrack?.living ?? [])].map(([name, entries]) => ({ name, entries }));
+    return [...counted, ...conntrack].map((fill) => ({
+      ...fill,
+      maxEntries: this.#maps.get(fill.name).info.maxEntries,
+    }));
+  }
+
+  readPrograms(): readonly AttachedProgram[] {
+    const names = new Map(Object.values(this.#programs).map((program) => [program.id, program.name]));
+    return this.#hooks.list().map((link) => ({
+      name: names.get(link.programId) ?? `program ${link.programId}`,
+      programId: link.programId,
+      attachedTo: link.ifindex === 0 ? link.name : `${link.name} (interface ${link.ifindex})`,
+    }));
+  }
+
+  readFeatures(): readonly DatapathFeature[] {
+    const kernel = probeKernelFeatures().map(({ name, available, costWhenMissing }) => ({
+      name,
+      used: available,
+      detail: available ? "in use" : costWhenMissing,
+    }));
+    const socketLb = this.#usesSocketLb ? "connect4, sendmsg4, recvmsg4, getpeername4" : "bpf-lb-sock is off";
+    return [...kernel, { name: "socket-lb", used: this.#usesSocketLb, detail: socketLb }];
+  }
+
+  /** Closes descriptors. Pins, links and devices stay: traffic goes on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#events[Symbol.dispose]();
+    closePrograms(this.#programs);
+    this.#maps[Symbol.dispose]();
+  }
+}
+
+/** tcx from 6.6 on, unless the configuration or `CTS_DISABLE_FEATURES` says otherwise. */
+function usesTcx(config: AgentConfig): boolean {
+  return config.enableTcx && probeKernelFeatures().some((feature) => feature.name === "tcx" && feature.available);
+}
+
+function attachDevices(hooks: DeviceHooks, programs: Programs, devices: Devices): void {
+  const { hostIfindex, netIfindex, tunnelIfindex } = devices;
+  hooks.ensureDevice("host_ingress", programs.toHost, { ifindex: hostIfindex, direction: "ingress" });
+  hooks.ensureDevice("net_ingress", programs.toHost, { ifindex: netIfindex, direction: "ingress" });
+  hooks.ensureDevice("host_egress", programs.fromHost, { ifindex: hostIfindex, direction: "egress" });
+  hooks.ensureDevice("vxlan_ingress", programs.fromOverlay, { ifindex: tunnelIfindex, direction: "ingress" });
+}
+
+/** @param cgroupPath undefined switches the socket LB off: its links of an earlier start go */
+function attachSocketLb(links: LinkSet, programs: Programs, cgroupPath: string | undefined): void {
+  for (const [key, attachType] of SOCKET_HOOKS) {
+    if (cgroupPath === undefined) links.remove(`sock_${key}`);
+    else links.ensureCgroup(`sock_${key}`, programs[key], { cgroupPath, attachType });
+  }
+}
+
+function count(entries: Iterable<unknown>): number {
+  let total = 0;
+  for (const _ of entries) total++;
+  return total;
+}

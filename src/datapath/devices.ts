@@ -1,0 +1,123 @@
+import { execFile } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { promisify } from "node:util";
+import { interfaceIndex, interfaceMac } from "../kernel/net.js";
+import { KernelError } from "../lib/errors.js";
+import type { IpAddress } from "../lib/ip.js";
+import { readNumberFile } from "./bpf-folder.js";
+import type { Ownership } from "./ownership.js";
+
+const run = promisify(execFile);
+
+export const HOST_DEVICE = "cilium_host";
+export const NET_DEVICE = "cilium_net";
+export const TUNNEL_DEVICE = "cilium_vxlan";
+
+export interface Devices {
+  readonly hostIfindex: number;
+  readonly netIfindex: number;
+  readonly tunnelIfindex: number;
+  /** 6 octets. */
+  readonly hostMac: Buffer;
+}
+
+export interface DeviceOptions {
+  readonly ciliumHostIp: IpAddress;
+  /** MTU of the underlay; the routes to pods carry the lower one. */
+  readonly mtu: number;
+  readonly tunnelPort: number;
+}
+
+/**
+ * The datapath's own devices: the veth pair `cilium_host`/`cilium_net`, through which the node's stack and pods meet,
+ * and `cilium_vxlan`, whose tunnel key the programs set for each packet (collect metadata).
+ * @throws KernelError `foreign-device` when a device of such a name exists that we did not make
+ */
+export async function ensureDevices(options: DeviceOptions, ownership: Ownership): Promise<Devices> {
+  const hostExists = refuseForeign(HOST_DEVICE, ownership);
+  const oldTunnelExists = refuseForeign(TUNNEL_DEVICE, ownership);
+  // The port of a VXLAN device cannot be changed: with another `tunnel-port` it is made anew.
+  const tunnelExists = oldTunnelExists && (await readTunnelPort()) === options.tunnelPort;
+  const steps: string[] = [];
+  if (oldTunnelExists && !tunnelExists) steps.push(`link delete ${TUNNEL_DEVICE}`);
+  // The intention first: a crash before the index is known must not turn our device into a stranger's.
+  if (!hostExists) ownership.record("device", HOST_DEVICE, 0);
+  if (!tunnelExists) ownership.record("device", TUNNEL_DEVICE, 0);
+  if (!hostExists) steps.push(`link add ${HOST_DEVICE} type veth peer name ${NET_DEVICE}`);
+  // UDP checksums would only repeat what the inner packet has; RFC 7348 wants zero.
+  if (!tunnelExists) {
+    steps.push(`link add ${TUNNEL_DEVICE} type vxlan external dstport ${options.tunnelPort} nolearning noudpcsum`);
+  }
+  if (steps.length > 0) await runIp(steps);
+  for (const device of [HOST_DEVICE, NET_DEVICE, TUNNEL_DEVICE]) setDeviceSysctls(device);
+  await runIp([
+    ...[HOST_DEVICE, NET_DEVICE].map((device) => `link set ${device} mtu ${options.mtu} arp off up`),
+    `link set ${TUNNEL_DEVICE} mtu ${options.mtu} up`,
+    `address replace ${options.ciliumHostIp}/32 dev ${HOST_DEVICE}`,
+  ]);
+  recordDevice(HOST_DEVICE, ownership);
+  recordDevice(TUNNEL_DEVICE, ownership);
+  if (readNumberFile("/proc/sys/net/ipv4/ip_forward") !== 1) writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
+  return {
+    hostIfindex: requireIndex(HOST_DEVICE),
+    netIfindex: requireIndex(NET_DEVICE),
+    tunnelIfindex: requireIndex(TUNNEL_DEVICE),
+    hostMac: interfaceMac(HOST_DEVICE) ?? Buffer.alloc(6),
+  };
+}
+
+function setDeviceSysctls(device: string): void {
+  writeFileSync(`/proc/sys/net/ipv4/conf/${device}/rp_filter`, "0");
+  writeFileSync(`/proc/sys/net/ipv4/conf/${device}/forwarding`, "1");
+  // No link-local address, so no neighbour discovery that the IPv4 programs would count as drops. Kernels without IPv6
+  // have no such file, and refuse iproute2's `addrgenmode`.
+  const addressMode = `/proc/sys/net/ipv6/conf/${device}/addr_gen_mode`;
+  if (existsSync(addressMode)) writeFileSync(addressMode, "1");
+}
+
+/** True when the device exists and is ours. */
+function refuseForeign(name: string, ownership: Ownership): boolean {
+  const ifindex = interfaceIndex(name);
+  if (ifindex === undefined) return false;
+  const recorded = ownership.objectId("device", name);
+  // 0: an earlier start recorded its intention and died before it knew the index.
+  if (recorded === ifindex || recorded === 0) return true;
+  throw new KernelError("foreign-device", `a device ${name} exists that this installation did not make`, {
+    hint: "It belongs to upstream Cilium or to another installation; nothing was changed.",
+    nextSteps: [`look at it: ip -d link show ${name}`, `remove it if nobody uses it: ip link delete ${name}`],
+    details: { device: name, ifindex },
+  });
+}
+
+function recordDevice(name: string, ownership: Ownership): void {
+  ownership.record("device", name, requireIndex(name));
+}
+
+function requireIndex(name: string): number {
+  const ifindex = interfaceIndex(name);
+  if (ifindex === undefined) throw new KernelError("device-missing", `the device ${name} vanished while it was set up`);
+  return ifindex;
+}
+
+async function readTunnelPort(): Promise<number | undefined> {
+  const { stdout } = await run("ip", ["-json", "-details", "link", "show", "dev", TUNNEL_DEVICE]);
+  const [link] = JSON.parse(stdout) as readonly {
+    readonly linkinfo?: { readonly info_data?: { readonly port?: number } };
+  }[];
+  return link?.linkinfo?.info_data?.port;
+}
+
+async function runIp(steps: readonly string[]): Promise<void> {
+  const child = run("ip", ["-batch", "-"]);
+  child.child.stdin?.end(`${steps.join("\n")}\n`);
+  try {
+    await child;
+  } catch (cause) {
+    const words = (cause as { readonly stderr?: string }).stderr?.trim() ?? String(cause);
+    throw new KernelError("device-setup", `the devices of the datapath cannot be set up: ${words}`, {
+      cause,
+      hint: "This needs CAP_NET_ADMIN and the kernel's vxlan and veth modules.",
+      details: { steps },
+    });
+  }
+}

@@ -1,0 +1,143 @@
+import { AddressReader } from "../abi/address-reader.js";
+import { reasonText } from "../abi/drop-reasons.js";
+import { createEventCodecs, messageType } from "../abi/events.js";
+import { ownRelease } from "../abi/release.js";
+import { sourceFileName } from "../abi/source-files.js";
+import { BpfMap } from "../kernel/bpf-map.js";
+import { RingBuffer } from "../kernel/ring-buffer.js";
+import { KernelError } from "../lib/errors.js";
+import { IpAddress } from "../lib/ip.js";
+import type { DrainedEvents, DropEvent } from "../model/datapath-port.js";
+import type { MapSet } from "./map-set.js";
+
+/** Slot of the agent in `cts_events`. */
+const SLOT_AGENT = 0;
+/** `CTS_EVENT_RING_BYTES` of bpf/lib/maps.h. */
+const RING_BYTES = 4 << 20;
+/** Four times as often as a busy node fills the ring; nobody is woken for a record. */
+const DRAIN_INTERVAL_MS = 20;
+/** Drops kept between two calls of {@link EventReader.drain}; more are counted as lost. */
+const MAX_PENDING = 4096;
+
+const ETHERNET_BYTES = 14;
+const ETHERTYPE_IPV4 = 0x0800;
+const TCP = 6;
+const UDP = 17;
+
+const codecs = createEventCodecs(ownRelease, new AddressReader());
+
+/** The agent's slot of the event rings. The ring outlives the agent; what does not fit meanwhile is counted as lost. */
+export class EventReader implements Disposable {
+  readonly #map: BpfMap;
+  readonly #ring: RingBuffer;
+  readonly #lostMap: BpfMap;
+  #pending: DropEvent[] = [];
+  #dropped = 0;
+  #traces = 0;
+  #lostBefore: bigint;
+
+  constructor(maps: Pick<MapSet, "get">) {
+    this.#map = openRing(maps.get("cts_events"));
+    this.#lostMap = maps.get("cts_events_lost");
+    this.#lostBefore = 0n;
+    this.#ring = new RingBuffer({
+      map: this.#map,
+      onRecords: (buffer, records) => this.#take(buffer, records),
+      mode: { kind: "timed", intervalMs: DRAIN_INTERVAL_MS },
+      holdsLoop: false,
+    });
+  }
+
+  /** Drops since the last call, how many trace records came beside them, and how many were lost. */
+  drain(): DrainedEvents {
+    this.#ring.drain();
+    const drops = this.#pending;
+    const traces = this.#traces;
+    const lostNow = this.#readLost();
+    const lost = Number(lostNow - this.#lostBefore) + this.#dropped;
+    this.#pending = [];
+    this.#dropped = 0;
+    this.#traces = 0;
+    this.#lostBefore = lostNow;
+    return { drops, traces, lost };
+  }
+
+  [Symbol.dispose](): void {
+    this.#ring.close();
+    this.#map.close();
+  }
+
+  #take(buffer: Buffer, records: Uint32Array): void {
+    for (let i = 0; i < records.length; i += 2) {
+      const offset = records[i]!;
+      // Traces are many: only counted, never decoded.
+      if (buffer[offset] === messageType.trace) this.#traces++;
+      if (buffer[offset] !== messageType.drop) continue;
+      if (this.#pending.length < MAX_PENDING) this.#pending.push(decodeDrop(buffer, offset, records[i + 1]!));
+      else this.#dropped++;
+    }
+  }
+
+  #readLost(): bigint {
+    const key = Buffer.alloc(4);
+    key.writeUInt32LE(SLOT_AGENT);
+    const perCpu = this.#lostMap.lookup(key) ?? Buffer.alloc(0);
+    let sum = 0n;
+    for (let at = 0; at + 8 <= perCpu.length; at += 8) sum += perCpu.readBigUInt64LE(at);
+    return sum;
+  }
+}
+
+/** The ring in our slot: that of an earlier agent, or a new one. */
+function openRing(slots: BpfMap): BpfMap {
+  const key = Buffer.alloc(4);
+  key.writeUInt32LE(SLOT_AGENT);
+  const known = slots.lookup(key);
+  if (known !== undefined && known.readUInt32LE() !== 0) return BpfMap.openById(known.readUInt32LE());
+  const ring = BpfMap.create({
+    type: "ringbuf",
+    name: "cts_ring_agent",
+    keySizeBytes: 0,
+    valueSizeBytes: 0,
+    maxEntries: RING_BYTES,
+  });
+  const fd = Buffer.alloc(4);
+  fd.writeUInt32LE(ring.fd);
+  slots.update(key, fd);
+  return ring;
+}
+
+function decodeDrop(buffer: Buffer, offset: number, lengthBytes: number): DropEvent {
+  const event = codecs.decode(buffer, offset, lengthBytes);
+  if (event.kind !== "drop") throw new KernelError("event-kind", `a drop record decodes as ${event.kind}`);
+  const packet = parsePacket(Buffer.from(event.packet));
+  return {
+    timeMs: Date.now(),
+    reason: event.reason,
+    reasonText: reasonText(event.reason),
+    file: sourceFileName(event.file, ownRelease),
+    line: event.line,
+    direction: "unknown",
+    endpointId: event.source,
+    sourceIdentity: event.sourceIdentity,
+    destinationIdentity: event.destinationIdentity,
+    ifindex: event.interfaceIndex,
+    ...(packet === undefined ? {} : { packet }),
+  };
+}
+
+function parsePacket(frame: Buffer): DropEvent["packet"] {
+  const ip = frame.subarray(ETHERNET_BYTES);
+  if (ip.length < 20 || frame.readUInt16BE(12) !== ETHERTYPE_IPV4) return undefined;
+  const protocol = ip[9]!;
+  const l4 = ip.subarray((ip[0]! & 0xf) * 4);
+  const isLaterFragment = (ip.readUInt16BE(6) & 0x1fff) !== 0;
+  const hasPorts = (protocol === TCP || protocol === UDP) && !isLaterFragment && l4.length >= 4;
+  return {
+    source: IpAddress.fromBytes(ip.subarray(12, 16)),
+    destination: IpAddress.fromBytes(ip.subarray(16, 20)),
+    protocol,
+    sourcePort: hasPorts ? l4.readUInt16BE(0) : 0,
+    destinationPort: hasPorts ? l4.readUInt16BE(2) : 0,
+  };
+}

@@ -1,0 +1,226 @@
+import { renameSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import { BpfMap } from "../kernel/bpf-map.js";
+import { BpfObject } from "../kernel/bpf-object.js";
+import { KernelError } from "../lib/errors.js";
+import { listPins } from "./bpf-folder.js";
+import { Ownership } from "./ownership.js";
+import { readEntries, type TableEntry, writeEntries } from "./table.js";
+
+const OWNER_MAP = "cts_owner";
+/** Suffix of a pin that is about to replace another by rename(2). A bpffs takes no dots in names. */
+const NEXT = "__next";
+
+export interface MapSetOptions {
+  /** Folder of the pins. */
+  readonly folder: string;
+  /** `maps.bpf.o` */
+  readonly objectPath: string;
+  readonly installId: string;
+  /** Configured sizes; a map that is not named keeps the object's. */
+  readonly maxEntries: ReadonlyMap<string, number>;
+  /** Takes over foreign pins whose layout is ours. */
+  readonly adopt: boolean;
+}
+
+type DeclaredMap = BpfObject["maps"][number];
+
+/**
+ * The datapath's maps, pinned: those that stand from before are kept, the rest is made. Refuses to touch pins that
+ * nobody recorded as ours.
+ */
+export class MapSet implements Disposable {
+  readonly ownership: Ownership;
+  readonly #maps: ReadonlyMap<string, BpfMap>;
+  /** What was replaced because its size or layout changed: programs of the last start still write to it. */
+  #replaced: ReadonlyMap<string, BpfMap>;
+
+  private constructor(ownership: Ownership, maps: ReadonlyMap<string, BpfMap>, replaced: ReadonlyMap<string, BpfMap>) {
+    this.ownership = ownership;
+    this.#maps = maps;
+    this.#replaced = replaced;
+  }
+
+  /** @throws KernelError `foreign-pin` */
+  static open(options: MapSetOptions): MapSet {
+    using object = BpfObject.open(options.objectPath, { name: "cts_maps" });
+    const declared = object.maps.filter((map) => !map.isInternal);
+    for (const [name, maxEntries] of options.maxEntries) object.setMapMaxEntries(name, maxEntries);
+    const wanted = declared.map((map) => ({ ...map, maxEntries: options.maxEntries.get(map.name) ?? map.maxEntries }));
+    const existing = openExisting(options, wanted);
+    const replaced = new Map<string, BpfMap>();
+    const kept = new Map<string, BpfMap>();
+    for (const map of wanted) {
+      const found = existing.get(map.name);
+      if (found === undefined) continue;
+      if (fits(found, map)) {
+        kept.set(map.name, found);
+        object.reuseMap(map.name, found);
+      } else replaced.set(map.name, found);
+    }
+    object.load();
+    const maps = new Map(wanted.map((map) => [map.name, kept.get(map.name) ?? object.map(map.name)]));
+    const ownership = pinOwnerMap(options, maps.get(OWNER_MAP)!, kept.has(OWNER_MAP));
+    for (const map of wanted) {
+      if (map.name === OWNER_MAP) continue;
+      if (kept.has(map.name)) ownership.record("map", map.name, maps.get(map.name)!.info.id);
+      else
+        pinMap({
+          folder: options.folder,
+          ownership,
+          name: map.name,
+          map: maps.get(map.name)!,
+          old: existing.get(map.name),
+        });
+    }
+    return new MapSet(ownership, maps, replaced);
+  }
+
+  /** True from an {@link open} that changed a map's size until {@link takeLateEntries}. */
+  get hasReplaced(): boolean {
+    return this.#replaced.size > 0;
+  }
+
+  /** Once no program uses the replaced maps any more: what they took after their content was copied goes along. */
+  takeLateEntries(): void {
+    for (const [name, old] of this.#replaced) {
+      copyMissingEntries(old, this.get(name));
+      old.close();
+    }
+    this.#replaced = new Map();
+  }
+
+  get names(): readonly string[] {
+    return [...this.#maps.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#maps.has(name);
+  }
+
+  get(name: string): BpfMap {
+    const map = this.#maps.get(name);
+    if (map === undefined) throw new KernelError("map-unknown", `the datapath has no map ${name}`);
+    return map;
+  }
+
+  [Symbol.dispose](): void {
+    for (const map of [...this.#maps.values(), ...this.#replaced.values()]) map.close();
+  }
+}
+
+/** Our maps among the pins, by name. */
+function openExisting(options: MapSetOptions, wanted: readonly DeclaredMap[]): ReadonlyMap<string, BpfMap> {
+  const pins = listPins(options.folder);
+  const found = new Map<string, BpfMap>();
+  const owner = pins.includes(OWNER_MAP) ? BpfMap.openPinned(join(options.folder, OWNER_MAP)) : undefined;
+  const ownership = owner === undefined ? undefined : new Ownership(owner, options.installId);
+  if (owner !== undefined) found.set(OWNER_MAP, owner);
+  const foreign: string[] = [];
+  for (const pin of pins) {
+    if (pin === OWNER_MAP || !(pin.startsWith("cilium_") || pin.startsWith("cts_"))) continue;
+    const name = pin.endsWith(NEXT) ? pin.slice(0, -NEXT.length) : pin;
+    const declared = wanted.find((map) => map.name === name);
+    const map = BpfMap.openPinned(join(options.folder, pin), { readOnly: true });
+    const isOurs =
+      ownership !== undefined && [name, name + NEXT].some((record) => ownership.owns("map", record, map.info.id));
+    const mayAdopt = options.adopt && (declared === undefined || fits(map, declared));
+    map.close();
+    if (!isOurs && !mayAdopt) foreign.push(pin);
+    else if (isOurs && pin.endsWith(NEXT)) rmSync(join(options.folder, pin));
+    else if (declared !== undefined) found.set(name, BpfMap.openPinned(join(options.folder, pin)));
+  }
+  if (foreign.length > 0) throw foreignPins(options, foreign);
+  return found;
+}
+
+function foreignPins(options: MapSetOptions, foreign: readonly string[]): KernelError {
+  const shown = foreign.slice(0, 5).join(", ") + (foreign.length > 5 ? ` and ${foreign.length - 5} more` : "");
+  // By name, because pins of ours may lie beside them. A BPF file system takes no names with dots. linux/kernel/bpf/inode.c
+  const away = `../${basename(options.folder)}-foreign`;
+  return new KernelError(
+    "foreign-pin",
+    `${options.folder} holds pinned maps that this installation did not make: ${shown}`,
+    {
+      hint: "They belong to upstream Cilium or to another installation; nothing was changed.",
+      nextSteps: [
+        "adopt those with our layout: agent run --adopt",
+        `or move them away: cd ${options.folder} && mkdir -p ${away} && mv ${foreign.join(" ")} ${away}/`,
+      ],
+      details: { folder: options.folder, pins: foreign },
+    },
+  );
+}
+
+function fits(map: BpfMap, declared: DeclaredMap): boolean {
+  const { info } = map;
+  return (
+    info.type === declared.type &&
+    info.keySizeBytes === declared.keySizeBytes &&
+    info.valueSizeBytes === declared.valueSizeBytes &&
+    info.maxEntries === declared.maxEntries &&
+    info.flags === declared.flags
+  );
+}
+
+/** The record of records comes first: whatever is pinned after it has an owner. */
+function pinOwnerMap(options: MapSetOptions, map: BpfMap, isPinned: boolean): Ownership {
+  const ownership = new Ownership(map, options.installId);
+  if (!isPinned) map.pin(join(options.folder, OWNER_MAP));
+  return ownership;
+}
+
+/** Pins a new map, in the place of an old one if there was one: readers by path see the old or the new, never none. */
+function pinMap(options: {
+  readonly folder: string;
+  readonly ownership: Ownership;
+  readonly name: string;
+  readonly map: BpfMap;
+  readonly old: BpfMap | undefined;
+}): void {
+  const { folder, ownership, name, map, old } = options;
+  const path = join(folder, name);
+  if (old === undefined) {
+    ownership.record("map", name, map.info.id);
+    map.pin(path);
+    return;
+  }
+  copyEntries(old, map);
+  ownership.record("map", name + NEXT, map.info.id);
+  map.pin(path + NEXT);
+  renameSync(path + NEXT, path);
+  ownership.record("map", name, map.info.id);
+  ownership.forget("map", name + NEXT);
+}
+
+const COPY_BATCH = 1024;
+
+/** A changed size must not cost connections: what fits goes along. Maps of another layout start empty. */
+function copyEntries(from: BpfMap, to: BpfMap): void {
+  if (!canCopy(from, to)) return;
+  const room = to.info.maxEntries;
+  let batch: TableEntry[] = [];
+  let copied = 0;
+  for (const entry of readEntries(from)) {
+    if (copied === room) break;
+    batch.push(entry);
+    copied++;
+    if (batch.length < COPY_BATCH) continue;
+    writeEntries(to, batch);
+    batch = [];
+  }
+  writeEntries(to, batch);
+}
+
+function copyMissingEntries(from: BpfMap, to: BpfMap): void {
+  // Only programs write to LRU maps; what the agent writes it writes to the new ones.
+  if (!canCopy(from, to) || from.info.type !== "lru_hash") return;
+  for (const { key, value } of readEntries(from)) if (to.lookup(key) === undefined) to.update(key, value);
+}
+
+function canCopy(from: BpfMap, to: BpfMap): boolean {
+  const isSameLayout =
+    from.info.keySizeBytes === to.info.keySizeBytes && from.info.valueSizeBytes === to.info.valueSizeBytes;
+  const isPlainHash = from.info.type === "hash" || from.info.type === "lru_hash";
+  return isSameLayout && isPlainHash && from.info.type === to.info.type;
+}

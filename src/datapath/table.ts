@@ -1,0 +1,87 @@
+import type { BpfMap } from "../kernel/bpf-map.js";
+import { KernelError } from "../lib/errors.js";
+
+export interface TableEntry {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+export interface TableChange {
+  readonly written: number;
+  readonly deleted: number;
+}
+
+const FIRST_BATCH = 1024;
+
+/** A key as text, for maps and sets: one character a byte. */
+export function keyText(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+}
+
+/** Every entry of a map that only this agent writes, read in large batches. */
+export function* readEntries(map: BpfMap): Generator<TableEntry> {
+  let count = FIRST_BATCH;
+  let cursor: Buffer | undefined;
+  for (;;) {
+    let batch: ReturnType<BpfMap["lookupBatch"]>;
+    try {
+      batch = map.lookupBatch(cursor, count);
+    } catch (error) {
+      const errno = error instanceof KernelError ? error.details.errno : undefined;
+      if (errno === "ENOSPC" && count < 1 << 20) {
+        count *= 2;
+        continue;
+      }
+      if (errno !== "ENOTSUPP" && errno !== "EINVAL" && errno !== "EOPNOTSUPP") throw error;
+      yield* readKeyByKey(map);
+      return;
+    }
+    const { keySizeBytes } = map.info;
+    for (let i = 0; i < batch.count; i++) {
+      yield {
+        key: batch.keys.subarray(i * keySizeBytes, (i + 1) * keySizeBytes),
+        value: batch.values.subarray(i * map.valueStrideBytes, (i + 1) * map.valueStrideBytes),
+      };
+    }
+    if (batch.done) return;
+    cursor = batch.cursor;
+  }
+}
+
+function* readKeyByKey(map: BpfMap): Generator<TableEntry> {
+  for (let key = map.nextKey(); key !== undefined; key = map.nextKey(key)) {
+    const value = map.lookup(key);
+    if (value !== undefined) yield { key, value };
+  }
+}
+
+/** Makes the map hold exactly `desired`: writes what differs, then deletes the rest. */
+export function reconcileTable(map: BpfMap, desired: Iterable<TableEntry>): TableChange {
+  const current = new Map<string, Buffer>();
+  for (const { key, value } of readEntries(map)) current.set(keyText(key), value);
+  const upserted: TableEntry[] = [];
+  for (const entry of desired) {
+    const text = keyText(entry.key);
+    if (current.get(text)?.equals(entry.value) !== true) upserted.push(entry);
+    current.delete(text);
+  }
+  writeEntries(map, upserted);
+  deleteKeys(
+    map,
+    [...current.keys()].map((text) => Buffer.from(text, "latin1")),
+  );
+  return { written: upserted.length, deleted: current.size };
+}
+
+export function writeEntries(map: BpfMap, entries: readonly TableEntry[]): void {
+  if (entries.length === 0) return;
+  map.updateBatch(
+    Buffer.concat(entries.map((entry) => entry.key)),
+    Buffer.concat(entries.map((entry) => entry.value)),
+    entries.length,
+  );
+}
+
+export function deleteKeys(map: BpfMap, keys: readonly Buffer[]): void {
+  if (keys.length > 0) map.deleteBatch(Buffer.concat(keys), keys.length);
+}
