@@ -1,0 +1,223 @@
+import { type FSWatcher, watch } from "node:fs";
+import { mkdir, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { unlessErrno } from "../../lib/errno.js";
+import { type ObjectRef, objectKey } from "../../model/kube-object.js";
+import { type ObjectVersion, parseVersionFileName, VersionFolder } from "./version-folder.js";
+
+/** Folder of the objects of cluster-wide kinds; no namespace may be called so (RFC 1123 labels have no underscore). */
+const CLUSTER_WIDE = "_";
+/** A burst of events within this time costs one reading. */
+const COALESCE_MS = 20;
+/** libuv does not report a queue overflow of inotify(7), so everything is looked over now and then. */
+const RESCAN_MS = 5000;
+/** Instead, where the kernel gives no inotify instance or watch (fs.inotify.max_user_instances is 128 a user by default). */
+const POLL_MS = 200;
+const READS_AT_ONCE = 32;
+
+/** Told the key of an object whose latest version changed, or of the failure that ended following. */
+export interface ChangeListener {
+  changed(key: string): void;
+  failed(error: unknown): void;
+}
+
+/**
+ * All objects of one kind: `<path>/<namespace or _>/<name>.<version>.json`, and an index of their latest versions. The index is
+ * brought up to date by `scan`, which reads changed files only, and by inotify while somebody follows.
+ */
+export class TypeFolder {
+  readonly #path: string;
+  readonly #draftsPath: string;
+  readonly #index = new Map<string, ObjectVersion>();
+  readonly #folders = new Map<string, VersionFolder>();
+  readonly #listeners = new Set<ChangeListener>();
+  readonly #watchers = new Map<string, FSWatcher>();
+  /** Files named by inotify since the last reading, as `<namespace>/<file>`; null: the kernel did not say which. */
+  readonly #touched = new Set<string | null>();
+  /** Modification time of each namespace's folder before it was last scanned. */
+  readonly #scannedAt = new Map<string, { readonly folderMtimeMs: number; readonly timeMs: number }>();
+  #coalesceTimer: NodeJS.Timeout | undefined;
+  #rescanTimer: NodeJS.Timeout | undefined;
+  #isPolling = false;
+
+  constructor(path: string, draftsPath: string) {
+    this.#path = path;
+    this.#draftsPath = draftsPath;
+  }
+
+  /** Latest known versions by `namespace/name`, tombstones included. */
+  get index(): ReadonlyMap<string, ObjectVersion> {
+    return this.#index;
+  }
+
+  folderOf(ref: ObjectRef): VersionFolder {
+    return this.#folder(ref.namespace ?? CLUSTER_WIDE);
+  }
+
+  /** Takes over a version that this process wrote or read, so that nobody reads it again. */
+  learn(key: string, version: ObjectVersion): void {
+    const known = this.#index.get(key);
+    if (known !== undefined && known.number >= version.number) return;
+    this.#index.set(key, version);
+    for (const listener of this.#listeners) listener.changed(key);
+  }
+
+  /** Brings the index to at least the state that the folder has now. */
+  async scan(): Promise<void> {
+    for (const namespace of await this.#namespaces()) await this.#scanNamespace(namespace);
+  }
+
+  /** Keeps the index up to date until the returned function is called. Resolves after the first scan. */
+  async follow(listener: ChangeListener): Promise<() => void> {
+    this.#listeners.add(listener);
+    const stop = () => this.#unfollow(listener);
+    try {
+      if (this.#listeners.size === 1) await this.#startWatching();
+      await this.#watchAndScan();
+    } catch (error) {
+      stop();
+      throw error;
+    }
+    return stop;
+  }
+
+  #unfollow(listener: ChangeListener): void {
+    this.#listeners.delete(listener);
+    if (this.#listeners.size > 0) return;
+    clearTimeout(this.#coalesceTimer);
+    clearInterval(this.#rescanTimer);
+    this.#coalesceTimer = undefined;
+    this.#rescanTimer = undefined;
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+    this.#touched.clear();
+  }
+
+  async #startWatching(): Promise<void> {
+    await mkdir(this.#path, { recursive: true });
+    if (this.#listeners.size === 0) return;
+    this.#isPolling = false;
+    this.#watch(this.#path, (file) => this.#touch(file === null ? null : `${file}/`));
+    this.#setRescanTimer(this.#isPolling ? POLL_MS : RESCAN_MS);
+  }
+
+  #setRescanTimer(intervalMs: number): void {
+    clearInterval(this.#rescanTimer);
+    this.#rescanTimer = setInterval(() => void this.#runOrFail(() => this.#rescanChanged()), intervalMs);
+  }
+
+  /** A namespace's folder is watched before it is scanned, so nothing falls between. */
+  async #watchAndScan(): Promise<void> {
+    for (const namespace of await this.#namespaces()) {
+      this.#watchNamespace(namespace);
+      await this.#scanNamespace(namespace);
+    }
+  }
+
+  #watchNamespace(namespace: string): void {
+    this.#watch(join(this.#path, namespace), (file) => this.#touch(file === null ? null : `${namespace}/${file}`));
+  }
+
+  #watch(path: string, onEvent: (file: string | null) => void): void {
+    if (this.#watchers.has(path) || this.#listeners.size === 0) return;
+    try {
+      const watcher = watch(path, (_kind, file) => onEvent(file));
+      watcher.on("error", () => this.#startPolling());
+      this.#watchers.set(path, watcher);
+    } catch {
+      this.#startPolling();
+    }
+  }
+
+  #startPolling(): void {
+    if (this.#isPolling || this.#listeners.size === 0) return;
+    this.#isPolling = true;
+    this.#setRescanTimer(POLL_MS);
+  }
+
+  #touch(file: string | null): void {
+    this.#touched.add(file);
+    this.#coalesceTimer ??= setTimeout(() => {
+      this.#coalesceTimer = undefined;
+      void this.#runOrFail(() => this.#readTouched());
+    }, COALESCE_MS);
+  }
+
+  async #readTouched(): Promise<void> {
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    if (touched.some((file) => file === null || file.endsWith("/"))) await this.#watchAndScan();
+    const newest = new Map<string, { readonly namespace: string; readonly name: string; readonly number: number }>();
+    for (const file of touched) {
+      const [namespace, fileName] = file === null ? [] : file.split("/");
+      const parsed = fileName === undefined ? undefined : parseVersionFileName(fileName);
+      if (namespace === undefined || parsed === undefined) continue;
+      const key = keyOf(namespace, parsed.name);
+      const known = newest.get(key)?.number ?? this.#index.get(key)?.number ?? 0;
+      if (parsed.number > known) newest.set(key, { namespace, ...parsed });
+    }
+    await eachOf(newest, async ([key, { namespace, name, number }]) => {
+      const version = await this.#folder(namespace).read(name, number);
+      // Gone means that a newer version has been linked since, which is an event of its own.
+      if (typeof version === "object") this.learn(key, version);
+    });
+  }
+
+  async #rescanChanged(): Promise<void> {
+    for (const namespace of await this.#namespaces()) {
+      this.#watchNamespace(namespace);
+      const folder = await unlessErrno(["ENOENT"], stat(join(this.#path, namespace)));
+      const scanned = this.#scannedAt.get(namespace);
+      // Times have the grain of a clock tick: one that is as young as the scan itself proves nothing.
+      const isUnchanged =
+        scanned?.folderMtimeMs === folder?.mtimeMs && (scanned?.timeMs ?? 0) - (folder?.mtimeMs ?? 0) > 100;
+      if (!isUnchanged) await this.#scanNamespace(namespace);
+    }
+  }
+
+  async #scanNamespace(namespace: string): Promise<void> {
+    const folder = this.#folder(namespace);
+    const info = await unlessErrno(["ENOENT"], stat(folder.path));
+    const timeMs = Date.now();
+    const listed = await folder.list();
+    const changed = [...listed].filter(([name, numbers]) => {
+      const known = this.#index.get(keyOf(namespace, name));
+      return known === undefined || known.number < numbers.at(-1)!;
+    });
+    await eachOf(changed, async ([name, numbers]) => {
+      const latest = await folder.readLatest(name, numbers);
+      if (latest !== undefined) this.learn(keyOf(namespace, name), latest);
+    });
+    if (info !== undefined) this.#scannedAt.set(namespace, { folderMtimeMs: info.mtimeMs, timeMs });
+  }
+
+  async #namespaces(): Promise<readonly string[]> {
+    return (await unlessErrno(["ENOENT"], readdir(this.#path))) ?? [];
+  }
+
+  #folder(namespace: string): VersionFolder {
+    let folder = this.#folders.get(namespace);
+    if (folder === undefined) {
+      folder = new VersionFolder(join(this.#path, namespace), this.#draftsPath);
+      this.#folders.set(namespace, folder);
+    }
+    return folder;
+  }
+
+  async #runOrFail(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      for (const listener of [...this.#listeners]) listener.failed(error);
+    }
+  }
+}
+
+function keyOf(namespace: string, name: string): string {
+  return objectKey(namespace === CLUSTER_WIDE ? { name } : { namespace, name });
+}
+
+async function eachOf<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const rest = [...items];
+  while (rest.length > 0) await Promise.all(rest.splice(0, READS_AT_ONCE).map(work));
+}
