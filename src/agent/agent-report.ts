@@ -1,0 +1,112 @@
+import { emptyNames } from "../model/names-document.js";
+import type { EndpointRow } from "../model/rows.js";
+import type { AgentOptions } from "./agent-options.js";
+import type { AgentRuntime } from "./agent-runtime.js";
+import { type AgentApi, waitForAttachments } from "./api/agent-routes.js";
+import type { EndpointRecord } from "./endpoints/endpoint-record.js";
+import { collectMetrics } from "./metrics/agent-metrics.js";
+import { formatMetrics } from "./metrics/metrics-text.js";
+import type { ProcessMonitor } from "./metrics/process-facts.js";
+import type { StatusBoard } from "./status/status-board.js";
+
+export interface ReportSources {
+  readonly options: AgentOptions;
+  readonly status: StatusBoard;
+  readonly monitor: ProcessMonitor;
+  readonly starts: number;
+  /** Pending while the agent starts. */
+  readonly runtime: Promise<AgentRuntime>;
+}
+
+/** Container runtimes give a plugin minutes, kubelets retry; this is long enough for a slow start. */
+const ATTACH_WAIT_MS = 20_000;
+
+/** What the socket answers, from whatever of the agent is there yet. */
+export function createAgentApi(sources: ReportSources): AgentApi {
+  const { status, runtime } = sources;
+  const startedAt = new Date();
+  let current: AgentRuntime | undefined;
+  runtime.then(
+    (value) => {
+      current = value;
+    },
+    () => {},
+  );
+  const why = (): string => status.problems().join("; ") || "it is starting";
+  const whenReady = (): Promise<AgentRuntime> => waitForAttachments(runtime, ATTACH_WAIT_MS, why);
+  return {
+    cni: {
+      add: async (request) => (await whenReady()).manager.add(request),
+      check: async (request) => (await whenReady()).manager.check(request),
+      del: async (request) => (await whenReady()).manager.delete(request),
+    },
+    health: () => {
+      const isHealthy = current !== undefined && status.overall() !== "failed";
+      return { status: current === undefined ? "starting" : status.overall(), isHealthy, problems: status.problems() };
+    },
+    status: () => describeAgent(sources, current, startedAt),
+    endpoints: () => (current?.table.list() ?? []).map((record) => toEndpointRow(record, sources.options.nodeName)),
+    names: () => current?.names.document() ?? emptyNames,
+    drops: () => current?.drops.recent() ?? [],
+    metrics: () => formatMetrics(collectMetrics(sources, current)),
+  };
+}
+
+function describeAgent(sources: ReportSources, runtime: AgentRuntime | undefined, startedAt: Date): unknown {
+  const { options, status, monitor, starts } = sources;
+  return {
+    node: options.nodeName,
+    version: options.version,
+    pid: process.pid,
+    startedAt: startedAt.toISOString(),
+    uptimeSeconds: Math.floor((Date.now() - startedAt.getTime()) / 1000),
+    starts,
+    state: runtime === undefined && status.overall() !== "failed" ? "starting" : status.overall(),
+    subsystems: status.subsystems(),
+    problems: status.problems(),
+    process: monitor.read(),
+    ...(runtime === undefined ? {} : describeRuntime(runtime)),
+  };
+}
+
+function describeRuntime(runtime: AgentRuntime): Readonly<Record<string, unknown>> {
+  const { node, pool, table, services, conntrack, drops, datapath } = runtime;
+  return {
+    addresses: {
+      internalIp: node.internalIp,
+      ciliumHostIp: node.ciliumHostIp,
+      podCidr: node.podCidr,
+      used: pool.usedCount,
+      capacity: pool.capacity,
+    },
+    underlay: { device: node.underlayDevice, mtu: node.mtu, routeMtu: node.routeMtu },
+    endpoints: { total: table.size, ready: table.ready().length },
+    services: services.counts,
+    conntrack: { ...conntrack.totals, last: conntrack.last ?? null },
+    events: drops.totals,
+    programs: datapath.readPrograms(),
+    features: datapath.readFeatures(),
+    maps: datapath.readMapFill(),
+  };
+}
+
+function toEndpointRow(record: EndpointRecord, node: string): EndpointRow {
+  return {
+    node,
+    id: record.endpointId,
+    identity: record.identity,
+    identityLabels: record.labels,
+    ipv4: record.address.text,
+    state: record.state,
+    // No policy selects a pod before the policy engine exists: both directions are open.
+    policyEnforcement: "none",
+    podNamespace: record.podNamespace,
+    podName: record.podName,
+    containerId: record.containerId,
+    containerInterface: record.ifName,
+    interfaceName: record.hostIfname,
+    interfaceIndex: record.ifindex,
+    mac: record.mac,
+    hostMac: record.hostMac,
+  };
+}

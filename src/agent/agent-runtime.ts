@@ -1,0 +1,163 @@
+import type { Logger } from "../lib/log.js";
+import type { AgentConfig } from "../model/agent-config.js";
+import type { DatapathPort } from "../model/datapath-port.js";
+import { objectKey } from "../model/kube-object.js";
+import { resourceTypes } from "../model/kubernetes.js";
+import { identityLabelsOfPod, parseLabelFilter } from "../model/labels.js";
+import { IdentityAllocator, identityNumber } from "../state/identity-allocator.js";
+import type { AgentCaches } from "./agent-caches.js";
+import type { AgentOptions } from "./agent-options.js";
+import { ConntrackCollector } from "./conntrack/conntrack-collector.js";
+import { EndpointManager } from "./endpoints/endpoint-manager.js";
+import { EndpointProgrammer } from "./endpoints/endpoint-programmer.js";
+import { EndpointStore } from "./endpoints/endpoint-store.js";
+import { EndpointTable } from "./endpoints/endpoint-table.js";
+import { type RestoredEndpoints, restoreEndpoints } from "./endpoints/restore-endpoints.js";
+import { DropLog } from "./events/drop-log.js";
+import { createIdentityResolver, type IdentityResolver, type PodRef } from "./identities/identity-resolver.js";
+import type { AddressPool } from "./ipam/address-pool.js";
+import { openAddressPool, savePoolCursor } from "./ipam/pool-cursor.js";
+import { NameCache } from "./names/name-cache.js";
+import type { LocalNode } from "./nodes/local-node.js";
+import { Reconcilers } from "./reconcilers.js";
+import { ServiceReconciler } from "./services/service-reconciler.js";
+import type { StatusBoard } from "./status/status-board.js";
+
+/** The parts of an agent whose node and datapath are known. */
+export interface AgentRuntime extends AsyncDisposable {
+  readonly node: LocalNode;
+  readonly config: AgentConfig;
+  readonly datapath: DatapathPort;
+  readonly pool: AddressPool;
+  readonly table: EndpointTable;
+  readonly manager: EndpointManager;
+  readonly services: ServiceReconciler;
+  readonly reconcilers: Reconcilers;
+  readonly conntrack: ConntrackCollector;
+  readonly drops: DropLog;
+  readonly names: NameCache;
+}
+
+export interface RuntimeOptions {
+  readonly agent: AgentOptions;
+  readonly node: LocalNode;
+  readonly config: AgentConfig;
+  readonly datapath: DatapathPort;
+  readonly caches: AgentCaches;
+  readonly status: StatusBoard;
+  readonly log: Logger;
+}
+
+/**
+ * Puts the parts together in the order in which packets need them: first everything that outlived the former agent, then, once the
+ * caches are whole, what the state says. Until then nothing of the kernel's content is removed.
+ */
+export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime> {
+  const { datapath, caches, node, config, status, log } = options;
+  const { restored, ...endpoints } = await openEndpoints(options);
+  status.report("endpoints", restored.problems);
+  const { table, manager } = endpoints;
+  const reconcilers = new Reconcilers({
+    state: options.agent.state,
+    node,
+    caches,
+    datapath,
+    table,
+    manager,
+    status,
+    log,
+  });
+  manager.onChanged((record) => reconcilers.publish(record));
+  const services = new ServiceReconciler({ ...caches, datapath, status, log });
+  const conntrack = new ConntrackCollector({
+    datapath,
+    configuredIntervalMs: config.ctGcIntervalSeconds * 1000,
+    onCollected: (garbage, startedAt) => services.releaseUnused(garbage.backendIdsInUse, startedAt),
+    status,
+    log,
+  });
+  services.onLingering((delayMs) => conntrack.expedite(delayMs));
+  const names = new NameCache(caches, services);
+  const drops = new DropLog({
+    datapath,
+    nameOf: (address, port, protocol) => names.describe(address, port, protocol),
+    status,
+    log,
+  });
+  const runtime = { node, config, datapath, ...endpoints, services, reconcilers, conntrack, drops, names };
+  try {
+    await caches.ready;
+    conntrack.start();
+    services.start();
+    reconcilers.start();
+    names.start();
+    drops.start();
+    await removeDead(manager, restored, log);
+  } catch (error) {
+    await closeParts(runtime);
+    throw error;
+  }
+  return { ...runtime, [Symbol.asyncDispose]: () => closeRuntime(runtime) };
+}
+
+async function openEndpoints(
+  options: RuntimeOptions,
+): Promise<Pick<AgentRuntime, "pool" | "table" | "manager"> & { readonly restored: RestoredEndpoints }> {
+  const { agent, node, datapath, log } = options;
+  const { links, runDir } = agent;
+  const table = new EndpointTable();
+  const store = new EndpointStore(runDir);
+  const programmer = new EndpointProgrammer({ datapath, node, table });
+  const pool = await openAddressPool(runDir, node.podCidr);
+  const restored = await restoreEndpoints({ datapath, store, links, pool, table, programmer, log });
+  const manager = new EndpointManager({
+    node,
+    pool,
+    savePool: () => savePoolCursor(runDir, pool),
+    table,
+    store,
+    links,
+    programmer,
+    identities: openIdentities(options),
+    isReserved: (endpointId) => restored.reservedIds.has(endpointId),
+    log,
+  });
+  return { pool, table, manager, restored };
+}
+
+type RuntimeParts = Omit<AgentRuntime, keyof AsyncDisposable>;
+
+async function closeRuntime(runtime: RuntimeParts): Promise<void> {
+  await closeParts(runtime);
+  await runtime.datapath[Symbol.asyncDispose]();
+}
+
+async function closeParts(runtime: RuntimeParts): Promise<void> {
+  runtime.drops[Symbol.dispose]();
+  runtime.conntrack[Symbol.dispose]();
+  await runtime.reconcilers[Symbol.asyncDispose]();
+  await runtime.services[Symbol.asyncDispose]();
+  runtime.names[Symbol.dispose]();
+}
+
+async function removeDead(manager: EndpointManager, restored: RestoredEndpoints, log: Logger): Promise<void> {
+  const results = await Promise.allSettled(restored.dead.map((record) => manager.remove(record)));
+  for (const result of results) {
+    if (result.status === "rejected") log.error({ err: result.reason }, "a dead endpoint could not be removed");
+  }
+}
+
+function openIdentities({ agent, caches, config }: RuntimeOptions): IdentityResolver {
+  const { state } = agent;
+  const keyOf = (ref: PodRef): string => objectKey({ namespace: ref.podNamespace, name: ref.podName });
+  const allocator = new IdentityAllocator({ source: state, clusterId: config.clusterId });
+  const labelOptions = { filter: parseLabelFilter(config.labels), clusterName: config.clusterName };
+  return createIdentityResolver({
+    cachedPod: (ref) => caches.pods.get(keyOf(ref)),
+    cachedNamespace: (name) => caches.namespaces.get(name),
+    readPod: (ref) => state.get(resourceTypes.pods, { namespace: ref.podNamespace, name: ref.podName }),
+    readNamespace: (name) => state.get(resourceTypes.namespaces, { name }),
+    labelsOf: (pod, namespace) => identityLabelsOfPod(pod, namespace, labelOptions),
+    allocate: async (labels) => identityNumber(await allocator.allocate(labels)),
+  });
+}

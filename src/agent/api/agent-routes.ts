@@ -1,0 +1,73 @@
+import { CniError, CniErrorCode, formatCniError } from "../cni/cni-error.js";
+import type { CniRequest, CniResult } from "../cni/cni-request.js";
+import { parseCniRequest } from "../cni/cni-request.js";
+import type { HttpAnswer, HttpHandler, HttpRequest } from "./http-server.js";
+
+/** What the socket serves; each is asked anew for every request. */
+export interface AgentApi {
+  /** Waits until pods can be attached. @throws CniError 11 when that takes too long */
+  readonly cni: {
+    add(request: CniRequest): Promise<CniResult>;
+    check(request: CniRequest): Promise<CniResult>;
+    del(request: CniRequest): Promise<void>;
+  };
+  health(): { readonly status: string; readonly isHealthy: boolean; readonly problems: readonly string[] };
+  status(): unknown;
+  endpoints(): unknown;
+  names(): unknown;
+  drops(): unknown;
+  metrics(): string;
+}
+
+/** Routes of the agent's socket. */
+export function createAgentRoutes(api: AgentApi): HttpHandler {
+  const reads: Readonly<Record<string, () => HttpAnswer>> = {
+    "/v1/healthz": () => {
+      const { isHealthy, ...body } = api.health();
+      return { status: isHealthy ? 200 : 503, body };
+    },
+    "/v1/status": () => ({ status: 200, body: api.status() }),
+    "/v1/endpoints": () => ({ status: 200, body: { items: api.endpoints() } }),
+    "/v1/names": () => ({ status: 200, body: api.names() }),
+    "/v1/drops": () => ({ status: 200, body: { items: api.drops() } }),
+    "/metrics": () => ({ status: 200, body: api.metrics() }),
+  };
+  return (request) => {
+    const verb = /^\/v1\/cni\/(add|del|check)$/.exec(request.path)?.[1] as CniVerb | undefined;
+    if (verb !== undefined) return request.method === "POST" ? serveCni(api, verb, request) : wrongMethod("POST");
+    const read = reads[request.path];
+    if (read === undefined) return { status: 404, body: { error: `there is no ${request.path}` } };
+    return request.method === "GET" ? read() : wrongMethod("GET");
+  };
+}
+
+type CniVerb = "add" | "del" | "check";
+
+function wrongMethod(right: string): HttpAnswer {
+  return { status: 405, body: { error: `this path takes ${right} only` } };
+}
+
+async function serveCni(api: AgentApi, verb: CniVerb, request: HttpRequest): Promise<HttpAnswer> {
+  try {
+    const parsed = parseCniRequest(request.body, verb);
+    const body = (await api.cni[verb](parsed)) ?? {};
+    return { status: 200, body };
+  } catch (error) {
+    return formatCniError(error);
+  }
+}
+
+/** Resolves with `value`, or fails with "try again later" when that takes longer than a runtime should wait. */
+export async function waitForAttachments<T>(value: Promise<T>, timeoutMs: number, why: () => string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new CniError(CniErrorCode.tryAgainLater, `the agent cannot attach pods yet: ${why()}`));
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([value, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,131 @@
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { AgentError, SystemError } from "../../lib/errors.js";
+import type { IpAddress } from "../../lib/ip.js";
+import { type LinkFacts, listLinks, runIpBatch } from "../system/ip-batch.js";
+
+export interface EndpointLink {
+  readonly netns: string;
+  readonly ifName: string;
+  readonly mac: string;
+  readonly hostIfname: string;
+  readonly hostMac: string;
+  readonly address: IpAddress;
+  readonly gateway: IpAddress;
+  /** Of the device; the same on both sides. */
+  readonly mtu: number;
+  /** Of the pod's routes: lower by what the overlay adds, so that TCP's segments fit without fragments. */
+  readonly routeMtu: number;
+}
+
+/** Makes, checks and removes the veth of a pod. Behind an interface because tests of the order of things need no kernel. */
+export interface LinkPort {
+  /** Returns the index of the host side. What it made before it failed is gone. */
+  create(link: EndpointLink): Promise<number>;
+  /** Absence is not an error. */
+  remove(hostIfname: string): Promise<void>;
+  /** Words for everything that is not as `create` left it. */
+  check(link: EndpointLink & { readonly ifindex: number }): Promise<readonly string[]>;
+  /** Host sides that exist: name → index. */
+  list(): Promise<ReadonlyMap<string, number>>;
+}
+
+/** {@link LinkPort} over iproute2: two processes an attachment. */
+export function createLinkPort(): LinkPort {
+  return { create: createLink, remove: removeLink, check: checkLink, list: listHostLinks };
+}
+
+async function createLink(link: EndpointLink): Promise<number> {
+  const ifindex = await createPair(link);
+  try {
+    await relaxHostSide(link.hostIfname);
+    await runIpBatch(podSideSteps(link), { netnsPath: link.netns });
+  } catch (error) {
+    await removeLink(link.hostIfname);
+    throw error;
+  }
+  return ifindex;
+}
+
+async function createPair(link: EndpointLink): Promise<number> {
+  const steps = [
+    `link add ${link.hostIfname} address ${link.hostMac} mtu ${link.mtu} type veth ` +
+      `peer name ${link.ifName} address ${link.mac} mtu ${link.mtu} netns ${link.netns}`,
+    `link set ${link.hostIfname} ${noIpv6Addresses()} up`,
+    `link show dev ${link.hostIfname}`,
+  ];
+  let stdout: string;
+  try {
+    stdout = await runIpBatch(steps);
+  } catch (cause) {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    throw new AgentError("link-create", `the veth ${link.hostIfname} into ${link.netns} cannot be made: ${words}`, {
+      cause,
+      hint: "The network namespace may be gone, or the interface name taken inside it.",
+    });
+  }
+  const [facts] = JSON.parse(stdout) as LinkFacts[];
+  return facts!.ifindex;
+}
+
+/**
+ * Without an address generator no link-local IPv6 address appears, and no neighbour discovery that IPv4-only programs
+ * would drop and count. A kernel without IPv6 refuses the word.
+ */
+function noIpv6Addresses(): string {
+  return existsSync("/proc/sys/net/ipv6") ? "addrgenmode none" : "";
+}
+
+/** Packets reach the stack here with pod addresses whose route points elsewhere: reverse path filtering would eat them. */
+async function relaxHostSide(ifname: string): Promise<void> {
+  const folder = `/proc/sys/net/ipv4/conf/${ifname}`;
+  await Promise.all([writeFile(`${folder}/rp_filter`, "0"), writeFile(`${folder}/forwarding`, "1")]);
+}
+
+function podSideSteps(link: EndpointLink): readonly string[] {
+  const { ifName, gateway } = link;
+  return [
+    "link set lo up",
+    `link set ${ifName} ${noIpv6Addresses()} up`,
+    `address replace ${link.address}/${link.address.bitLength} dev ${ifName}`,
+    `route replace ${gateway}/${gateway.bitLength} dev ${ifName} scope link`,
+    `route replace default via ${gateway} dev ${ifName} mtu ${link.routeMtu}`,
+    // The gateway's address lies on cilium_host, which no ARP from here reaches.
+    `neighbour replace ${gateway} lladdr ${link.hostMac} dev ${ifName} nud permanent`,
+  ];
+}
+
+async function removeLink(hostIfname: string): Promise<void> {
+  try {
+    await runIpBatch([`link delete ${hostIfname}`]);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    const links = await listHostLinks();
+    if (links.has(hostIfname)) throw error;
+  }
+}
+
+async function listHostLinks(): Promise<ReadonlyMap<string, number>> {
+  const links = await listLinks();
+  return new Map(links.map((link) => [link.ifname, link.ifindex]));
+}
+
+async function checkLink(link: EndpointLink & { readonly ifindex: number }): Promise<readonly string[]> {
+  const host = (await listLinks()).find((facts) => facts.ifname === link.hostIfname);
+  if (host === undefined) return [`interface ${link.hostIfname} does not exist`];
+  const problems =
+    host.ifindex === link.ifindex ? [] : [`interface ${link.hostIfname} was made anew (index ${host.ifindex})`];
+  let inside: readonly LinkFacts[];
+  try {
+    inside = await listLinks({ netnsPath: link.netns });
+  } catch {
+    return [...problems, `network namespace ${link.netns} cannot be entered`];
+  }
+  const pod = inside.find((facts) => facts.ifname === link.ifName);
+  if (pod === undefined) return [...problems, `interface ${link.ifName} does not exist in ${link.netns}`];
+  if (pod.address !== link.mac) problems.push(`interface ${link.ifName} has MAC ${pod.address}, not ${link.mac}`);
+  if (!pod.addr_info?.some((info) => info.local === link.address.text)) {
+    problems.push(`address ${link.address} is missing on ${link.ifName}`);
+  }
+  return problems;
+}

@@ -1,0 +1,239 @@
+import type { Logger } from "../../lib/log.js";
+import { CniError, CniErrorCode } from "../cni/cni-error.js";
+import type { CniRequest, CniResult } from "../cni/cni-request.js";
+import type { IdentityResolver } from "../identities/identity-resolver.js";
+import type { AddressPool } from "../ipam/address-pool.js";
+import type { LocalNode } from "../nodes/local-node.js";
+import { KeyedLock } from "../system/keyed-lock.js";
+import type { EndpointLink, LinkPort } from "./endpoint-link.js";
+import type { EndpointProgrammer } from "./endpoint-programmer.js";
+import {
+  attachmentKey,
+  type EndpointRecord,
+  hostInterfaceName,
+  INIT_IDENTITY,
+  INIT_LABELS,
+  pickEndpointId,
+} from "./endpoint-record.js";
+import type { EndpointStore } from "./endpoint-store.js";
+import type { EndpointTable } from "./endpoint-table.js";
+import { randomMacAddress } from "./mac-address.js";
+
+export interface EndpointManagerOptions {
+  readonly node: LocalNode;
+  readonly pool: AddressPool;
+  readonly savePool: () => Promise<void>;
+  readonly table: EndpointTable;
+  readonly store: EndpointStore;
+  readonly links: LinkPort;
+  readonly programmer: EndpointProgrammer;
+  readonly identities: IdentityResolver;
+  /** Endpoint ids beside the table's that must not be handed out. */
+  readonly isReserved: (endpointId: number) => boolean;
+  readonly log: Logger;
+}
+
+/** ADD, CHECK and DEL of pods, and changes of a living endpoint. One step at a time for each attachment. */
+export class EndpointManager {
+  readonly #options: EndpointManagerOptions;
+  readonly #lock = new KeyedLock();
+  readonly #listeners = new Set<(record: EndpointRecord) => void>();
+
+  constructor(options: EndpointManagerOptions) {
+    this.#options = options;
+  }
+
+  /** Calls `listener` after every change of an endpoint, with its record after it. */
+  onChanged(listener: (record: EndpointRecord) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Idempotent: the same attachment gets the same answer as long as its interface lives. */
+  add(request: CniRequest): Promise<CniResult> {
+    return this.#lock.run(attachmentKey(request), async () => {
+      const { table } = this.#options;
+      const existing = table.findByAttachment(request);
+      if (existing?.state === "ready" && existing.netns === request.netns && (await this.#isWhole(existing))) {
+        return this.#result(existing);
+      }
+      if (existing !== undefined) await this.#remove(existing);
+      return this.#result(await this.#create(request));
+    });
+  }
+
+  /** Absence is success: the runtime may ask as often as it likes (CNI 1.0, DEL). */
+  delete(attachment: { readonly containerId: string; readonly ifName: string }): Promise<void> {
+    return this.#lock.run(attachmentKey(attachment), async () => {
+      const record = this.#options.table.findByAttachment(attachment);
+      if (record !== undefined) await this.#remove(record);
+    });
+  }
+
+  /** @throws CniError 3 for an unknown attachment, 101 with every difference found */
+  check(request: CniRequest): Promise<CniResult> {
+    return this.#lock.run(attachmentKey(request), async () => {
+      const record = this.#options.table.findByAttachment(request);
+      if (record?.state !== "ready") {
+        throw new CniError(CniErrorCode.unknownContainer, `container ${request.containerId} has no endpoint here`);
+      }
+      const problems = await this.#options.links.check(this.#link(record));
+      if (problems.length > 0) {
+        throw new CniError(CniErrorCode.checkFailed, `endpoint ${record.endpointId}: ${problems.join("; ")}`);
+      }
+      this.#options.programmer.install(record);
+      return this.#result(record);
+    });
+  }
+
+  /** Labels of the pod, or of its namespace, changed. */
+  async refreshIdentity(endpointId: number): Promise<void> {
+    const known = this.#options.table.get(endpointId);
+    if (known === undefined) return;
+    await this.#lock.run(attachmentKey(known), async () => {
+      const record = this.#options.table.get(endpointId);
+      if (record?.state !== "ready") return;
+      const resolved = await this.#options.identities.resolve(record);
+      // A pod that is gone keeps its identity until its DEL.
+      if (resolved === undefined) return;
+      const isSame = resolved.identity === record.identity && resolved.podUid === record.podUid;
+      if (isSame && resolved.labels.join() === record.labels.join()) return;
+      const changed: EndpointRecord = { ...record, ...resolved };
+      this.#options.table.set(changed);
+      this.#options.programmer.update(changed);
+      await this.#options.store.save(changed);
+      this.#options.log.info({ endpointId, from: record.identity, to: changed.identity }, "identity changed");
+      this.#tell(changed);
+    });
+  }
+
+  /** Removes an endpoint whose interface is gone, or that a killed agent left half made. */
+  remove(record: EndpointRecord): Promise<void> {
+    return this.#lock.run(attachmentKey(record), async () => {
+      if (this.#options.table.get(record.endpointId) !== undefined) await this.#remove(record);
+    });
+  }
+
+  async #isWhole(record: EndpointRecord): Promise<boolean> {
+    return (await this.#options.links.check(this.#link(record))).length === 0;
+  }
+
+  async #create(request: CniRequest): Promise<EndpointRecord> {
+    const { table, store, programmer, log } = this.#options;
+    const startedAt = performance.now();
+    const draft = this.#draft(request);
+    table.set(draft);
+    try {
+      // On disk before the first thing in the kernel: whatever a kill leaves behind is found and undone at the next start.
+      await Promise.all([store.save(draft), this.#options.savePool()]);
+      const [ifindex, resolved] = await settle(
+        this.#options.links.create(this.#link(draft)),
+        this.#options.identities.resolve(draft),
+      );
+      const record: EndpointRecord = { ...draft, ifindex, ...resolved, state: "ready" };
+      table.set(record);
+      programmer.install(record);
+      await store.save(record);
+      const durationMs = Math.round(performance.now() - startedAt);
+      log.info(
+        {
+          endpointId: record.endpointId,
+          pod: podText(record),
+          address: record.address.text,
+          identity: record.identity,
+          durationMs,
+        },
+        "endpoint ready",
+      );
+      this.#tell(record);
+      return record;
+    } catch (error) {
+      await this.#undo(draft);
+      throw error;
+    }
+  }
+
+  #draft(request: CniRequest): EndpointRecord {
+    const { table, pool, isReserved } = this.#options;
+    const isUsed = (id: number): boolean => table.get(id) !== undefined || isReserved(id);
+    const endpointId = pickEndpointId(attachmentKey(request), isUsed);
+    return {
+      version: 1,
+      endpointId,
+      state: "creating",
+      containerId: request.containerId,
+      ifName: request.ifName,
+      netns: request.netns,
+      podName: request.podName,
+      podNamespace: request.podNamespace,
+      ...(request.podUid === undefined ? {} : { podUid: request.podUid }),
+      address: pool.allocate(),
+      mac: randomMacAddress(),
+      hostIfname: hostInterfaceName(request),
+      hostMac: randomMacAddress(),
+      ifindex: 0,
+      mtu: request.mtu ?? this.#options.node.mtu,
+      identity: INIT_IDENTITY,
+      labels: INIT_LABELS,
+      createdAt: new Date().toISOString(),
+    };
+  }
+
+  /** After a failed ADD. What cannot be undone now stays recorded as "deleting"; DEL or the next start goes on. */
+  async #undo(draft: EndpointRecord): Promise<void> {
+    try {
+      await this.#remove(draft);
+    } catch (error) {
+      this.#options.log.error({ endpointId: draft.endpointId, err: error }, "a failed attachment could not be undone");
+    }
+  }
+
+  async #remove(record: EndpointRecord): Promise<void> {
+    const { table, store, links, programmer, pool, log } = this.#options;
+    const leaving: EndpointRecord = { ...record, state: "deleting" };
+    table.set(leaving);
+    await store.save(leaving);
+    // The interface first: from here on no packet of the pod can meet a half-removed endpoint.
+    await links.remove(record.hostIfname);
+    programmer.uninstall(leaving);
+    await store.delete(record.endpointId);
+    table.delete(record.endpointId);
+    if (table.findByAddress(record.address) === undefined) pool.release(record.address);
+    log.info({ endpointId: record.endpointId, pod: podText(record), address: record.address.text }, "endpoint removed");
+    this.#tell(leaving);
+  }
+
+  #tell(record: EndpointRecord): void {
+    for (const listener of this.#listeners) listener(record);
+  }
+
+  #link(record: EndpointRecord): EndpointLink & { readonly ifindex: number } {
+    const { node } = this.#options;
+    const overhead = node.mtu - node.routeMtu;
+    return { ...record, gateway: node.ciliumHostIp, routeMtu: record.mtu - overhead };
+  }
+
+  #result(record: EndpointRecord): CniResult {
+    const gateway = this.#options.node.ciliumHostIp.text;
+    return {
+      cniVersion: "1.0.0",
+      interfaces: [
+        { name: record.hostIfname, mac: record.hostMac },
+        { name: record.ifName, mac: record.mac, sandbox: record.netns },
+      ],
+      ips: [{ address: `${record.address}/${record.address.bitLength}`, gateway, interface: 1 }],
+      routes: [{ dst: `${gateway}/${this.#options.node.ciliumHostIp.bitLength}` }, { dst: "0.0.0.0/0", gw: gateway }],
+    };
+  }
+}
+
+function podText(record: EndpointRecord): string {
+  return `${record.podNamespace}/${record.podName}`;
+}
+
+/** Both, side by side; when one fails the other is still waited for, so that undoing meets nothing half done. */
+async function settle<A, B>(first: Promise<A>, second: Promise<B>): Promise<readonly [A, B]> {
+  const [a, b] = await Promise.allSettled([first, second]);
+  if (a.status === "rejected") throw a.reason;
+  if (b.status === "rejected") throw b.reason;
+  return [a.value, b.value];
+}

@@ -1,0 +1,91 @@
+import { IpPrefix } from "../../lib/ip.js";
+import type { DatapathPort, EndpointEntry, IpcacheEntry, PolicyEntry } from "../../model/datapath-port.js";
+import type { LocalNode } from "../nodes/local-node.js";
+import type { EndpointRecord } from "./endpoint-record.js";
+import type { EndpointTable } from "./endpoint-table.js";
+
+/**
+ * What a pod without policies gets, as upstream writes it: a wildcard entry for each direction, so that the program's look-up
+ * succeeds and counts.
+ */
+export const allowAllPolicy: readonly PolicyEntry[] = (["ingress", "egress"] as const).map((direction) => ({
+  direction,
+  identity: 0,
+  protocol: 0,
+  port: 0,
+  portPrefixLength: 0,
+  verdict: "allow",
+}));
+
+/** Brings the endpoints of the table into the kernel. Every method is synchronous: no packet sees half of a change. */
+export class EndpointProgrammer {
+  readonly #datapath: DatapathPort;
+  readonly #node: LocalNode;
+  readonly #table: EndpointTable;
+
+  constructor(options: { readonly datapath: DatapathPort; readonly node: LocalNode; readonly table: EndpointTable }) {
+    this.#datapath = options.datapath;
+    this.#node = options.node;
+    this.#table = options.table;
+  }
+
+  /** The record is in the table. Policy and maps first, programs last: the first packet finds everything. */
+  install(record: EndpointRecord): void {
+    this.#datapath.writePolicy(record.endpointId, allowAllPolicy);
+    this.writeTable();
+    this.#datapath.updateIpcache({ upserted: [ownIpcacheEntry(record)], removed: [] });
+    this.attach(record);
+  }
+
+  /** Identity changed: in place, connections go on. */
+  update(record: EndpointRecord): void {
+    this.#datapath.updateIpcache({ upserted: [ownIpcacheEntry(record)], removed: [] });
+    this.writeTable();
+  }
+
+  /** The record is no longer in the table, or no longer ready. */
+  uninstall(record: EndpointRecord): void {
+    this.#datapath.endpoints.detach(record.endpointId);
+    this.writeTable();
+    // The address may belong to another endpoint by now: a DEL that comes again must not take it away from that one.
+    const owner = this.#table.findByAddress(record.address);
+    if (owner !== undefined) return;
+    this.#datapath.updateIpcache({ upserted: [], removed: [IpPrefix.host(record.address)] });
+  }
+
+  /** After a restart: everything that outlived the agent is compared, only differences are written. */
+  restore(records: readonly EndpointRecord[]): void {
+    for (const record of records) {
+      this.#datapath.writePolicy(record.endpointId, allowAllPolicy);
+      this.attach(record);
+    }
+    this.writeTable();
+  }
+
+  attach(record: EndpointRecord): void {
+    const { endpointId, ifindex, hostIfname } = record;
+    this.#datapath.endpoints.attach({ endpointId, ifindex, ifname: hostIfname });
+  }
+
+  writeTable(): void {
+    this.#datapath.writeEndpoints({
+      pods: this.#table.ready().map(endpointEntry),
+      hostAddresses: this.#node.addresses,
+    });
+  }
+}
+
+export function ownIpcacheEntry(record: EndpointRecord): IpcacheEntry {
+  return { prefix: IpPrefix.host(record.address), identity: record.identity };
+}
+
+function endpointEntry(record: EndpointRecord): EndpointEntry {
+  return {
+    endpointId: record.endpointId,
+    address: record.address,
+    ifindex: record.ifindex,
+    mac: record.mac,
+    nodeMac: record.hostMac,
+    identity: record.identity,
+  };
+}

@@ -1,0 +1,86 @@
+import type { Logger } from "../../lib/log.js";
+import type { DatapathPort } from "../../model/datapath-port.js";
+import type { AddressPool } from "../ipam/address-pool.js";
+import type { LinkPort } from "./endpoint-link.js";
+import type { EndpointProgrammer } from "./endpoint-programmer.js";
+import type { EndpointRecord } from "./endpoint-record.js";
+import type { EndpointStore } from "./endpoint-store.js";
+import type { EndpointTable } from "./endpoint-table.js";
+
+export interface RestoreOptions {
+  readonly datapath: DatapathPort;
+  readonly store: EndpointStore;
+  readonly links: LinkPort;
+  readonly pool: AddressPool;
+  readonly table: EndpointTable;
+  readonly programmer: EndpointProgrammer;
+  readonly log: Logger;
+}
+
+export interface RestoredEndpoints {
+  readonly living: readonly EndpointRecord[];
+  /** Half made, half removed, or without their interface: in the table still, to be removed by the manager. */
+  readonly dead: readonly EndpointRecord[];
+  /** Ids that must not be handed out, because their record cannot be read. */
+  readonly reservedIds: ReadonlySet<number>;
+  readonly problems: readonly string[];
+}
+
+/**
+ * What a former run left: living endpoints get their programs and maps compared and completed, pins that no record names
+ * are removed. Nothing that is as it should be is touched.
+ */
+export async function restoreEndpoints(options: RestoreOptions): Promise<RestoredEndpoints> {
+  const [loaded, links] = await Promise.all([options.store.load(), options.links.list()]);
+  const sorted = sortRecords(loaded.records, links, options);
+  for (const record of [...sorted.living, ...sorted.dead]) options.table.set(record);
+  const reservedIds = new Set(loaded.unreadable.map(({ endpointId }) => endpointId));
+  for (const endpointId of options.datapath.endpoints.list()) {
+    if (options.table.get(endpointId) !== undefined || reservedIds.has(endpointId)) continue;
+    options.log.info({ endpointId }, "removing what an unknown endpoint left in the kernel");
+    await removeUnknown(endpointId, links, options);
+  }
+  options.programmer.restore(sorted.living);
+  const unreadable = loaded.unreadable.map(
+    ({ endpointId, reason }) => `endpoint ${endpointId} is not managed, its record cannot be read: ${reason}`,
+  );
+  return { living: sorted.living, dead: sorted.dead, reservedIds, problems: [...unreadable, ...sorted.problems] };
+}
+
+/** The interface first: a pod that nobody knows must not go on without programs. */
+async function removeUnknown(
+  endpointId: number,
+  links: ReadonlyMap<string, number>,
+  { datapath, links: linkPort }: RestoreOptions,
+): Promise<void> {
+  const ifindex = datapath.endpoints.interfaceOf(endpointId);
+  const ifname = [...links].find(([, index]) => index === ifindex)?.[0];
+  if (ifname !== undefined) await linkPort.remove(ifname);
+  datapath.endpoints.detach(endpointId);
+}
+
+function sortRecords(
+  records: readonly EndpointRecord[],
+  links: ReadonlyMap<string, number>,
+  { pool, log }: RestoreOptions,
+): { living: EndpointRecord[]; dead: EndpointRecord[]; problems: string[] } {
+  const living: EndpointRecord[] = [];
+  const dead: EndpointRecord[] = [];
+  const problems: string[] = [];
+  const isThere = (record: EndpointRecord): boolean =>
+    record.state === "ready" && links.get(record.hostIfname) === record.ifindex;
+  // Older ones first: of two with one address the one that had it first keeps it.
+  for (const record of [...records].sort((a, b) => a.createdAt.localeCompare(b.createdAt))) {
+    const { endpointId, hostIfname, address } = record;
+    if (isThere(record) && pool.claim(address)) {
+      living.push(record);
+      continue;
+    }
+    if (isThere(record)) {
+      problems.push(`endpoint ${endpointId} had the address ${address} of another endpoint and was removed`);
+    }
+    log.info({ endpointId, state: record.state, hostIfname }, "endpoint of a former run is gone");
+    dead.push({ ...record, state: "deleting" });
+  }
+  return { living, dead, problems };
+}

@@ -1,0 +1,122 @@
+import { IpAddress, IpPrefix } from "../../lib/ip.js";
+import type { IpcacheEntry } from "../../model/datapath-port.js";
+import type { CiliumEndpoint, CiliumNode } from "../../model/kubernetes.js";
+import { ownIpcacheEntry } from "../endpoints/endpoint-programmer.js";
+import type { EndpointRecord } from "../endpoints/endpoint-record.js";
+import type { LocalNode } from "../nodes/local-node.js";
+
+/** Reserved identities that the ipcache names (upstream `pkg/identity/numericidentity.go`). */
+export const HOST_IDENTITY = 1;
+export const WORLD_IDENTITY = 2;
+export const REMOTE_NODE_IDENTITY = 6;
+
+export interface DesiredIpcache {
+  readonly entries: readonly IpcacheEntry[];
+  /** Two owners of one address, addresses that are none: one sentence each. */
+  readonly problems: readonly string[];
+}
+
+export interface IpcacheSources {
+  readonly node: LocalNode;
+  readonly endpoints: readonly EndpointRecord[];
+  /** Of all nodes; those of this node are left out: the node's own endpoints say more. */
+  readonly ciliumEndpoints: readonly CiliumEndpoint[];
+  readonly ciliumNodes: readonly CiliumNode[];
+}
+
+/**
+ * Who is behind each address, and through which node it is reached. What comes first wins: this node, its endpoints, then the
+ * other nodes, then their endpoints. Same content as upstream writes with the overlay on.
+ */
+export function desiredIpcache(sources: IpcacheSources): DesiredIpcache {
+  const builder = new IpcacheBuilder();
+  builder.add("the world", { prefix: IpPrefix.parse("0.0.0.0/0"), identity: WORLD_IDENTITY });
+  for (const address of sources.node.addresses) {
+    builder.add(`node ${sources.node.name}`, { prefix: IpPrefix.host(address), identity: HOST_IDENTITY });
+  }
+  for (const record of sources.endpoints) {
+    builder.add(`pod ${record.podNamespace}/${record.podName}`, ownIpcacheEntry(record));
+  }
+  for (const node of sources.ciliumNodes) {
+    if (node.metadata.name !== sources.node.name) addRemoteNode(builder, node);
+  }
+  for (const endpoint of sources.ciliumEndpoints) addRemoteEndpoint(builder, endpoint, sources.node);
+  return builder.result();
+}
+
+function addRemoteNode(builder: IpcacheBuilder, node: CiliumNode): void {
+  const owner = `node ${node.metadata.name}`;
+  const internalIp = node.spec.addresses
+    ?.filter((entry) => entry.type === "InternalIP")
+    .map((entry) => IpAddress.tryParse(entry.ip))
+    .find((address) => address?.family === 4);
+  if (internalIp === undefined) {
+    builder.problem(`${owner} has no InternalIP of IPv4: its pods are not reachable`);
+    return;
+  }
+  for (const { type, ip } of node.spec.addresses ?? []) {
+    const address = IpAddress.tryParse(ip);
+    if (address === undefined) builder.problem(`${owner}: "${ip}" is no address`);
+    if (address?.family !== 4) continue;
+    const prefix = IpPrefix.host(address);
+    // The node's own addresses are reached over the underlay; the one on cilium_host lies behind the tunnel.
+    if (type === "CiliumInternalIP") {
+      builder.add(owner, { prefix, identity: REMOTE_NODE_IDENTITY, tunnelEndpoint: internalIp });
+    } else if (type !== "Hostname") builder.add(owner, { prefix, identity: REMOTE_NODE_IDENTITY });
+  }
+  for (const text of node.spec.ipam?.podCIDRs ?? []) {
+    const prefix = tryParsePrefix(text);
+    if (prefix === undefined) builder.problem(`${owner}: podCIDR "${text}" is no prefix`);
+    if (prefix?.address.family !== 4) continue;
+    // Until a pod's own entry arrives, its packets find the node at least.
+    builder.add(owner, { prefix, identity: WORLD_IDENTITY, tunnelEndpoint: internalIp });
+  }
+}
+
+function addRemoteEndpoint(builder: IpcacheBuilder, endpoint: CiliumEndpoint, node: LocalNode): void {
+  const { namespace, name } = endpoint.metadata;
+  const owner = `pod ${namespace}/${name}`;
+  const nodeText = endpoint.status?.networking?.node;
+  const identity = endpoint.status?.identity?.id;
+  if (nodeText === undefined || identity === undefined || nodeText === node.internalIp.text) return;
+  const tunnelEndpoint = IpAddress.tryParse(nodeText);
+  if (tunnelEndpoint === undefined) {
+    builder.problem(`${owner}: node "${nodeText}" is no address`);
+    return;
+  }
+  for (const { ipv4 } of endpoint.status?.networking?.addressing ?? []) {
+    if (ipv4 === undefined) continue;
+    const address = IpAddress.tryParse(ipv4);
+    if (address === undefined) builder.problem(`${owner}: "${ipv4}" is no address`);
+    else builder.add(owner, { prefix: IpPrefix.host(address), identity, tunnelEndpoint });
+  }
+}
+
+/** Undefined for text that is no prefix. */
+export function tryParsePrefix(text: string): IpPrefix | undefined {
+  try {
+    return IpPrefix.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+class IpcacheBuilder {
+  readonly #entries = new Map<string, { readonly owner: string; readonly entry: IpcacheEntry }>();
+  readonly #problems: string[] = [];
+
+  add(owner: string, entry: IpcacheEntry): void {
+    const before = this.#entries.get(entry.prefix.text);
+    if (before === undefined) this.#entries.set(entry.prefix.text, { owner, entry });
+    else if (before.owner !== owner)
+      this.problem(`${entry.prefix} belongs to ${before.owner} and to ${owner}: the first one keeps it`);
+  }
+
+  problem(text: string): void {
+    this.#problems.push(text);
+  }
+
+  result(): DesiredIpcache {
+    return { entries: [...this.#entries.values()].map(({ entry }) => entry), problems: this.#problems };
+  }
+}

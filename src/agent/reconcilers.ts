@@ -1,0 +1,170 @@
+import type { IpPrefix } from "../lib/ip.js";
+import type { Logger } from "../lib/log.js";
+import { createWorkQueue, type WorkQueue } from "../lib/queue.js";
+import type { DatapathPort } from "../model/datapath-port.js";
+import { objectKey } from "../model/kube-object.js";
+import type { StateSource } from "../state/state-source.js";
+import type { AgentCaches } from "./agent-caches.js";
+import type { EndpointManager } from "./endpoints/endpoint-manager.js";
+import { publishEndpoint } from "./endpoints/endpoint-publisher.js";
+import type { EndpointRecord } from "./endpoints/endpoint-record.js";
+import type { EndpointTable } from "./endpoints/endpoint-table.js";
+import { desiredIpcache, tryParsePrefix } from "./ipcache/desired-ipcache.js";
+import { IpcacheWriter } from "./ipcache/ipcache-writer.js";
+import type { LocalNode } from "./nodes/local-node.js";
+import { publishNode } from "./nodes/node-publisher.js";
+import { syncRoutes } from "./nodes/node-routes.js";
+import type { StatusBoard } from "./status/status-board.js";
+
+export interface ReconcilersOptions {
+  readonly state: StateSource;
+  readonly node: LocalNode;
+  readonly caches: AgentCaches;
+  readonly datapath: DatapathPort;
+  readonly table: EndpointTable;
+  readonly manager: EndpointManager;
+  readonly status: StatusBoard;
+  readonly log: Logger;
+}
+
+/** Changes of one burst meet within this time. */
+const COALESCE_MS = 10;
+
+/**
+ * Everything that follows the state besides Services: which key of which concern to work on when an object changes. One queue:
+ * `ipcache`, `routes`, `node`, `identity/<endpoint id>`, `publish/<namespace>/<name>`.
+ */
+export class Reconcilers implements AsyncDisposable {
+  readonly #options: ReconcilersOptions;
+  readonly #queue: WorkQueue;
+  readonly #stops: (() => void)[] = [];
+  readonly #ipcache: IpcacheWriter;
+  /** What is wrong, by key of the queue. */
+  readonly #problems = new Map<string, readonly string[]>();
+
+  constructor(options: ReconcilersOptions) {
+    this.#options = options;
+    const { log } = options;
+    this.#ipcache = new IpcacheWriter(options.datapath);
+    this.#queue = createWorkQueue({
+      concurrency: 8,
+      reconcile: async (key) => this.#setProblems(key, await this.#reconcile(key)),
+      onError: (key, error, failures, retryInMs) => {
+        // A conflict of two writers is nothing but the next try's business.
+        log[failures > 2 ? "warn" : "debug"]({ err: error, key, failures, retryInMs }, "reconciliation failed");
+        const words = error instanceof Error ? error.message : String(error);
+        if (failures > 2) this.#setProblems(key, [`${key}: ${words}`]);
+      },
+    });
+  }
+
+  /** After the caches are ready: everything once, then whatever changes. */
+  start(): void {
+    this.#subscribe();
+    this.#setProblems("ipcache", this.#syncIpcache());
+    for (const name of ["identities", "publish"]) this.#options.status.set(name, "ok");
+    for (const key of ["routes", "node"]) this.#queue.add(key);
+    for (const record of this.#options.table.ready()) {
+      this.#queue.add(`identity/${record.endpointId}`);
+      this.publish(record);
+    }
+    for (const endpoint of this.#options.caches.ciliumEndpoints.items().values()) {
+      if (endpoint.status?.networking?.node === this.#options.node.internalIp.text) {
+        this.#queue.add(`publish/${objectKey(endpoint.metadata)}`);
+      }
+    }
+  }
+
+  /** An endpoint came, changed or went: other nodes must learn it. */
+  publish(record: EndpointRecord): void {
+    this.#queue.add(`publish/${objectKey({ namespace: record.podNamespace, name: record.podName })}`);
+  }
+
+  /** Resolves when nothing waits or is tried again. */
+  idle(): Promise<void> {
+    return this.#queue.idle();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const stop of this.#stops) stop();
+    await this.#queue.close();
+  }
+
+  #subscribe(): void {
+    const { caches, node, table } = this.#options;
+    this.#stops.push(
+      caches.pods.onChange(({ key, after }) => {
+        const own = after && table.findByPod(after.metadata.namespace ?? "", after.metadata.name);
+        if (own === undefined) return;
+        this.#queue.add(`identity/${own.endpointId}`);
+        this.#queue.add(`publish/${key}`);
+      }),
+      caches.namespaces.onChange(({ key }) => {
+        for (const record of table.ready()) {
+          if (record.podNamespace === key) this.#queue.add(`identity/${record.endpointId}`);
+        }
+      }),
+      caches.ciliumEndpoints.onChange(({ key, before, after }) => {
+        this.#queue.addAfter("ipcache", COALESCE_MS);
+        const isOwn = [before, after].some((object) => object?.status?.networking?.node === node.internalIp.text);
+        if (isOwn) this.#queue.addAfter(`publish/${key}`, COALESCE_MS);
+      }),
+      caches.ciliumNodes.onChange(({ key }) => {
+        if (key === node.name) return this.#queue.add("node");
+        this.#queue.addAfter("ipcache", COALESCE_MS);
+        this.#queue.addAfter("routes", COALESCE_MS);
+      }),
+    );
+  }
+
+  /** Brings one key to what it should be. Returns what stays wrong with it, in words. */
+  async #reconcile(key: string): Promise<readonly string[]> {
+    const { state, node, caches, table, manager } = this.#options;
+    if (key === "ipcache") return this.#syncIpcache();
+    if (key === "routes") return syncRoutes(node, this.#podCidrs());
+    if (key === "node") await publishNode(state, node);
+    else if (key.startsWith("identity/")) await manager.refreshIdentity(Number(key.slice("identity/".length)));
+    else {
+      const cachedPod = (ref: { podNamespace: string; podName: string }) =>
+        caches.pods.get(objectKey({ namespace: ref.podNamespace, name: ref.podName }));
+      await publishEndpoint({ state, node, table, cachedPod }, key.slice("publish/".length));
+    }
+    return [];
+  }
+
+  #syncIpcache(): readonly string[] {
+    const { node, table, caches } = this.#options;
+    const { entries, problems } = desiredIpcache({
+      node,
+      endpoints: table.ready(),
+      ciliumEndpoints: [...caches.ciliumEndpoints.items().values()],
+      ciliumNodes: [...caches.ciliumNodes.items().values()],
+    });
+    this.#ipcache.write(entries);
+    return problems;
+  }
+
+  #setProblems(key: string, problems: readonly string[]): void {
+    if (problems.length === 0) this.#problems.delete(key);
+    else this.#problems.set(key, problems);
+    const subsystem = subsystemOf(key);
+    const all = [...this.#problems].filter(([other]) => subsystemOf(other) === subsystem).flatMap(([, words]) => words);
+    this.#options.status.report(subsystem, all);
+  }
+
+  /** Own one first; a prefix that is none is reported by the ipcache. */
+  #podCidrs(): readonly IpPrefix[] {
+    const { node, caches } = this.#options;
+    const others = [...caches.ciliumNodes.items().values()]
+      .filter((other) => other.metadata.name !== node.name)
+      .flatMap((other) => other.spec.ipam?.podCIDRs ?? [])
+      .map(tryParsePrefix)
+      .filter((prefix): prefix is IpPrefix => prefix?.address.family === 4);
+    return [node.podCidr, ...others];
+  }
+}
+
+function subsystemOf(key: string): string {
+  if (key === "ipcache" || key === "routes") return key;
+  return key.startsWith("identity/") ? "identities" : "publish";
+}

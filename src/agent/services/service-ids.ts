@@ -1,0 +1,89 @@
+import type { FrontendKey, LoadBalancerBackend, ServiceIds } from "../../model/datapath-port.js";
+
+/** A backend without its number. */
+export type BackendKey = Pick<LoadBalancerBackend, "address" | "port" | "protocol">;
+
+/** Service ids are 16 bits in the maps (`rev_nat_index`), and 0 means none. */
+const MAX_SERVICE_ID = 65_535;
+/** Backend ids are 32 bits, and 0 means none. */
+const MAX_BACKEND_ID = 0xffff_ffff;
+
+/**
+ * Numbers of frontends and backends. Goes on with what the kernel's maps hold, so that a restart changes no entry; a free number
+ * is used again only after all others had their turn, because conntrack entries remember numbers.
+ */
+export class ServiceIdAllocator {
+  readonly #services: NumberPool;
+  readonly #backends: NumberPool;
+
+  constructor(restored: ServiceIds) {
+    this.#services = new NumberPool(MAX_SERVICE_ID);
+    this.#backends = new NumberPool(MAX_BACKEND_ID);
+    for (const frontend of restored.frontends) this.#services.claim(frontendKeyText(frontend), frontend.serviceId);
+    for (const backend of restored.backends) this.#backends.claim(backendKeyText(backend), backend.backendId);
+  }
+
+  /** Undefined when all 65,535 are in use. */
+  serviceId(frontend: FrontendKey): number | undefined {
+    return this.#services.take(frontendKeyText(frontend));
+  }
+
+  releaseService(frontend: FrontendKey): void {
+    this.#services.release(frontendKeyText(frontend));
+  }
+
+  backendId(backend: BackendKey): number {
+    // 2^32 numbers cannot run out: the map ends long before.
+    return this.#backends.take(backendKeyText(backend))!;
+  }
+
+  releaseBackend(backend: BackendKey): void {
+    this.#backends.release(backendKeyText(backend));
+  }
+}
+
+export function frontendKeyText(frontend: FrontendKey): string {
+  return `${frontend.address}:${frontend.port}/${frontend.protocol}/${frontend.scope}`;
+}
+
+export function backendKeyText(backend: BackendKey): string {
+  return `${backend.address}:${backend.port}/${backend.protocol}`;
+}
+
+class NumberPool {
+  readonly #numbers = new Map<string, number>();
+  readonly #used = new Set<number>();
+  readonly #max: number;
+  #cursor = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Two keys with one number cannot both keep it: the second one gets another when it is asked for. */
+  claim(key: string, number: number): void {
+    if (number < 1 || number > this.#max || this.#used.has(number) || this.#numbers.has(key)) return;
+    this.#numbers.set(key, number);
+    this.#used.add(number);
+    this.#cursor = Math.max(this.#cursor, number);
+  }
+
+  take(key: string): number | undefined {
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    if (this.#used.size >= this.#max) return undefined;
+    do {
+      this.#cursor = this.#cursor >= this.#max ? 1 : this.#cursor + 1;
+    } while (this.#used.has(this.#cursor));
+    this.#numbers.set(key, this.#cursor);
+    this.#used.add(this.#cursor);
+    return this.#cursor;
+  }
+
+  release(key: string): void {
+    const number = this.#numbers.get(key);
+    if (number === undefined) return;
+    this.#numbers.delete(key);
+    this.#used.delete(number);
+  }
+}
