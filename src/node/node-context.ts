@@ -1,0 +1,155 @@
+import { readdirSync, statfsSync } from "node:fs";
+import { release } from "node:os";
+import { join } from "node:path";
+import { BpfMap } from "../kernel/bpf-map.js";
+import { KernelError } from "../lib/errors.js";
+import type { NodeFacts } from "../model/readers.js";
+import {
+  decideRelease,
+  type MapLayout,
+  misfit,
+  type PinnedMapShape,
+  type ReleaseDecision,
+  unknownLayoutError,
+} from "./release.js";
+import { readableReleases } from "./release-layouts.js";
+
+/** Where a node's kernel objects and processes are found from this process. */
+export interface NodePlace {
+  readonly name: string;
+  /** Mount point of the node's BPF file system. */
+  readonly bpffs: string;
+  /** Branch of the cgroup2 tree that holds the node's processes; absent when the node is the whole machine. */
+  readonly cgroupPath?: string | undefined;
+}
+
+/** What the readers of one node share. Maps are opened read-only and belong to whoever asked for them. */
+export class NodeContext {
+  readonly place: NodePlace;
+  readonly facts: NodeFacts;
+  #decision: ReleaseDecision | undefined;
+
+  constructor(place: NodePlace) {
+    this.place = place;
+    this.facts = {
+      name: place.name,
+      kernelRelease: release(),
+      bpffs: place.bpffs,
+      // CLOCK_MONOTONIC is the kernel's, the same for every process and namespace of the machine (no time namespaces).
+      monotonicSeconds: Math.floor(Number(process.hrtime.bigint() / 1_000_000_000n)),
+    };
+  }
+
+  /** Folder of the pins, `<bpffs>/tc/globals` as upstream has it. */
+  get pinDir(): string {
+    return join(this.place.bpffs, "tc", "globals");
+  }
+
+  /** Names of everything pinned, sorted; empty when the folder does not exist. @throws KernelError `pins-unreadable` */
+  pinNames(): readonly string[] {
+    try {
+      return readdirSync(this.pinDir).sort();
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return [];
+      throw new KernelError("pins-unreadable", `reading ${this.pinDir} on node ${this.place.name} failed: ${message}`, {
+        ...(code === "EACCES" || code === "EPERM" ? { nextSteps: ["run the command as root"] } : {}),
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * Opens a pinned map whose layout the node's release says. Undefined when there is no such pin.
+   * @throws KernelError `layout-unknown` when the node's maps fit no release that can be read
+   */
+  openMap(name: string): BpfMap | undefined {
+    const decision = this.release();
+    if (decision.candidates.length === 0) throw unknownLayoutError(this.place.name, this.pinDir, decision);
+    return this.openPin(name);
+  }
+
+  /** Opens a map whose layout is the same in every release that has it. @throws KernelError `layout-unknown` */
+  openMapOfShape(name: string, layout: MapLayout): BpfMap | undefined {
+    const map = this.openPin(name);
+    if (map === undefined) return undefined;
+    const text = misfit(layout, shapeOf(name, map));
+    if (text === undefined) return map;
+    map.close();
+    throw unknownLayoutError(this.place.name, this.pinDir, {
+      candidates: [],
+      objections: [{ release: "any", map: name, text }],
+    });
+  }
+
+  /** Opens whatever is pinned under the name, if it is a map. */
+  openPin(name: string): BpfMap | undefined {
+    try {
+      return BpfMap.openPinned(join(this.pinDir, name), { readOnly: true });
+    } catch (error) {
+      if (error instanceof KernelError && error.details.errno === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /** Which releases fit the node's maps; decided once. */
+  release(): ReleaseDecision {
+    this.#decision ??= decideRelease(this.#shapes(), readableReleases);
+    return this.#decision;
+  }
+
+  /** The refusal when none of the maps that a reader reads is pinned. */
+  missingMapsError(names: readonly string[]): KernelError {
+    const { name: node, bpffs } = this.place;
+    if (!isBpffs(bpffs)) {
+      return new KernelError("bpffs-missing", `no BPF file system is mounted on ${bpffs} of node ${node}`, {
+        hint: "Maps are pinned there; without it no datapath of this kind can run on the node.",
+        nextSteps: ["mount -t bpf bpf /sys/fs/bpf   (as root; the agent does it when it starts)"],
+        details: { bpffs },
+      });
+    }
+    const what = names.length === 1 ? `map ${names[0]} is not` : `of the maps ${names.join(", ")} none is`;
+    return new KernelError("map-missing", `${what} pinned in ${this.pinDir} on node ${node}`, {
+      hint: "Either no datapath of this kind runs on the node, or it has not begun to.",
+      nextSteps: ["kubectl cilium-ts bpf map list   (what is pinned there)", "kubectl cilium-ts status"],
+      details: { pinDir: this.pinDir, names },
+    });
+  }
+
+  #shapes(): readonly PinnedMapShape[] {
+    return this.pinNames().flatMap((name) => {
+      if (!isEvidence(name)) return [];
+      try {
+        using map = this.openPin(name);
+        return map === undefined ? [] : [shapeOf(name, map)];
+      } catch (error) {
+        // A program or link pinned under a map's name is no evidence of a layout; whoever reads the map is told.
+        if (error instanceof KernelError && error.details.errno === "EINVAL") return [];
+        throw error;
+      }
+    });
+  }
+}
+
+/** `BPF_FS_MAGIC` of include/uapi/linux/magic.h. */
+const bpffsMagic = 0xcafe4a11;
+
+function isBpffs(path: string): boolean {
+  try {
+    return statfsSync(path).type === bpffsMagic;
+  } catch {
+    return false;
+  }
+}
+
+export function shapeOf(name: string, map: BpfMap): PinnedMapShape {
+  const { type, keySizeBytes, valueSizeBytes, maxEntries, flags } = map.info;
+  return { name, type, keySizeBytes, valueSizeBytes, maxEntries, flags };
+}
+
+function isEvidence(name: string): boolean {
+  return readableReleases.some(
+    ({ maps, numberedMaps, absentMaps }) =>
+      name in maps || absentMaps.includes(name) || name.replace(/\d{5}$/, "") in numberedMaps,
+  );
+}

@@ -1,0 +1,63 @@
+import type { IpAddress } from "../../lib/ip.js";
+import type { RowFilter } from "../../model/readers.js";
+
+/** What a row offers to be filtered by; a field that it lacks cannot refuse it. */
+export interface RowTraits {
+  readonly ends?: readonly { readonly address: IpAddress; readonly port?: number | undefined }[] | undefined;
+  readonly protocol?: number | undefined;
+  readonly identity?: number | undefined;
+  readonly state?: string | undefined;
+  readonly direction?: string | undefined;
+}
+
+/** Tests rows against a filter whose lists were made into sets once. */
+export class RowMatcher {
+  readonly #addresses: ReadonlySet<string> | undefined;
+  readonly #transportAddresses: ReadonlySet<string> | undefined;
+  readonly #protocols: ReadonlySet<number> | undefined;
+  readonly #ports: ReadonlySet<number> | undefined;
+  readonly #identities: ReadonlySet<number> | undefined;
+  readonly #states: ReadonlySet<string> | undefined;
+  readonly #directions: ReadonlySet<string> | undefined;
+  /** No field is set: every row passes, and its traits need not be made. */
+  readonly isEmpty: boolean;
+
+  constructor(filter: RowFilter = {}) {
+    this.#addresses = toSet(filter.addresses);
+    this.#transportAddresses = toSet(filter.transportAddresses);
+    this.#protocols = toSet(filter.protocols);
+    this.#ports = toSet(filter.ports);
+    this.#identities = toSet(filter.identities);
+    this.#states = toSet(filter.states);
+    this.#directions = toSet(filter.directions);
+    this.isEmpty = Object.values(filter).every((value) => value === undefined);
+  }
+
+  matches(traits: RowTraits): boolean {
+    return (
+      admits(this.#protocols, traits.protocol) &&
+      admits(this.#identities, traits.identity) &&
+      admits(this.#states, traits.state) &&
+      admits(this.#directions, traits.direction) &&
+      this.#matchesEnds(traits.ends)
+    );
+  }
+
+  #matchesEnds(ends: RowTraits["ends"]): boolean {
+    if (ends === undefined) return true;
+    return (
+      (this.#addresses === undefined || ends.some((end) => this.#addresses!.has(end.address.text))) &&
+      (this.#ports === undefined || ends.some((end) => end.port !== undefined && this.#ports!.has(end.port))) &&
+      (this.#transportAddresses === undefined ||
+        ends.some((end) => this.#transportAddresses!.has(`${end.address.text}:${end.port ?? 0}`)))
+    );
+  }
+}
+
+function toSet<T>(values: readonly T[] | undefined): ReadonlySet<T> | undefined {
+  return values === undefined ? undefined : new Set(values);
+}
+
+function admits<T>(wanted: ReadonlySet<T> | undefined, value: T | undefined): boolean {
+  return wanted === undefined || value === undefined || wanted.has(value);
+}

@@ -1,0 +1,75 @@
+import { AgentError } from "../lib/errors.js";
+import type { LabNodeRecord } from "../model/lab-record.js";
+import type { NodeFacts, ReaderName, ReaderRequest, ReaderRow, RowStream } from "../model/readers.js";
+import { isNodeAlive } from "./lab-directory.js";
+import type { Session, SessionNode } from "./session.js";
+
+/** Where this process finds a node that runs on the same kernel. */
+export interface NodeLocation {
+  readonly name: string;
+  /** Mount point of the node's BPF file system, as this process sees it. */
+  readonly bpffs: string;
+  /** Branch of the cgroup2 tree that holds the node's processes; absent when the node is the whole machine. */
+  readonly cgroupPath?: string | undefined;
+}
+
+/** The node that this process runs on, as root. */
+export function localNode(name: string, bpffs: string): SessionNode {
+  return { name, open: async () => openLocalSession({ name, bpffs }) };
+}
+
+/** A node of a lab on this machine; its BPF file system is reached through its pid 1's root. */
+export function labNode(record: LabNodeRecord): SessionNode {
+  return {
+    name: record.name,
+    open: async () => {
+      if (!(await isNodeAlive(record))) {
+        throw new AgentError("lab-node-gone", `node ${record.name} of the lab is gone: its pid 1 has ended`, {
+          nextSteps: ["kubectl cilium-ts lab status", "kubectl cilium-ts lab up   (brings a lab's nodes back)"],
+        });
+      }
+      const bpffs = `/proc/${record.initPid}/root/sys/fs/bpf`;
+      return openLocalSession({ name: record.name, bpffs, cgroupPath: record.cgroupPath });
+    },
+  };
+}
+
+/** Runs the readers in this process. They are loaded here and nowhere else: a laptop never loads the addon. */
+async function openLocalSession(location: NodeLocation): Promise<Session> {
+  const { NodeReaders } = await import("../node/node-readers.js");
+  return new LocalSession(NodeReaders.open(location));
+}
+
+/** What `node` offers; spelled here so that the types of `session` do not pull the readers in. */
+interface Readers extends AsyncDisposable {
+  readonly facts: NodeFacts;
+  read<Name extends ReaderName>(
+    name: Name,
+    request: ReaderRequest<Name>,
+    options: { readonly signal: AbortSignal },
+  ): RowStream<ReaderRow<Name>>;
+}
+
+class LocalSession implements Session {
+  readonly #readers: Readers;
+
+  constructor(readers: Readers) {
+    this.#readers = readers;
+  }
+
+  get node(): NodeFacts {
+    return this.#readers.facts;
+  }
+
+  read<Name extends ReaderName>(
+    name: Name,
+    request: ReaderRequest<Name>,
+    options: { readonly signal: AbortSignal },
+  ): RowStream<ReaderRow<Name>> {
+    return this.#readers.read(name, request, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#readers[Symbol.asyncDispose]();
+  }
+}
