@@ -1,0 +1,89 @@
+import { objectKey } from "../model/kube-object.js";
+import {
+  type KubeEndpointSlice,
+  type KubePod,
+  type KubeService,
+  SERVICE_NAME_LABEL,
+  type ServicePort,
+  type SliceEndpoint,
+  type SlicePort,
+} from "../model/kubernetes.js";
+import { findPort } from "./container-probes.js";
+import { isPodOver, isPodReady } from "./pod-conditions.js";
+
+export const MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by";
+export const MANAGER = "cts-lab";
+/** As in Kubernetes: a slice holds at most 100 endpoints. */
+const MAX_ENDPOINTS = 100;
+
+export function matchesSelector(
+  selector: Readonly<Record<string, string>> | undefined,
+  labels: Readonly<Record<string, string>> | undefined,
+): boolean {
+  const entries = Object.entries(selector ?? {});
+  return entries.length > 0 && entries.every(([key, value]) => labels?.[key] === value);
+}
+
+/** The slices of a Service with a selector. Pods whose named ports have other numbers get slices of their own. */
+export function buildEndpointSlices(service: KubeService, pods: readonly KubePod[]): readonly KubeEndpointSlice[] {
+  const groups = new Map<string, { readonly ports: readonly SlicePort[]; readonly endpoints: SliceEndpoint[] }>();
+  for (const pod of [...pods].sort((a, b) => objectKey(a.metadata).localeCompare(objectKey(b.metadata)))) {
+    if (pod.status?.podIP === undefined || isPodOver(pod)) continue;
+    if (!matchesSelector(service.spec.selector, pod.metadata.labels)) continue;
+    const ports = (service.spec.ports ?? []).flatMap((port) => slicePort(port, pod));
+    const key = JSON.stringify(ports);
+    const group = groups.get(key) ?? { ports, endpoints: [] };
+    group.endpoints.push(sliceEndpoint(service, pod, pod.status.podIP));
+    groups.set(key, group);
+  }
+  const chunks = [...groups.values()].flatMap(({ ports, endpoints }) => {
+    const parts: { readonly ports: readonly SlicePort[]; readonly endpoints: readonly SliceEndpoint[] }[] = [];
+    for (let at = 0; at < endpoints.length; at += MAX_ENDPOINTS)
+      parts.push({ ports, endpoints: endpoints.slice(at, at + MAX_ENDPOINTS) });
+    return parts;
+  });
+  // A Service whose pods are all gone keeps one slice, empty: that it has none is a fact, too.
+  return (chunks.length > 0 ? chunks : [{ ports: [], endpoints: [] }]).map((chunk, i) => slice(service, i, chunk));
+}
+
+function slicePort(port: ServicePort, pod: KubePod): readonly SlicePort[] {
+  const { targetPort = port.port, name = "", protocol = "TCP" } = port;
+  const numbers = pod.spec.containers.map((container) => findPort(container, targetPort));
+  const number = numbers.find((candidate) => candidate !== undefined);
+  if (number === undefined) return []; // this pod does not have the named port
+  const appProtocol = port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol };
+  return [{ name, port: number, protocol, ...appProtocol }];
+}
+
+function sliceEndpoint(service: KubeService, pod: KubePod, address: string): SliceEndpoint {
+  const isTerminating = pod.metadata.deletionTimestamp !== undefined;
+  const isServing = isPodReady(pod);
+  const isReady = service.spec.publishNotReadyAddresses === true || (isServing && !isTerminating);
+  const { namespace = "default", name, uid } = pod.metadata;
+  return {
+    addresses: [address],
+    conditions: { ready: isReady, serving: isServing, terminating: isTerminating },
+    ...(pod.spec.nodeName === undefined ? {} : { nodeName: pod.spec.nodeName }),
+    targetRef: { kind: "Pod", namespace, name, ...(uid === undefined ? {} : { uid }) },
+  };
+}
+
+function slice(
+  service: KubeService,
+  index: number,
+  content: { readonly ports: readonly SlicePort[]; readonly endpoints: readonly SliceEndpoint[] },
+): KubeEndpointSlice {
+  const { name, namespace = "default", uid = "" } = service.metadata;
+  return {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: {
+      name: `${name}-lab${index}`,
+      namespace,
+      labels: { [SERVICE_NAME_LABEL]: name, [MANAGED_BY_LABEL]: MANAGER },
+      ownerReferences: [{ apiVersion: "v1", kind: "Service", name, uid, controller: true }],
+    },
+    addressType: "IPv4",
+    ...content,
+  };
+}

@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { extname, join } from "node:path";
+import { errnoOf } from "../lib/errno.js";
+import { UsageError } from "../lib/errors.js";
+import { objectKey } from "../model/kube-object.js";
+import type { KubeDeployment, KubePod, PodSpec } from "../model/kubernetes.js";
+import { formatManifestProblem, type ManifestFile } from "../state/manifests/manifest-problem.js";
+import { parseManifests } from "../state/manifests/parse-manifests.js";
+import type { StoredManifest } from "./manifest-store.js";
+import { findUnknownImages } from "./workload-images.js";
+
+export interface LoadManifestsOptions {
+  /** Nodes that exist, or will, beside those of the manifests. */
+  readonly knownNodes: readonly string[];
+  /** Told what of the manifests has no effect in a lab. */
+  readonly onNote: (line: string) => void;
+}
+
+const EXTENSIONS = [".yaml", ".yml", ".json"];
+const SHOWN = 50;
+
+/**
+ * Reads manifest files, and folders as kubectl does: their own files, in the order of names.
+ * @throws UsageError `manifest-unreadable`; `manifest-empty`; `manifest-invalid` with every problem at once
+ */
+export function loadManifests(paths: readonly string[], options: LoadManifestsOptions): readonly StoredManifest[] {
+  const files = paths.flatMap(readManifestFiles);
+  const { objects, problems, notes } = parseManifests(files, { knownNodes: options.knownNodes });
+  for (const note of notes) options.onNote(`note: ${formatManifestProblem(note)}`);
+  const lines = [...problems.map(formatManifestProblem), ...objects.flatMap(imageProblems)];
+  if (lines.length === 0 && objects.length === 0 && notes.length === 0 && paths.length > 0)
+    throw new UsageError("manifest-empty", `there is no object in ${files.map((file) => file.path).join(", ")}`);
+  if (lines.length === 0) return objects;
+  const more = lines.length > SHOWN ? [`and ${lines.length - SHOWN} more`] : [];
+  const count = lines.length === 1 ? "one problem" : `${lines.length} problems`;
+  throw new UsageError(
+    "manifest-invalid",
+    [`the manifests have ${count}:`, ...lines.slice(0, SHOWN), ...more].join("\n  "),
+    {
+      details: { problems },
+    },
+  );
+}
+
+function readManifestFiles(path: string): readonly ManifestFile[] {
+  try {
+    if (path === "-") return [{ path: "stdin", text: readFileSync(0, "utf8") }];
+    if (!statSync(path).isDirectory()) return [{ path, text: readFileSync(path, "utf8") }];
+    const names = readdirSync(path).filter((name) => EXTENSIONS.includes(extname(name)));
+    if (names.length === 0)
+      throw new UsageError("manifest-unreadable", `the folder ${path} holds no manifest (${EXTENSIONS.join(", ")})`);
+    return names.sort().map((name) => ({ path: join(path, name), text: readFileSync(join(path, name), "utf8") }));
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
+    throw new UsageError(
+      "manifest-unreadable",
+      `could not read the manifest ${path}: ${errnoOf(cause) ?? String(cause)}`,
+      { cause },
+    );
+  }
+}
+
+function imageProblems({ type, object }: StoredManifest): readonly string[] {
+  const spec = podSpecOf(type.kind, object as KubePod | KubeDeployment);
+  const problems = spec === undefined ? [] : findUnknownImages(spec);
+  return problems.map((problem) => `${type.kind} ${objectKey(object.metadata)}: ${problem}`);
+}
+
+function podSpecOf(kind: string, object: KubePod | KubeDeployment): PodSpec | undefined {
+  if (kind === "Pod") return (object as KubePod).spec;
+  return kind === "Deployment" ? (object as KubeDeployment).spec.template.spec : undefined;
+}
