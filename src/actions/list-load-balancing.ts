@@ -1,0 +1,73 @@
+import type { LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
+import type { Target } from "./open-target.js";
+import { readNodes } from "./read-nodes.js";
+import { compareBy, mapRows, type RowList, sortedRows } from "./row-list.js";
+import { type RowSelection, resolveSelection } from "./row-selection.js";
+
+interface ReadOptions {
+  readonly signal: AbortSignal;
+}
+
+/** Entries of the service maps with their backends resolved, in the order of the frontends. */
+export async function listLbServices(
+  target: Target,
+  selection: RowSelection,
+  options: ReadOptions,
+): Promise<RowList<LbServiceRow>> {
+  const names = await target.names();
+  const list = readNodes(target, "lb-services", { filter: resolveSelection(selection, names) }, options);
+  const named = mapRows(list, (row) => ({
+    ...row,
+    // Port 0 is the entry for every port that the Service does not have: it belongs to whoever has the address.
+    serviceName:
+      row.port === 0 ? names.ofAddress(row.address.text) : names.ofFrontend(row.address.text, row.port, row.protocol),
+    backendName: row.backend === undefined ? undefined : names.ofAddress(row.backend.address.text),
+  }));
+  return sortedRows(
+    named,
+    compareBy(
+      (row) => row.node,
+      (row) => row.address,
+      (row) => row.port,
+      (row) => row.protocol,
+      (row) => row.scope,
+      (row) => row.slot,
+    ),
+  );
+}
+
+export async function listLbBackends(
+  target: Target,
+  selection: RowSelection,
+  options: ReadOptions,
+): Promise<RowList<LbBackendRow>> {
+  const names = await target.names();
+  const list = readNodes(target, "lb-backends", { filter: resolveSelection(selection, names) }, options);
+  const named = mapRows(list, (row) => ({ ...row, backendName: names.ofAddress(row.address.text) }));
+  return sortedRows(
+    named,
+    compareBy(
+      (row) => row.node,
+      (row) => row.backendId,
+      (row) => row.address,
+    ),
+  );
+}
+
+export async function listReverseNat(
+  target: Target,
+  selection: RowSelection,
+  options: ReadOptions,
+): Promise<RowList<RevNatRow>> {
+  const names = await target.names();
+  const list = readNodes(target, "lb-reverse-nat", { filter: resolveSelection(selection, names) }, options);
+  const named = mapRows(list, (row) => ({ ...row, serviceName: names.ofFrontend(row.address.text, row.port, 0) }));
+  return sortedRows(
+    named,
+    compareBy(
+      (row) => row.node,
+      (row) => row.revNatId,
+      (row) => row.address,
+    ),
+  );
+}

@@ -1,0 +1,88 @@
+import type { FeatureRow, MapFillRow, MetricRow, PolicyRow } from "../model/rows.js";
+import type { Target } from "./open-target.js";
+import { readNodes } from "./read-nodes.js";
+import { compareBy, type RowList, sortedRows } from "./row-list.js";
+
+interface ReadOptions {
+  readonly signal: AbortSignal;
+}
+
+/** Packet counters by reason, direction and place in the source. */
+export function listMetrics(
+  target: Target,
+  selection: { readonly directions?: readonly string[] | undefined; readonly isDropsOnly?: boolean | undefined },
+  options: ReadOptions,
+): RowList<MetricRow> {
+  const directions = selection.directions?.length ? selection.directions : undefined;
+  const list = readNodes(target, "metrics", { filter: { directions } }, options);
+  const sorted = sortedRows(
+    list,
+    compareBy(
+      (row) => row.node,
+      (row) => row.reasonText,
+      (row) => row.direction,
+      (row) => row.file,
+      (row) => row.line,
+    ),
+  );
+  return selection.isDropsOnly === true ? keepDrops(sorted) : sorted;
+}
+
+function keepDrops(list: RowList<MetricRow>): RowList<MetricRow> {
+  return {
+    rows: (async function* () {
+      for await (const batch of list.rows) yield batch.filter((row) => row.isDrop);
+    })(),
+    status: list.status,
+  };
+}
+
+/** Policy entries of the nodes' endpoints, deny first as upstream sorts them. */
+export function listPolicy(
+  target: Target,
+  selection: {
+    readonly endpointIds?: readonly number[] | undefined;
+    readonly identities?: readonly number[] | undefined;
+    readonly directions?: readonly string[] | undefined;
+  },
+  options: ReadOptions,
+): RowList<PolicyRow> {
+  const filter = {
+    identities: selection.identities?.length ? selection.identities : undefined,
+    directions: selection.directions?.length ? selection.directions : undefined,
+  };
+  const endpointIds = selection.endpointIds?.length ? selection.endpointIds : undefined;
+  return sortedRows(
+    readNodes(target, "policy", { filter, endpointIds }, options),
+    compareBy(
+      (row) => row.node,
+      (row) => row.endpointId,
+      (row) => (row.isDeny ? 0 : 1),
+      (row) => (row.direction === "ingress" ? 0 : 1),
+      (row) => row.identity,
+      (row) => row.prefixLength,
+      (row) => row.protocol,
+      (row) => row.port,
+    ),
+  );
+}
+
+/** Every map pinned on the nodes, whatever its layout, with its fill level. */
+export function listMaps(
+  target: Target,
+  selection: { readonly nameContains?: string | undefined; readonly countEntries: boolean },
+  options: ReadOptions,
+): RowList<MapFillRow> {
+  return sortedRows(
+    readNodes(target, "maps", selection, options),
+    compareBy(
+      (row) => row.node,
+      (row) => row.name,
+    ),
+  );
+}
+
+/** What the nodes' kernels can do, by trying. */
+export function listFeatures(target: Target, options: ReadOptions): RowList<FeatureRow> {
+  return readNodes(target, "features", {}, options);
+}

@@ -1,0 +1,108 @@
+import type { LbBackendRow, LbServiceRow, ServiceBackend, ServiceRow } from "../model/rows.js";
+import type { NameIndex } from "./names/name-index.js";
+import type { Target } from "./open-target.js";
+import { readNodes } from "./read-nodes.js";
+import { collectRows, compareBy, type RowList } from "./row-list.js";
+import { type RowSelection, resolveSelection } from "./row-selection.js";
+
+/** Flag bits of a service entry. Release 1.20, bpf/lib/common.h */
+const flagExternalLocal = 1 << 2;
+const flag2InternalLocal = 1 << 4;
+
+/**
+ * Services as the datapath balances them: one row for each frontend of each node, with its backends. Put together from
+ * the maps, so it is what packets meet, and works while agents are down.
+ */
+export async function listServices(
+  target: Target,
+  selection: RowSelection,
+  options: { readonly signal: AbortSignal },
+): Promise<RowList<ServiceRow>> {
+  const names = await target.names();
+  const filter = resolveSelection(selection, names);
+  const states = readNodes(target, "lb-backends", {}, options);
+  const slots = readNodes(target, "lb-services", { filter }, options);
+  return {
+    rows: (async function* () {
+      const stateByBackend = await indexBackends(states);
+      const services = groupSlots(await collectRows(slots), stateByBackend, names);
+      if (services.length > 0) yield services;
+    })(),
+    status: slots.status,
+  };
+}
+
+async function indexBackends(list: RowList<LbBackendRow>): Promise<ReadonlyMap<string, LbBackendRow>> {
+  const rows = await collectRows(list);
+  return new Map(rows.map((row) => [`${row.node} ${row.address.family} ${row.backendId}`, row]));
+}
+
+function groupSlots(
+  rows: readonly LbServiceRow[],
+  backends: ReadonlyMap<string, LbBackendRow>,
+  names: NameIndex,
+): readonly ServiceRow[] {
+  const groups = new Map<string, LbServiceRow[]>();
+  for (const row of rows) {
+    const key = `${row.node} ${row.address.text} ${row.port} ${row.protocol} ${row.scope}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [row]);
+    else group.push(row);
+  }
+  return [...groups.values()]
+    .flatMap((group) => toService(group, backends, names) ?? [])
+    .sort(
+      compareBy(
+        (row) => row.node,
+        (row) => row.id,
+        (row) => row.frontend.address,
+        (row) => row.frontend.port,
+      ),
+    );
+}
+
+/**
+ * A group without a master is being written or removed: no packet can meet it. A master of port 0 and any protocol
+ * drops what a frontend's address does not serve; it is no service.
+ */
+function toService(
+  group: readonly LbServiceRow[],
+  backends: ReadonlyMap<string, LbBackendRow>,
+  names: NameIndex,
+): ServiceRow | undefined {
+  const master = group.find((row) => row.slot === 0);
+  if (master === undefined || (master.port === 0 && master.protocol === 0)) return undefined;
+  const slots = group.filter((row) => row.slot > 0).sort(compareBy((row) => row.slot));
+  const name = names.ofFrontend(master.address.text, master.port, master.protocol);
+  return {
+    node: master.node,
+    id: master.revNatId,
+    frontend: { address: master.address, port: master.port, protocol: master.protocol },
+    scope: master.scope,
+    serviceType: master.serviceType,
+    name: name?.name,
+    namespace: name?.namespace,
+    externalTrafficPolicy: (master.flags & flagExternalLocal) === 0 ? "Cluster" : "Local",
+    internalTrafficPolicy: (master.flags2 & flag2InternalLocal) === 0 ? "Cluster" : "Local",
+    affinityTimeoutSeconds: master.affinityTimeoutSeconds,
+    backends: slots.flatMap((slot) => toBackend(slot, master, backends, names) ?? []),
+  };
+}
+
+function toBackend(
+  slot: LbServiceRow,
+  master: LbServiceRow,
+  backends: ReadonlyMap<string, LbBackendRow>,
+  names: NameIndex,
+): ServiceBackend | undefined {
+  if (slot.backend === undefined) return undefined;
+  const { address } = slot.backend;
+  const known = backends.get(`${slot.node} ${address.family} ${slot.backendId}`);
+  return {
+    ...slot.backend,
+    // Slots past the count of active backends hold the quarantined ones.
+    state: known?.state ?? (slot.slot > master.count ? "quarantined" : "unknown"),
+    nodeName: names.nodeOf(address.text),
+    podName: names.ofAddress(address.text),
+  };
+}

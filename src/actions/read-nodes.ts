@@ -1,0 +1,151 @@
+import { CtsError, UsageError } from "../lib/errors.js";
+import { type ListStatus, type NodeListStatus, summarizeNodeStatuses } from "../model/list-status.js";
+import type { Completeness, ReaderName, ReaderRequest, ReaderRow } from "../model/readers.js";
+import type { SessionNode } from "../session/session.js";
+import type { RowList } from "./row-list.js";
+
+/** Which nodes are read; a `Target` is one. */
+export interface NodeSource {
+  readonly nodes: readonly SessionNode[];
+  /** Said in the status of every list, e.g. why names are missing. */
+  readonly notes?: readonly string[];
+}
+
+/** Sessions that are open at one time. */
+const concurrentNodes = 8;
+
+interface NodeReading<Row> {
+  readonly node: SessionNode;
+  readonly batches: AsyncGenerator<readonly Row[], Completeness>;
+}
+
+type Arrival<Row> =
+  | { readonly reading: NodeReading<Row>; readonly result: IteratorResult<readonly Row[], Completeness> }
+  | { readonly reading: NodeReading<Row>; readonly error: unknown };
+
+/**
+ * Reads the same from several nodes at a time and hands rows over as they come, whichever node is first. A node that
+ * cannot be read is missing from the status; only when none can be read is the first error thrown.
+ */
+export function readNodes<Name extends ReaderName>(
+  source: NodeSource,
+  name: Name,
+  request: ReaderRequest<Name>,
+  options: { readonly signal: AbortSignal },
+): RowList<ReaderRow<Name>> {
+  const merge = new NodeMerge(source, (node) => readNode(node, name, request, options.signal));
+  return { rows: merge.rows(), status: () => merge.status() };
+}
+
+async function* readNode<Name extends ReaderName>(
+  node: SessionNode,
+  name: Name,
+  request: ReaderRequest<Name>,
+  signal: AbortSignal,
+): AsyncGenerator<readonly ReaderRow<Name>[], Completeness> {
+  await using session = await node.open({ signal });
+  return yield* session.read(name, request, { signal });
+}
+
+class NodeMerge<Row> {
+  readonly #waiting: SessionNode[];
+  readonly #read: (node: SessionNode) => AsyncGenerator<readonly Row[], Completeness>;
+  readonly #pending = new Map<SessionNode, Promise<Arrival<Row>>>();
+  readonly #open = new Set<NodeReading<Row>>();
+  readonly #statuses = new Map<string, NodeListStatus>();
+  readonly #order: readonly string[];
+  readonly #notes: Set<string>;
+  readonly #delivered = new Map<string, number>();
+  #mapsRead = 0;
+  #firstError: unknown;
+
+  constructor({ nodes, notes }: NodeSource, read: (node: SessionNode) => AsyncGenerator<readonly Row[], Completeness>) {
+    this.#waiting = [...nodes];
+    this.#order = nodes.map((node) => node.name);
+    this.#notes = new Set(notes);
+    this.#read = read;
+  }
+
+  async *rows(): AsyncGenerator<readonly Row[]> {
+    try {
+      while (this.#startReadings()) {
+        const arrival = await Promise.race(this.#pending.values());
+        this.#pending.delete(arrival.reading.node);
+        if ("error" in arrival) this.#fail(arrival.reading, arrival.error);
+        else if (arrival.result.done === true) this.#finish(arrival.reading, arrival.result.value);
+        else {
+          const { name } = arrival.reading.node;
+          this.#delivered.set(name, (this.#delivered.get(name) ?? 0) + arrival.result.value.length);
+          this.#ask(arrival.reading);
+          yield arrival.result.value;
+        }
+      }
+      const isAllMissing = [...this.#statuses.values()].every((status) => status.state === "missing");
+      if (isAllMissing && this.#firstError !== undefined) throw this.#firstError;
+    } finally {
+      await this.#stopReadings();
+    }
+  }
+
+  /** Of the nodes that were not read to their end because the receiver had enough, the status says so. */
+  status(): ListStatus {
+    const nodes = this.#order.map(
+      (name): NodeListStatus =>
+        this.#statuses.get(name) ?? {
+          name,
+          state: "complete",
+          reason: "not read to the end: the limit was reached",
+          rowsRead: 0,
+          restarts: 0,
+        },
+    );
+    return summarizeNodeStatuses(nodes, { mapsRead: this.#mapsRead, notes: [...this.#notes] });
+  }
+
+  #startReadings(): boolean {
+    while (this.#open.size < concurrentNodes) {
+      const node = this.#waiting.shift();
+      if (node === undefined) break;
+      const reading = { node, batches: this.#read(node) };
+      this.#open.add(reading);
+      this.#ask(reading);
+    }
+    return this.#pending.size > 0;
+  }
+
+  #ask(reading: NodeReading<Row>): void {
+    const arrival = reading.batches.next().then(
+      (result): Arrival<Row> => ({ reading, result }),
+      (error: unknown): Arrival<Row> => ({ reading, error }),
+    );
+    this.#pending.set(reading.node, arrival);
+  }
+
+  #finish(reading: NodeReading<Row>, end: Completeness): void {
+    this.#open.delete(reading);
+    this.#mapsRead += end.mapsRead;
+    for (const note of end.notes ?? []) this.#notes.add(note);
+    this.#statuses.set(reading.node.name, {
+      name: reading.node.name,
+      state: end.state,
+      reason: end.reason,
+      rowsRead: end.rowsRead,
+      restarts: end.restarts,
+    });
+  }
+
+  #fail(reading: NodeReading<Row>, error: unknown): void {
+    this.#open.delete(reading);
+    // Misuse is the same on every node, and a fault of ours must not hide as a missing node.
+    if (error instanceof UsageError || !(error instanceof CtsError)) throw error;
+    this.#firstError ??= error;
+    const { name } = reading.node;
+    const rowsRead = this.#delivered.get(name) ?? 0;
+    const state = rowsRead > 0 ? "partial" : "missing";
+    this.#statuses.set(name, { name, state, reason: error.message, rowsRead, restarts: 0 });
+  }
+
+  async #stopReadings(): Promise<void> {
+    await Promise.allSettled([...this.#open].map((reading) => reading.batches.return(undefined as never)));
+  }
+}

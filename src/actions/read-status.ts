@@ -1,0 +1,203 @@
+import { CtsError } from "../lib/errors.js";
+import type { ReaderName, ReaderRequest, ReaderRow } from "../model/readers.js";
+import type { MapFillRow, MetricRow } from "../model/rows.js";
+import type { AgentStatus, DatapathStatus, DropCount, NodeStatus, StatusReport } from "../model/status-report.js";
+import { getFromAgent } from "../session/agent-client.js";
+import type { Session, SessionNode } from "../session/session.js";
+import { agentSockets } from "./agent-sockets.js";
+import type { NameIndex } from "./names/name-index.js";
+import type { Target } from "./open-target.js";
+
+/** From here on a map counts as nearly full. */
+const fullShare = 0.9;
+
+interface ReadOptions {
+  readonly signal: AbortSignal;
+}
+
+/** What one node is like, and what is wrong with it. */
+interface NodeFinding {
+  readonly status: NodeStatus;
+  readonly metrics: readonly MetricRow[];
+  readonly problems: readonly string[];
+  /** Why the node's kernel could not be read. */
+  readonly failure?: CtsError | undefined;
+}
+
+/**
+ * Reads kernels and agents; either may be missing, and the report says so.
+ * @throws KernelError `pins-unreadable` and the like when this process may look at none of them: then nothing is known
+ *   to be down or degraded
+ */
+export async function readStatus(target: Target, options: ReadOptions): Promise<StatusReport> {
+  const names = await target.names();
+  const sockets = agentSockets(target.resolved);
+  const findings = await Promise.all(
+    target.nodes.map((node, index) => readNodeStatus(node, sockets[index]!.path, names, options)),
+  );
+  const [first] = findings;
+  if (first?.failure !== undefined && findings.every(({ status }) => status.agent.state === "unknown")) {
+    if (findings.every(({ failure }) => failure !== undefined)) throw first.failure;
+  }
+  // That names are missing without an agent is no problem of its own.
+  const problems = findings.flatMap((finding) => finding.problems);
+  return {
+    target: target.description,
+    state: problems.length === 0 ? "ok" : "degraded",
+    nodes: findings.map((finding) => finding.status),
+    identities: names.document.identities.length,
+    pods: names.document.pods.filter((pod) => pod.addresses.length > 0 && isOnNodes(pod.node, target)).length,
+    drops: countDrops(findings.flatMap((finding) => finding.metrics)),
+    problems,
+  };
+}
+
+/** A pod whose node is not known counts everywhere. */
+function isOnNodes(node: string | undefined, target: Target): boolean {
+  return node === undefined || target.nodes.some((candidate) => candidate.name === node);
+}
+
+async function readNodeStatus(
+  node: SessionNode,
+  agentSocket: string,
+  names: NameIndex,
+  options: ReadOptions,
+): Promise<NodeFinding> {
+  const [agent, datapath] = await Promise.all([readAgent(agentSocket), readDatapath(node, options)]);
+  const named = names.document.nodes.find((candidate) => candidate.name === node.name);
+  const problems = [
+    ...agent.problems.map((problem) => `${node.name}: agent: ${problem}`),
+    ...(agent.state === "ok" || agent.problems.length > 0 ? [] : [`${node.name}: agent: it is ${agent.state}`]),
+    ...datapath.problems.map((problem) => `${node.name}: ${problem}`),
+  ];
+  return {
+    status: {
+      name: node.name,
+      address: named?.addresses[0],
+      podCidr: named?.podCidrs[0],
+      agent,
+      datapath: datapath.status,
+    },
+    metrics: datapath.metrics,
+    problems,
+    failure: datapath.failure,
+  };
+}
+
+async function readAgent(socketPath: string): Promise<AgentStatus> {
+  let answer: unknown;
+  try {
+    answer = await getFromAgent(socketPath, "/v1/status");
+  } catch (error) {
+    if (!(error instanceof CtsError)) throw error;
+    return { state: isForbidden(error.details.errno) ? "unknown" : "down", problems: [error.message] };
+  }
+  const fields = asRecord(answer);
+  const addresses = asRecord(fields.addresses);
+  const states = ["ok", "starting", "degraded", "failed"] as const;
+  return {
+    state: states.find((state) => state === fields.state) ?? "failed",
+    version: typeof fields.version === "string" ? fields.version : undefined,
+    uptimeSeconds: asNumber(fields.uptimeSeconds),
+    starts: asNumber(fields.starts),
+    addressesUsed: asNumber(addresses.used),
+    addressesCapacity: asNumber(addresses.capacity),
+    problems: Array.isArray(fields.problems) ? fields.problems.map(String) : [],
+  };
+}
+
+async function readDatapath(
+  node: SessionNode,
+  options: ReadOptions,
+): Promise<{
+  status?: DatapathStatus;
+  metrics: readonly MetricRow[];
+  problems: readonly string[];
+  failure?: CtsError;
+}> {
+  try {
+    await using session = await node.open(options);
+    const metrics = await readAll(session, "metrics", {}, options);
+    const maps = await readAll(session, "maps", { countEntries: true }, options);
+    const links = await readAll(session, "links", {}, options);
+    const endpoints = await readAll(session, "local-endpoints", {}, options);
+    const tunnels = await readAll(session, "tunnels", {}, options);
+    const services = await readAll(session, "lb-services", {}, options);
+    const conntrack = maps.filter((map) => /^cilium_ct(_any)?[46]_global$/.test(map.name));
+    const fullMaps = maps.filter(isNearlyFull).map(describeFill);
+    const programs: Record<string, number> = {};
+    for (const link of links) programs[link.kind] = (programs[link.kind] ?? 0) + 1;
+    const status: DatapathStatus = {
+      kernelRelease: session.node.kernelRelease,
+      endpoints: endpoints.filter((endpoint) => !endpoint.isHost).length,
+      frontends: services.filter((service) => service.slot === 0 && service.port !== 0).length,
+      backends: services.filter((service) => service.slot > 0).length,
+      tunnels: tunnels.length,
+      connections: conntrack.reduce((sum, map) => sum + (map.entries ?? 0), 0),
+      connectionCapacity: conntrack.reduce((sum, map) => sum + map.maxEntries, 0),
+      forwardedPackets: sumPackets(metrics.filter((row) => !row.isDrop)),
+      droppedPackets: sumPackets(metrics.filter((row) => row.isDrop)),
+      programs,
+      fullMaps,
+    };
+    const dangling = links.filter((link) => link.isDangling);
+    return {
+      status,
+      metrics,
+      problems: [
+        ...fullMaps.map((text) => `map nearly full: ${text}`),
+        ...dangling.map((link) => `program ${link.programName} (link ${link.name}) is attached to nothing any more`),
+      ],
+    };
+  } catch (error) {
+    if (!(error instanceof CtsError) || options.signal.aborted) throw error;
+    return { metrics: [], problems: [error.message], failure: error };
+  }
+}
+
+async function readAll<Name extends ReaderName>(
+  session: Session,
+  name: Name,
+  request: ReaderRequest<Name>,
+  options: ReadOptions,
+): Promise<ReaderRow<Name>[]> {
+  const rows: ReaderRow<Name>[] = [];
+  for await (const batch of session.read(name, request, options)) rows.push(...batch);
+  options.signal.throwIfAborted();
+  return rows;
+}
+
+/** LRU maps run full by design: the oldest entries give way. */
+function isNearlyFull(map: MapFillRow): boolean {
+  return map.entries !== undefined && !map.type.includes("lru") && map.entries >= fullShare * map.maxEntries;
+}
+
+function describeFill(map: MapFillRow): string {
+  return `${map.name} (${map.entries} of ${map.maxEntries})`;
+}
+
+function sumPackets(rows: readonly MetricRow[]): bigint {
+  return rows.reduce((sum, row) => sum + row.packets, 0n);
+}
+
+function countDrops(metrics: readonly MetricRow[]): readonly DropCount[] {
+  const counts = new Map<string, bigint>();
+  for (const row of metrics) {
+    if (row.isDrop) counts.set(row.reasonText, (counts.get(row.reasonText) ?? 0n) + row.packets);
+  }
+  return [...counts]
+    .map(([reason, packets]) => ({ reason, packets }))
+    .sort((a, b) => (a.packets < b.packets ? 1 : a.packets > b.packets ? -1 : 0));
+}
+
+function isForbidden(errno: unknown): boolean {
+  return errno === "EACCES" || errno === "EPERM";
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+function asNumber(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}

@@ -1,0 +1,63 @@
+import { Args } from "@oclif/core";
+import { listConntrack } from "../../../actions/list-conntrack.js";
+import { openTarget } from "../../../actions/open-target.js";
+import { conntrackList } from "../../../output/lists/conntrack-list.js";
+import { parseOutput } from "../../../output/output-format.js";
+import {
+  directionFilterFlag,
+  identityFilterFlag,
+  nameFilterFlags,
+  protocolFilterFlags,
+  serviceFilterFlag,
+  stateFilterFlag,
+} from "../../flags/filter-flags.js";
+import { listFlags, timeDiffFlag } from "../../flags/list-flags.js";
+import { targetFlags } from "../../flags/target-flags.js";
+import { toRowSelection } from "../../flags/to-row-selection.js";
+import { ReadCommand } from "../../read-command.js";
+
+/** Conntrack entries, streamed as the kernel hands them over. */
+export default class BpfCtList extends ReadCommand {
+  static override summary = "List connection tracking entries";
+  static override description =
+    "Reads the conntrack maps of every node, without asking any agent. Entries come in the kernel's order unless --sort-by is given.";
+  static override examples = [
+    "<%= config.bin %> <%= command.id %> global",
+    "<%= config.bin %> <%= command.id %> --service shop/cart --state established",
+    "<%= config.bin %> <%= command.id %> --pod web-0 --proto tcp --port 8080 -o wide",
+    "<%= config.bin %> <%= command.id %> -o cilium | grep 59668",
+  ];
+  static override args = {
+    scope: Args.string({
+      description: "upstream's word for the maps of all endpoints",
+      options: ["global"],
+      default: "global",
+    }),
+  };
+  static override flags = {
+    ...nameFilterFlags,
+    ...serviceFilterFlag,
+    ...protocolFilterFlags,
+    ...stateFilterFlag,
+    ...identityFilterFlag,
+    ...directionFilterFlag(["in", "out", "service"]),
+    ...targetFlags,
+    ...listFlags,
+    "time-diff": timeDiffFlag,
+  };
+
+  override async run(): Promise<void> {
+    const { flags } = await this.parse(BpfCtList);
+    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    const selection = { ...toRowSelection(flags), states: flags.state };
+    const isNamed = !parseOutput(flags.output).kind.startsWith("cilium");
+    const open = () => listConntrack(target, selection, { signal: this.signal, isNamed });
+    const monotonicNowSeconds = flags["time-diff"] ? monotonicSeconds() : undefined;
+    await this.printRows(conntrackList, flags, open, { monotonicNowSeconds });
+  }
+}
+
+/** CLOCK_MONOTONIC, to which the entries' times relate. */
+function monotonicSeconds(): number {
+  return Number(process.hrtime.bigint() / 1_000_000_000n);
+}

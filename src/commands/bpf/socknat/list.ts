@@ -1,0 +1,19 @@
+import { listSocketReverseNat } from "../../../actions/list-node-ids.js";
+import { openTarget } from "../../../actions/open-target.js";
+import { sockRevNatList } from "../../../output/lists/node-lists.js";
+import { listFlags } from "../../flags/list-flags.js";
+import { targetFlags } from "../../flags/target-flags.js";
+import { ReadCommand } from "../../read-command.js";
+
+/** The socket load balancer's reverse map. */
+export default class BpfSocknatList extends ReadCommand {
+  static override summary = "List which frontend each socket dialled, by the backend that it was given";
+  static override examples = ["<%= config.bin %> <%= command.id %> --node node-1"];
+  static override flags = { ...targetFlags, ...listFlags };
+
+  override async run(): Promise<void> {
+    const { flags } = await this.parse(BpfSocknatList);
+    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await this.printRows(sockRevNatList, flags, async () => listSocketReverseNat(target, { signal: this.signal }));
+  }
+}

@@ -1,0 +1,49 @@
+import { compareBytes, goJson } from "../go-json.js";
+import type { CiliumFormat, RowBatches } from "../list-format.js";
+import { compareSortKeys } from "../row-order.js";
+import { alignTabs } from "../tabwriter.js";
+
+export interface MapDump<Row> {
+  readonly keyTitle: string;
+  readonly valueTitle: string;
+  key(row: Row): string;
+  value(row: Row): string;
+}
+
+/**
+ * Upstream's map dump: a table of keys and values, several values of one key below each other; JSON as an object of
+ * value lists. Upstream prints in Go's random map order, we by key.
+ */
+export function mapDump<Row>(dump: MapDump<Row>): CiliumFormat<Row> {
+  return {
+    async *text(rows) {
+      const entries = await collect(dump, rows);
+      const lines = [`${dump.keyTitle}\t${dump.valueTitle}`];
+      for (const [key, values] of [...entries].sort(([a], [b]) => compareSortKeys(a, b))) {
+        values.forEach((value, index) => {
+          lines.push(`${index === 0 ? key : ""}\t${value}\t`);
+        });
+      }
+      yield alignTabs(lines, { minWidth: 5, padding: 3 });
+    },
+    async *json(rows) {
+      const entries = [...(await collect(dump, rows))].sort(([a], [b]) => compareBytes(a, b));
+      // Entry by entry, because JavaScript would move keys that look like numbers to the front.
+      const body = entries.map(([key, values]) => `  ${goJson(key)}: ${goJson(values, "  ")}`).join(",\n");
+      yield body === "" ? "{}\n\n" : `{\n${body}\n}\n\n`;
+    },
+  };
+}
+
+async function collect<Row>(dump: MapDump<Row>, rows: RowBatches<Row>): Promise<Map<string, string[]>> {
+  const entries = new Map<string, string[]>();
+  for await (const batch of rows) {
+    for (const row of batch) {
+      const key = dump.key(row);
+      const values = entries.get(key);
+      if (values === undefined) entries.set(key, [dump.value(row)]);
+      else values.push(dump.value(row));
+    }
+  }
+  return entries;
+}

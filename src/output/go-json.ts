@@ -1,0 +1,21 @@
+import type { JsonValue } from "./list-format.js";
+
+/**
+ * JSON as Go's `encoding/json` writes it with an indent of two blanks: object keys of maps sorted by their bytes (callers
+ * sort), `<`, `>`, `&` and the two line separators escaped, empty arrays and objects on one line.
+ */
+export function goJson(value: JsonValue, indent = ""): string {
+  return escapeGo(JSON.stringify(value, undefined, 2).replaceAll("\n", `\n${indent}`));
+}
+
+/** The characters that Go escapes so that JSON may stand in HTML. They occur in strings only, so the text can be replaced as a whole. */
+export function escapeGo(json: string): string {
+  return /[<>&\u2028\u2029]/.test(json)
+    ? json.replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    : json;
+}
+
+/** Byte order of UTF-8, in which Go sorts map keys. */
+export function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

@@ -1,0 +1,60 @@
+import type { ListStatus } from "../model/list-status.js";
+
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+export type JsonObject = { readonly [key: string]: JsonValue };
+
+/** What `--sort-by` compares: numbers by value, strings by their text with runs of digits by value. */
+export type SortKey = number | bigint | string;
+
+export interface Column<Row> {
+  /** Upper case; also the name that `--sort-by` takes. */
+  readonly header: string;
+  /** Shown with `-o wide` only. */
+  readonly isWide?: boolean;
+  readonly align?: "left" | "right";
+  value(row: Row): string;
+  /** Absent: the printed value. */
+  sortKey?(row: Row): SortKey;
+}
+
+/** How one kind of list prints, in every format. */
+export interface ListFormat<Row> {
+  /** Kind of the JSON envelope, e.g. `ConntrackEntryList`; its schema is `docs/schema/<kind in kebab case>.json`. */
+  readonly kind: string;
+  readonly columns: readonly Column<Row>[];
+  /** The JSON item. */
+  item(row: Row): JsonObject;
+  /** Same text as `JSON.stringify(item(row))`, for the lists that may have hundreds of thousands of rows. */
+  itemJson?(row: Row): string;
+  /** `-o name`: one word that names the row. */
+  name(row: Row): string;
+  /** Upstream's own output, for lists that upstream's tool has. */
+  readonly cilium?: CiliumFormat<Row>;
+}
+
+export interface CiliumFormat<Row> {
+  text(rows: RowBatches<Row>, context: CiliumContext): AsyncIterable<string>;
+  json(rows: RowBatches<Row>, context: CiliumContext): AsyncIterable<string>;
+}
+
+/** Rows as readers give them: in batches. */
+export type RowBatches<Row> = AsyncIterable<readonly Row[]>;
+
+export interface CiliumContext {
+  /** Asked after the last row. */
+  readonly status: () => ListStatus | Promise<ListStatus>;
+  /** CLOCK_MONOTONIC in seconds; given, expiry times are also printed as the time that remains (`bpf ct list -d`). */
+  readonly monotonicNowSeconds?: number | undefined;
+}
+
+/** A 64-bit counter in JSON: a number while it is exact, else its digits in a string. */
+export function jsonCounter(value: bigint): number | string {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString();
+}
+
+/** Leaves absent values out, so that JSON shows only what is known. */
+export function definedFields(fields: Readonly<Record<string, JsonValue | undefined>>): JsonObject {
+  const result: Record<string, JsonValue> = {};
+  for (const [key, value] of Object.entries(fields)) if (value !== undefined) result[key] = value;
+  return result;
+}

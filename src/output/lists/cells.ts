@@ -1,0 +1,43 @@
+import type { IpAddress } from "../../lib/ip.js";
+import { protocolName } from "../../model/protocol-names.js";
+import type { AddressName, L4Address, NodeRowBase } from "../../model/rows.js";
+import type { Column, JsonObject } from "../list-format.js";
+import { definedFields } from "../list-format.js";
+
+/** `10.0.0.1:80`, `[fd00::1]:80` */
+export function addressPort(address: IpAddress, port: number): string {
+  return address.family === 6 ? `[${address.text}]:${port}` : `${address.text}:${port}`;
+}
+
+/** `10.0.0.1:80/TCP` */
+export function l4Text(address: L4Address): string {
+  return `${addressPort(address.address, address.port)}/${protocolName(address.protocol)}`;
+}
+
+/** `shop/cart-0`, the node's name, or `-` where nothing is known. */
+export function nameText(name: AddressName | undefined): string {
+  if (name === undefined) return "-";
+  return name.namespace === undefined ? name.name : `${name.namespace}/${name.name}`;
+}
+
+export function nameItem(name: AddressName | undefined): JsonObject | undefined {
+  return name === undefined
+    ? undefined
+    : definedFields({ kind: name.kind, namespace: name.namespace, name: name.name });
+}
+
+export function l4Item(address: L4Address): JsonObject {
+  return { address: address.address.text, port: address.port, protocol: protocolName(address.protocol) };
+}
+
+/** The NODE column that every per-node list starts with. */
+export const nodeColumn: Column<NodeRowBase> = { header: "NODE", value: (row) => row.node ?? "-" };
+
+/** What kubectl prints for an absent value. */
+export function orDash(value: string | number | undefined): string {
+  return value === undefined || value === "" ? "-" : String(value);
+}
+
+export function hex(value: number, digits: number): string {
+  return `0x${value.toString(16).padStart(digits, "0")}`;
+}

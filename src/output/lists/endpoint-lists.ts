@@ -1,0 +1,156 @@
+import type { EndpointRow, IpcacheRow, LocalEndpointRow, TunnelRow } from "../../model/rows.js";
+import { ciliumEndpoints } from "../cilium/agent-lists.js";
+import { mapDump } from "../cilium/map-dump.js";
+import { definedFields, type ListFormat } from "../list-format.js";
+import { hex, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
+
+/** `bpf ipcache list` and `bpf ipcache get` */
+export const ipcacheList: ListFormat<IpcacheRow> = {
+  kind: "IpcacheEntryList",
+  columns: [
+    nodeColumn,
+    { header: "PREFIX", value: (row) => row.prefix.text },
+    { header: "NAME", value: (row) => nameText(row.name) },
+    { header: "IDENTITY", value: (row) => String(row.identity), sortKey: (row) => row.identity },
+    { header: "TUNNEL", value: (row) => orDash(row.tunnelEndpoint?.text) },
+    { header: "FLAGS", value: (row) => row.flagNames.join(",") || "-" },
+    { header: "KEY", isWide: true, value: (row) => String(row.encryptKey), sortKey: (row) => row.encryptKey },
+    { header: "CLUSTER", isWide: true, value: (row) => String(row.clusterId), sortKey: (row) => row.clusterId },
+    { header: "LABELS", isWide: true, value: (row) => row.labels?.join(",") ?? "-" },
+  ],
+  item: (row) =>
+    definedFields({
+      node: row.node,
+      prefix: row.prefix.text,
+      clusterId: row.clusterId,
+      identity: row.identity,
+      labels: row.labels,
+      name: nameItem(row.name),
+      tunnelEndpoint: row.tunnelEndpoint?.text,
+      encryptKey: row.encryptKey,
+      flags: row.flagNames,
+    }),
+  name: (row) => `ipcacheentry/${row.prefix.text}${row.clusterId > 0 ? `@${row.clusterId}` : ""}`,
+  cilium: mapDump({
+    keyTitle: "IP PREFIX/ADDRESS",
+    valueTitle: "IDENTITY",
+    key: (row) => `${row.prefix.text}${row.clusterId > 0 ? `@${row.clusterId}` : ""}`,
+    value: (row) =>
+      `identity=${row.identity} encryptkey=${row.encryptKey} tunnelendpoint=${row.tunnelEndpoint?.text ?? "0.0.0.0"} flags=${row.flagNames.join(",") || "<none>"}`,
+  }),
+};
+
+/** `bpf endpoint list` */
+export const localEndpointList: ListFormat<LocalEndpointRow> = {
+  kind: "LocalEndpointList",
+  columns: [
+    nodeColumn,
+    { header: "ADDRESS", value: (row) => row.address.text },
+    { header: "NAME", value: (row) => (row.isHost ? "(localhost)" : nameText(row.name)) },
+    { header: "ENDPOINT", value: (row) => String(row.endpointId), sortKey: (row) => row.endpointId },
+    { header: "IDENTITY", value: (row) => String(row.identity), sortKey: (row) => row.identity },
+    { header: "IFINDEX", value: (row) => String(row.interfaceIndex), sortKey: (row) => row.interfaceIndex },
+    { header: "MAC", value: (row) => row.mac },
+    { header: "NODE-MAC", isWide: true, value: (row) => row.nodeMac },
+    { header: "FLAGS", isWide: true, value: (row) => hex(row.flags, 4) },
+    { header: "PARENT-IFINDEX", isWide: true, value: (row) => String(row.parentInterfaceIndex) },
+  ],
+  item: (row) =>
+    definedFields({
+      node: row.node,
+      address: row.address.text,
+      host: row.isHost,
+      name: nameItem(row.name),
+      endpointId: row.endpointId,
+      identity: row.identity,
+      flags: row.flags,
+      interfaceIndex: row.interfaceIndex,
+      mac: row.mac,
+      nodeMac: row.nodeMac,
+      parentInterfaceIndex: row.parentInterfaceIndex,
+    }),
+  name: (row) => `localendpoint/${row.address.text}`,
+  cilium: mapDump({
+    keyTitle: "IP ADDRESS",
+    valueTitle: "LOCAL ENDPOINT INFO",
+    key: (row) => `${row.address.text}:${row.key}`,
+    value: (row) => (row.isHost ? "(localhost)" : ciliumEndpointInfo(row)),
+  }),
+};
+
+function ciliumEndpointInfo(row: LocalEndpointRow): string {
+  const padded = (value: number, width: number): string => String(value).padEnd(width);
+  return `id=${padded(row.endpointId, 5)} sec_id=${padded(row.identity, 5)} flags=${hex(row.flags, 4)} ifindex=${padded(row.interfaceIndex, 3)} mac=${row.mac} nodemac=${row.nodeMac} parent_ifindex=${padded(row.parentInterfaceIndex, 3)} rt_info:${row.routeInfo}`;
+}
+
+/** `bpf tunnel list`: upstream's `TUNNEL VALUE`, and more with `-o wide`. */
+export const tunnelList: ListFormat<TunnelRow> = {
+  kind: "TunnelList",
+  columns: [
+    { ...nodeColumn, isWide: true },
+    { header: "TUNNEL", value: (row) => row.prefix.address.text },
+    { header: "VALUE", value: (row) => `${row.tunnelEndpoint.text}:${row.encryptKey}` },
+    { header: "POD-CIDR", isWide: true, value: (row) => row.prefix.text },
+    { header: "REMOTE-NODE", isWide: true, value: (row) => orDash(row.remoteNode) },
+    { header: "IDENTITY", isWide: true, value: (row) => orDash(row.identity), sortKey: (row) => row.identity ?? 0 },
+    { header: "FROM", isWide: true, value: (row) => row.origin },
+  ],
+  item: (row) =>
+    definedFields({
+      node: row.node,
+      prefix: row.prefix.text,
+      clusterId: row.clusterId,
+      tunnelEndpoint: row.tunnelEndpoint.text,
+      remoteNode: row.remoteNode,
+      encryptKey: row.encryptKey,
+      identity: row.identity,
+      origin: row.origin,
+    }),
+  name: (row) => `tunnel/${row.prefix.text}`,
+  cilium: mapDump({
+    keyTitle: "TUNNEL",
+    valueTitle: "VALUE",
+    key: (row) => `${row.prefix.address.text}${row.clusterId > 0 ? `@${row.clusterId}` : ""}`,
+    value: (row) => `${row.tunnelEndpoint.text}:${row.encryptKey}`,
+  }),
+};
+
+/** `endpoint list`, `endpoint get` */
+export const endpointList: ListFormat<EndpointRow> = {
+  kind: "EndpointList",
+  columns: [
+    nodeColumn,
+    { header: "ENDPOINT", value: (row) => String(row.id), sortKey: (row) => row.id },
+    { header: "NAMESPACE", value: (row) => orDash(row.podNamespace) },
+    { header: "POD", value: (row) => orDash(row.podName) },
+    { header: "IPV4", value: (row) => orDash(row.ipv4) },
+    { header: "IPV6", isWide: true, value: (row) => orDash(row.ipv6) },
+    { header: "IDENTITY", value: (row) => String(row.identity), sortKey: (row) => row.identity },
+    { header: "POLICY", value: (row) => row.policyEnforcement },
+    { header: "STATE", value: (row) => row.state },
+    { header: "INTERFACE", isWide: true, value: (row) => orDash(row.interfaceName) },
+    { header: "MAC", isWide: true, value: (row) => orDash(row.mac) },
+    { header: "LABELS", isWide: true, value: (row) => row.identityLabels.join(",") || "-" },
+  ],
+  item: (row) =>
+    definedFields({
+      node: row.node,
+      id: row.id,
+      podNamespace: row.podNamespace,
+      podName: row.podName,
+      ipv4: row.ipv4,
+      ipv6: row.ipv6,
+      identity: row.identity,
+      identityLabels: row.identityLabels,
+      policyEnforcement: row.policyEnforcement,
+      state: row.state,
+      containerId: row.containerId,
+      containerInterface: row.containerInterface,
+      interfaceName: row.interfaceName,
+      interfaceIndex: row.interfaceIndex,
+      mac: row.mac,
+      hostMac: row.hostMac,
+    }),
+  name: (row) => `endpoint/${row.id}`,
+  cilium: ciliumEndpoints,
+};

@@ -1,0 +1,193 @@
+import { protocolName } from "../../model/protocol-names.js";
+import type { FeatureRow, MapFillRow, PolicyRow, SockRevNatRow, WhichRow } from "../../model/rows.js";
+import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
+import { addressPort, hex, l4Item, l4Text, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
+
+function fillPercent(row: MapFillRow): number | undefined {
+  return row.entries === undefined || row.maxEntries === 0 ? undefined : (100 * row.entries) / row.maxEntries;
+}
+
+/** `bpf map list`: how full each pinned map is. */
+export const mapFillList: ListFormat<MapFillRow> = {
+  kind: "MapList",
+  columns: [
+    nodeColumn,
+    { header: "NAME", value: (row) => row.name },
+    { header: "TYPE", value: (row) => row.type },
+    { header: "ENTRIES", align: "right", value: (row) => orDash(row.entries), sortKey: (row) => row.entries ?? -1 },
+    { header: "MAX", align: "right", value: (row) => String(row.maxEntries), sortKey: (row) => row.maxEntries },
+    {
+      header: "FILL",
+      align: "right",
+      value: (row) => (fillPercent(row) === undefined ? "-" : `${fillPercent(row)!.toFixed(1)}%`),
+      sortKey: (row) => fillPercent(row) ?? -1,
+    },
+    { header: "OWNER", value: (row) => row.owner },
+    {
+      header: "KEY",
+      isWide: true,
+      align: "right",
+      value: (row) => String(row.keySizeBytes),
+      sortKey: (row) => row.keySizeBytes,
+    },
+    {
+      header: "VALUE",
+      isWide: true,
+      align: "right",
+      value: (row) => String(row.valueSizeBytes),
+      sortKey: (row) => row.valueSizeBytes,
+    },
+    { header: "FLAGS", isWide: true, value: (row) => hex(row.flags, 2) },
+  ],
+  item: (row) =>
+    definedFields({
+      node: row.node,
+      name: row.name,
+      type: row.type,
+      keySizeBytes: row.keySizeBytes,
+      valueSizeBytes: row.valueSizeBytes,
+      entries: row.entries,
+      maxEntries: row.maxEntries,
+      flags: row.flags,
+      owner: row.owner,
+    }),
+  name: (row) => `map/${row.name}`,
+};
+
+/** `features` */
+export const featureList: ListFormat<FeatureRow> = {
+  kind: "FeatureList",
+  columns: [
+    nodeColumn,
+    { header: "FEATURE", value: (row) => row.name },
+    { header: "AVAILABLE", value: (row) => (row.isAvailable ? "yes" : "NO") },
+    { header: "SINCE", value: (row) => row.since },
+    { header: "COST-WHEN-MISSING", value: (row) => row.costWhenMissing },
+    { header: "PROBED", isWide: true, value: (row) => row.probed },
+  ],
+  item: (row) =>
+    definedFields({
+      node: row.node,
+      name: row.name,
+      available: row.isAvailable,
+      probed: row.probed,
+      costWhenMissing: row.costWhenMissing,
+      since: row.since,
+    }),
+  name: (row) => `feature/${row.name}`,
+};
+
+/** `which` */
+export const whichList: ListFormat<WhichRow> = {
+  kind: "WhichList",
+  columns: [
+    nodeColumn,
+    { header: "PROTO", value: (row) => protocolName(row.protocol) },
+    { header: "SOURCE", value: (row) => addressPort(row.source, row.sourcePort) },
+    { header: "FROM", value: (row) => nameText(row.sourceName) },
+    { header: "DIALLED", value: (row) => (row.frontend === undefined ? "-" : l4Text(row.frontend)) },
+    { header: "SERVICE", value: (row) => nameText(row.frontendName) },
+    { header: "BACKEND", value: (row) => l4Text(row.backend) },
+    { header: "POD", value: (row) => nameText(row.backendName) },
+    { header: "ON-NODE", value: (row) => orDash(row.backendNode) },
+    {
+      header: "PROCESS",
+      value: (row) => (row.process === undefined ? "-" : `${row.process.command}(${row.process.pid})`),
+    },
+    { header: "LIVE", value: (row) => (row.isLive ? "live" : "recent") },
+    { header: "VERDICT", value: (row) => row.verdict },
+    { header: "EVIDENCE", value: (row) => row.evidence.join("; ") },
+  ],
+  item: (row) =>
+    definedFields({
+      node: row.node,
+      protocol: protocolName(row.protocol),
+      source: row.source.text,
+      sourcePort: row.sourcePort,
+      sourceName: nameItem(row.sourceName),
+      frontend: row.frontend === undefined ? undefined : l4Item(row.frontend),
+      frontendName: nameItem(row.frontendName),
+      backend: l4Item(row.backend),
+      backendName: nameItem(row.backendName),
+      backendNode: row.backendNode,
+      process: row.process === undefined ? undefined : { pid: row.process.pid, command: row.process.command },
+      live: row.isLive,
+      verdict: row.verdict,
+      evidence: row.evidence,
+    }),
+  name: (row) => `connection/${addressPort(row.source, row.sourcePort)}-${l4Text(row.backend)}`,
+};
+
+/** `bpf policy get` */
+export const policyList: ListFormat<PolicyRow> = {
+  kind: "PolicyEntryList",
+  columns: [
+    nodeColumn,
+    { header: "ENDPOINT", value: (row) => String(row.endpointId), sortKey: (row) => row.endpointId },
+    { header: "POLICY", value: (row) => (row.isDeny ? "Deny" : "Allow") },
+    { header: "DIRECTION", value: (row) => row.direction },
+    {
+      header: "IDENTITY",
+      value: (row) => (row.identity === 0 ? "ANY" : String(row.identity)),
+      sortKey: (row) => row.identity,
+    },
+    { header: "PORT", value: portText },
+    {
+      header: "PROXY-PORT",
+      value: (row) => (row.proxyPort === 0 ? "-" : String(row.proxyPort)),
+      sortKey: (row) => row.proxyPort,
+    },
+    { header: "PRECEDENCE", isWide: true, value: (row) => hex(row.precedence, 8), sortKey: (row) => row.precedence },
+    { header: "COOKIE", isWide: true, value: (row) => String(row.cookie), sortKey: (row) => row.cookie },
+  ],
+  item: (row) =>
+    definedFields({
+      node: row.node,
+      endpointId: row.endpointId,
+      deny: row.isDeny,
+      direction: row.direction,
+      identity: row.identity,
+      protocol: protocolName(row.protocol),
+      port: row.port,
+      lastPort: row.lastPort,
+      prefixLength: row.prefixLength,
+      proxyPort: row.proxyPort,
+      authType: row.authType,
+      precedence: row.precedence,
+      cookie: row.cookie,
+      packets: row.packets === undefined ? undefined : jsonCounter(row.packets),
+      bytes: row.bytes === undefined ? undefined : jsonCounter(row.bytes),
+    }),
+  name: (row) => `policyentry/${row.endpointId}-${row.direction}-${row.identity}-${portText(row)}`,
+};
+
+/** `ANY`, `TCP`, `80/TCP`, `8080-8083/TCP` */
+function portText(row: PolicyRow): string {
+  if (row.protocol === 0) return "ANY";
+  if (row.lastPort - row.port === 0xffff) return protocolName(row.protocol);
+  const ports = row.port === row.lastPort ? String(row.port) : `${row.port}-${row.lastPort}`;
+  return `${ports}/${protocolName(row.protocol)}`;
+}
+
+/** The socket LB's reverse map. */
+export const sockRevNatList: ListFormat<SockRevNatRow> = {
+  kind: "SocketRevNatList",
+  columns: [
+    nodeColumn,
+    { header: "COOKIE", value: (row) => String(row.cookie), sortKey: (row) => row.cookie },
+    { header: "BACKEND", value: (row) => addressPort(row.backend, row.backendPort) },
+    { header: "FRONTEND", value: (row) => addressPort(row.frontend, row.frontendPort) },
+    { header: "REVNAT", value: (row) => String(row.revNatId), sortKey: (row) => row.revNatId },
+  ],
+  item: (row) =>
+    definedFields({
+      node: row.node,
+      cookie: jsonCounter(row.cookie),
+      backend: row.backend.text,
+      backendPort: row.backendPort,
+      frontend: row.frontend.text,
+      frontendPort: row.frontendPort,
+      revNatId: row.revNatId,
+    }),
+  name: (row) => `socketrevnat/${row.cookie}`,
+};
