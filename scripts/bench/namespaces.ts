@@ -1,0 +1,82 @@
+import { run } from "./shell.js";
+
+/** Everything the baselines make carries this, so that a sweep finds what a killed run left. */
+const prefix = "cts-b-";
+
+/** Pods get what our datapath gives them: 1500 of the underlay without the 50 bytes of VXLAN over IPv4. */
+export const podMtu = 1450;
+
+export async function ip(...args: readonly string[]): Promise<string> {
+  return (await run("ip", args)).stdout;
+}
+
+/** Removes the namespaces of a killed run; their links go with them. */
+export async function sweepNamespaces(): Promise<void> {
+  const listed = (await ip("netns", "list")).split("\n").map((line) => line.split(" ")[0] ?? "");
+  for (const name of listed.filter((candidate) => candidate.startsWith(prefix))) await ip("netns", "delete", name);
+}
+
+/** Namespaces of one topology. */
+export class Namespaces implements AsyncDisposable {
+  readonly #names: string[] = [];
+  readonly #group: string;
+
+  constructor(group: string) {
+    this.#group = group;
+  }
+
+  async add(role: string): Promise<string> {
+    const name = `${prefix}${this.#group}-${role}`;
+    await ip("netns", "add", name);
+    this.#names.push(name);
+    await ip("-n", name, "link", "set", "lo", "up");
+    return name;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const name of this.#names.splice(0)) await ip("netns", "delete", name);
+  }
+}
+
+/** Lets a namespace forward packets, by routes only. */
+export async function enableForwarding(netns: string): Promise<void> {
+  await run("ip", ["netns", "exec", netns, "sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+}
+
+/** A pod: a namespace with addresses on `eth0`, whose other end is in the node and has a route to each address. */
+export async function addPod(
+  namespaces: Namespaces,
+  node: string,
+  role: string,
+  addresses: readonly string[],
+): Promise<string> {
+  const pod = await namespaces.add(role);
+  const host = `lxc-${role}`;
+  const mtu = `${podMtu}`;
+  await ip(
+    "-n",
+    node,
+    "link",
+    "add",
+    host,
+    "mtu",
+    mtu,
+    "type",
+    "veth",
+    "peer",
+    "name",
+    "eth0",
+    "mtu",
+    mtu,
+    "netns",
+    pod,
+  );
+  await ip("-n", node, "addr", "add", "169.254.1.1/32", "dev", host);
+  await ip("-n", node, "link", "set", host, "up");
+  for (const address of addresses) await ip("-n", pod, "addr", "add", `${address}/32`, "dev", "eth0");
+  await ip("-n", pod, "link", "set", "eth0", "up");
+  await ip("-n", pod, "route", "add", "169.254.1.1", "dev", "eth0", "scope", "link");
+  await ip("-n", pod, "route", "add", "default", "via", "169.254.1.1", "dev", "eth0");
+  for (const address of addresses) await ip("-n", node, "route", "add", address, "dev", host, "scope", "link");
+  return pod;
+}

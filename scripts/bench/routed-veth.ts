@@ -1,0 +1,27 @@
+import { Cleanup } from "./cleanup.js";
+import { addPod, enableForwarding, Namespaces } from "./namespaces.js";
+import type { Topology } from "./topology.js";
+import { drive, startServer, stopServer } from "./traffic.js";
+
+const clientAddress = "10.198.0.2";
+const serverAddress = "10.198.0.3";
+
+/**
+ * Two pods of one node with routes and nothing else: no netfilter hook, no BPF program, no conntrack. What every other
+ * figure of the same node stands beside.
+ */
+export async function openRoutedVeth(name: string, group: string): Promise<Topology> {
+  return Cleanup.guard(async (cleanup) => {
+    const namespaces = cleanup.use(new Namespaces(group));
+    const node = await namespaces.add("node");
+    await enableForwarding(node);
+    const client = await addPod(namespaces, node, "client", [clientAddress]);
+    const server = await startServer(await addPod(namespaces, node, "server", [serverAddress]), serverAddress);
+    cleanup.defer(() => stopServer(server));
+    return {
+      name,
+      measure: (mode, seconds) => drive(["ip", "netns", "exec", client], mode, serverAddress, seconds),
+      [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
+    };
+  });
+}

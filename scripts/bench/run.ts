@@ -1,0 +1,178 @@
+/**
+ * The benchmarks: see docs/benchmarks.md.
+ *
+ *   npm run bench [-- --quick] [--rounds N] [--seconds S] [--services 1,1000,…] [--no-write]
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { BenchLab } from "./bench-lab.js";
+import { Cleanup } from "./cleanup.js";
+import { agentCost, readFullConntrack, timeCommands } from "./command-costs.js";
+import { openKernelVxlan } from "./kernel-vxlan.js";
+import { openKubeProxy } from "./kube-proxy.js";
+import { sweepNamespaces } from "./namespaces.js";
+import { writeReport } from "./report.js";
+import {
+  type BenchResults,
+  describeCommit,
+  describeMachine,
+  type Evidence,
+  type MapRead,
+  type TrafficResult,
+} from "./results.js";
+import { describeRate, measureRounds, type RoundSettings } from "./rounds.js";
+import { openRoutedVeth } from "./routed-veth.js";
+import { median, ratioOfPairs } from "./statistics.js";
+import type { Topology } from "./topology.js";
+import { type Mode, modes } from "./traffic.js";
+
+const docs = join(import.meta.dirname, "../../docs");
+/** kube-proxy's own lists of this length take minutes to load; nobody runs that. */
+const mostKubeProxyServices = 10_000;
+const conntrackEntries = 500_000;
+
+interface Bench {
+  readonly settings: RoundSettings;
+  readonly labs: readonly BenchLab[];
+  readonly veth: readonly Topology[];
+  readonly vxlan: readonly Topology[];
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function printResult(result: TrafficResult): TrafficResult {
+  const plain = result.series[0]?.values ?? [];
+  for (const { name, values } of result.series) {
+    const { median: ratio, low, high } = ratioOfPairs(values, plain);
+    const rate = describeRate(result.mode, median(values)).padStart(14);
+    const interval = `${ratio.toFixed(3)} (${low.toFixed(3)}–${high.toFixed(3)})`;
+    print(
+      `${result.scope}  ${result.mode.padEnd(7)} ${`${result.services}`.padStart(6)}  ${name.padEnd(28)} ${rate}  ${interval}`,
+    );
+  }
+  return result;
+}
+
+/** One stage: everything with so many Services. The first one measures every mode, the others what may depend on the number. */
+async function runStage(bench: Bench, services: number, isFirst: boolean): Promise<readonly TrafficResult[]> {
+  const cleanup = new Cleanup();
+  try {
+    for (const lab of bench.labs) await lab.growTo(services);
+    const kubeProxy =
+      services <= mostKubeProxyServices
+        ? [cleanup.use(await openKubeProxy("kube-proxy, iptables", `k${services}`, services))]
+        : [];
+    const chosen: readonly Mode[] = isFirst ? modes : ["TCP_CRR"];
+    const results: TrafficResult[] = [];
+    for (const mode of chosen) {
+      const sameNode = [...bench.veth, ...kubeProxy, ...bench.labs.map((lab) => lab.sameNode)];
+      results.push(printResult(await measureRounds({ scope: "same node", services, mode }, sameNode, bench.settings)));
+      const across = [...bench.vxlan, ...bench.labs.map((lab) => lab.acrossNodes)];
+      results.push(printResult(await measureRounds({ scope: "across nodes", services, mode }, across, bench.settings)));
+    }
+    return results;
+  } finally {
+    await cleanup[Symbol.asyncDispose]();
+  }
+}
+
+/** In a lab of its own: names of 50,000 Services would be most of the time. */
+async function measureMapReads(): Promise<readonly MapRead[]> {
+  const lab = await BenchLab.open("bench-read", "socket LB");
+  try {
+    return await readFullConntrack(lab, conntrackEntries);
+  } finally {
+    await lab[Symbol.asyncDispose]();
+  }
+}
+
+async function openBench(cleanup: Cleanup, settings: RoundSettings): Promise<Bench> {
+  await sweepNamespaces();
+  return {
+    settings,
+    veth: [
+      cleanup.use(await openRoutedVeth("plain: routed veth", "va")),
+      cleanup.use(await openRoutedVeth("plain again (A/A)", "vb")),
+    ],
+    vxlan: [
+      cleanup.use(await openKernelVxlan("plain: kernel VXLAN", "xa")),
+      cleanup.use(await openKernelVxlan("plain again (A/A)", "xb")),
+    ],
+    labs: [
+      cleanup.use(await BenchLab.open("bench-socket", "socket LB")),
+      cleanup.use(await BenchLab.open("bench-packet", "per-packet LB")),
+    ],
+  };
+}
+
+/** Measures everything and saves after each stage: what takes an hour shall not be lost to its last minute. */
+async function runAll(
+  stages: readonly number[],
+  settings: RoundSettings,
+  save: (results: BenchResults) => void,
+): Promise<void> {
+  const cleanup = new Cleanup();
+  const { rounds, seconds } = settings;
+  let results: BenchResults = {
+    version: 1,
+    startedAt: new Date().toISOString(),
+    commit: describeCommit(),
+    machine: describeMachine(),
+    settings: { rounds, seconds },
+    traffic: [],
+    evidence: [],
+    commands: [],
+    agents: [],
+    mapReads: [],
+  };
+  try {
+    const bench = await openBench(cleanup, settings);
+    const [lab] = bench.labs as readonly [BenchLab];
+    results = { ...results, commands: await timeCommands(lab, 10) };
+    for (const services of stages) {
+      const traffic = [...results.traffic, ...(await runStage(bench, services, services === stages[0]))];
+      const evidence: Evidence[] = [...results.evidence];
+      for (const one of bench.labs) evidence.push(await one.evidence());
+      const agents = [...results.agents, await agentCost(lab, services, seconds >= 5 ? 30 : 10)];
+      results = { ...results, traffic, evidence, agents };
+      save(results);
+    }
+  } finally {
+    await cleanup[Symbol.asyncDispose]();
+  }
+  save({ ...results, mapReads: await measureMapReads() });
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: "boolean", default: false },
+      rounds: { type: "string" },
+      seconds: { type: "string" },
+      services: { type: "string" },
+      "no-write": { type: "boolean", default: false },
+    },
+  });
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const)
+    process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
+  const settings: RoundSettings = {
+    signal: stop.signal,
+    rounds: Number(values.rounds ?? (values.quick ? 3 : 10)),
+    seconds: Number(values.seconds ?? (values.quick ? 1 : 5)),
+  };
+  const stages = (values.services ?? (values.quick ? "1,1000" : "1,1000,10000,50000")).split(",").map(Number);
+  await runAll(stages, settings, (results) => {
+    if (values["no-write"]) return;
+    mkdirSync(join(docs, "benchmarks"), { recursive: true });
+    writeFileSync(join(docs, "benchmarks/latest.json"), `${JSON.stringify(results, null, 1)}\n`);
+    writeReport(results, join(docs, "benchmarks.md"), join(docs, "benchmarks/flatness.svg"));
+  });
+  if (!values["no-write"])
+    print("written: docs/benchmarks.md, docs/benchmarks/latest.json, docs/benchmarks/flatness.svg");
+}
+
+await main();

@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { run } from "./shell.js";
+
+/** netperf's names; the order gives a mode's port: the server's first port plus the index. */
+export const modes = ["TCP_CRR", "TCP_RR", "STREAM", "UDP_RR"] as const;
+export type Mode = (typeof modes)[number];
+
+export const firstPort = 9000;
+export const benchTool = join(import.meta.dirname, "../../native/build/cts-bench");
+
+export function portOf(mode: Mode): number {
+  return firstPort + modes.indexOf(mode);
+}
+
+/** Client and server never share a core: their costs add up instead of hiding in the scheduler. */
+export const clientCpu = "0";
+export const serverCpu = "1";
+
+interface ClientReport {
+  readonly transactions: number;
+  readonly bytes: number;
+  readonly errors: number;
+  readonly seconds: number;
+}
+
+export const serverCommand: readonly string[] = [benchTool, "server", "--port", `${firstPort}`, "--cpu", serverCpu];
+
+export function clientCommand(mode: Mode, host: string, seconds: number): readonly string[] {
+  const port = `${portOf(mode)}`;
+  return [
+    benchTool,
+    "client",
+    "--mode",
+    mode,
+    "--host",
+    host,
+    "--port",
+    port,
+    "--seconds",
+    `${seconds}`,
+    "--cpu",
+    clientCpu,
+  ];
+}
+
+/** Transactions a second, or bits a second of a stream. */
+export function rateOf(mode: Mode, report: string): number {
+  const { transactions, bytes, errors, seconds } = JSON.parse(report) as ClientReport;
+  const amount = mode === "STREAM" ? bytes * 8 : transactions;
+  if (amount === 0) throw new Error(`${mode}: nothing was transferred`);
+  if (errors > 0) process.stderr.write(`${mode}: ${errors} transactions failed\n`);
+  return amount / seconds;
+}
+
+/** Runs the client by a command prefix that puts it where it belongs. */
+export async function drive(prefix: readonly string[], mode: Mode, host: string, seconds: number): Promise<number> {
+  const [command, ...args] = [...prefix, ...clientCommand(mode, host, seconds)];
+  const result = await run(command as string, args, { timeoutMs: (seconds + 30) * 1000 });
+  return rateOf(mode, result.stdout.trim().split("\n").at(-1) ?? "");
+}
+
+/**
+ * Starts a server in a network namespace; it is ready when this returns. It listens on one address, so that its UDP
+ * answers come from the address that was asked.
+ */
+export async function startServer(netns: string, address: string): Promise<ChildProcess> {
+  const args = ["netns", "exec", netns, ...serverCommand, "--bind", address];
+  const child = spawn("ip", args, { stdio: ["ignore", "pipe", "inherit"] });
+  await new Promise<void>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`the server in ${netns} ended with ${code}`)));
+    child.stdout.once("data", () => resolve());
+  });
+  return child;
+}
+
+export async function stopServer(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGKILL");
+  await ended;
+}

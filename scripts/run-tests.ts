@@ -1,0 +1,116 @@
+/**
+ * Runs the suites, one vitest process each so that a crash of the addon takes one suite only, and sums them up in one
+ * plain last line: `tests: N passed, N failed, N skipped`.
+ *
+ *   tsx scripts/run-tests.ts [--long] [--also-on NODE_BINARY] [SUITE…]
+ */
+import { randomInt } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { runSuite, type SuiteOutcome } from "./tests/run-suite.js";
+import { leftToLong, longPropertyRuns, type Suite, suites } from "./tests/suites.js";
+
+const root = join(import.meta.dirname, "..");
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function hasTests({ name }: Suite): boolean {
+  const folder = join(root, "test", name);
+  const files = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
+  return files.some((file) => file.endsWith(".test.ts"));
+}
+
+interface Run {
+  readonly suite: Suite;
+  readonly node: string;
+  readonly label: string;
+  readonly seed?: number;
+}
+
+/** The property suite again with other samples. */
+function planLongRuns(chosen: readonly Suite[]): readonly Run[] {
+  const property = chosen.filter(({ name }) => name === "property");
+  return property.flatMap((suite) =>
+    Array.from({ length: longPropertyRuns }, () => {
+      const seed = randomInt(2 ** 31);
+      return { suite, node: process.execPath, label: `property, seed ${seed}`, seed };
+    }),
+  );
+}
+
+/** Each suite on this runtime, then those that compute or load the addon on the other one. */
+function planRuns(
+  chosen: readonly Suite[],
+  options: { readonly otherNode: string | undefined; readonly long: boolean },
+): readonly Run[] {
+  const { otherNode, long } = options;
+  const here = chosen.map((suite) => ({ suite, node: process.execPath, label: suite.name }));
+  const there = otherNode === undefined ? [] : chosen.filter((suite) => suite.onEveryRuntime);
+  return [
+    ...here,
+    ...there.map((suite) => ({ suite, node: otherNode ?? "", label: `${suite.name} on the other Node` })),
+    ...(long ? planLongRuns(chosen) : []),
+  ];
+}
+
+async function runAll(runs: readonly Run[], long: boolean): Promise<readonly SuiteOutcome[]> {
+  const isRoot = process.getuid?.() === 0;
+  const reportDir = mkdtempSync(join(tmpdir(), "cts-tests-"));
+  const outcomes: SuiteOutcome[] = [];
+  try {
+    for (const { suite, node, label, seed } of runs) {
+      print(`\n== suite ${label}`);
+      if (suite.needsRoot && !isRoot) {
+        const skipped = [{ name: `suite ${label}`, reason: "loads programs into the kernel: run as root" }];
+        outcomes.push({ label, passed: 0, failed: 0, skipped, problems: [] });
+      } else {
+        outcomes.push(await runSuite(suite.name, { node, long, reportDir, label, seed }));
+      }
+    }
+  } finally {
+    rmSync(reportDir, { recursive: true, force: true });
+  }
+  return outcomes;
+}
+
+function printSummary(outcomes: readonly SuiteOutcome[], seconds: number, long: boolean): void {
+  print("");
+  for (const { label, passed, failed, skipped } of outcomes) {
+    print(`  ${label.padEnd(26)} ${passed} passed, ${failed} failed, ${skipped.length} skipped`);
+  }
+  for (const test of outcomes.flatMap((outcome) => outcome.skipped)) print(`  skipped: ${test.name}: ${test.reason}`);
+  for (const problem of outcomes.flatMap((outcome) => outcome.problems)) print(`  problem: ${problem}`);
+  if (!long) {
+    print("left to `npm run test:long`:");
+    for (const line of leftToLong) print(`  - ${line}`);
+  }
+  print(`took ${seconds.toFixed(0)} s`);
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { long: { type: "boolean", default: false }, "also-on": { type: "string" } },
+  });
+  const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name));
+  if (unknown.length > 0) throw new Error(`no such suite: ${unknown.join(", ")}`);
+  const chosen = suites.filter((suite) => positionals.length === 0 || positionals.includes(suite.name));
+  const startedMs = Date.now();
+  const outcomes = await runAll(
+    planRuns(chosen.filter(hasTests), { otherNode: values["also-on"], long: values.long }),
+    values.long,
+  );
+  printSummary(outcomes, (Date.now() - startedMs) / 1000, values.long);
+
+  const sum = (count: (outcome: SuiteOutcome) => number): number => outcomes.reduce((all, one) => all + count(one), 0);
+  const passed = sum((outcome) => outcome.passed);
+  const failed = sum((outcome) => outcome.failed);
+  print(`tests: ${passed} passed, ${failed} failed, ${sum((outcome) => outcome.skipped.length)} skipped`);
+  process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+}
+
+await main();

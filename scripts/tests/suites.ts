@@ -1,0 +1,31 @@
+/** The suites of `test/`, in the order they run: what only computes first. Each is a folder and a vitest project. */
+export interface Suite {
+  readonly name: string;
+  /** Loads programs, makes namespaces: needs root and has the kernel to itself. */
+  readonly needsRoot: boolean;
+  /** Run once more where a second Node is at hand: pure code, the command line, the addon. */
+  readonly onEveryRuntime: boolean;
+}
+
+export const suites: readonly Suite[] = [
+  { name: "unit", needsRoot: false, onEveryRuntime: true },
+  { name: "property", needsRoot: false, onEveryRuntime: false },
+  { name: "command", needsRoot: false, onEveryRuntime: true },
+  { name: "state", needsRoot: false, onEveryRuntime: false },
+  { name: "session", needsRoot: false, onEveryRuntime: false },
+  { name: "native", needsRoot: true, onEveryRuntime: true },
+  { name: "bpf", needsRoot: true, onEveryRuntime: false },
+  { name: "netns", needsRoot: true, onEveryRuntime: false },
+  { name: "e2e", needsRoot: true, onEveryRuntime: false },
+  { name: "package", needsRoot: true, onEveryRuntime: false },
+];
+
+/** Runs of the property suite with a fresh seed each that `--long` adds to the one with the fixed seed. */
+export const longPropertyRuns = 20;
+
+/** What `npm run test:long` adds; tests that are long read `CTS_TEST_LONG=1`. */
+export const leftToLong: readonly string[] = [
+  `the property suite ${longPropertyRuns} times more, each with a fresh seed`,
+  "netns: 20 nodes with 10 pods each",
+  "the native suite under address and undefined-behaviour sanitizers",
+];
