@@ -1,0 +1,209 @@
+import { fileURLToPath } from "node:url";
+import { AddressReader } from "../../src/abi/address-reader.js";
+import { createCtCodecs } from "../../src/abi/conntrack.js";
+import { createMetricCodecs } from "../../src/abi/metrics.js";
+import { ownRelease } from "../../src/abi/release.js";
+import { encodeDatapathConfig } from "../../src/datapath/datapath-config.js";
+import {
+  encodeEndpoint,
+  encodeHostAddress,
+  encodeIpcacheEntry,
+  encodePolicyEntry,
+} from "../../src/datapath/entries.js";
+import { EventReader } from "../../src/datapath/events.js";
+import { closePrograms, loadPrograms, type ProgramKey, type Programs } from "../../src/datapath/programs.js";
+import { encodeBackend, encodeFrontend } from "../../src/datapath/service-entries.js";
+import { deleteKeys, readEntries } from "../../src/datapath/table.js";
+import { BpfMap } from "../../src/kernel/bpf-map.js";
+import { BpfObject } from "../../src/kernel/bpf-object.js";
+import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
+import { type AgentConfig, defaultAgentConfig } from "../../src/model/agent-config.js";
+import type { LoadBalancerFrontend, PolicyEntry } from "../../src/model/datapath-port.js";
+import type { CtRow, MetricRow } from "../../src/model/rows.js";
+
+const objectsDir = fileURLToPath(new URL("../../bpf/build", import.meta.url));
+
+/** A test run's packet comes in on loopback unless told otherwise. */
+export const LOOPBACK_IFINDEX = 1;
+
+/** Offset of `mark` in `struct __sk_buff`. */
+const MARK_OFFSET = 8;
+
+export const tc = { next: 0xffffffff, shot: 2, redirect: 7 } as const;
+
+export const pod = {
+  client: { id: 11, ip: "10.244.0.5", mac: "02:00:00:00:05:01", nodeMac: "02:00:00:00:05:02", identity: 1001 },
+  server: { id: 12, ip: "10.244.0.6", mac: "02:00:00:00:06:01", nodeMac: "02:00:00:00:06:02", identity: 1002 },
+} as const;
+export const remotePod = { ip: "10.244.1.7", identity: 1003, node: "172.18.0.3" } as const;
+export const hostIp = "10.244.0.1";
+export const hostMac = "02aabbccddee";
+export const worldIp = "192.0.2.10";
+export const vip = "10.96.0.10";
+
+export const allowAll: readonly PolicyEntry[] = (["ingress", "egress"] as const).map((direction) => ({
+  direction,
+  identity: 0,
+  protocol: 0,
+  port: 0,
+  portPrefixLength: 0,
+  verdict: "allow" as const,
+}));
+
+const metricCodecs = createMetricCodecs(ownRelease);
+const ctCodecs = createCtCodecs(ownRelease, new AddressReader());
+
+/** The datapath's programs over maps of their own, nothing attached and nothing pinned. */
+export class DatapathHarness implements Disposable {
+  readonly programs: Programs;
+  readonly #maps: ReadonlyMap<string, BpfMap>;
+  readonly #policies: BpfMap[] = [];
+  readonly events: EventReader;
+
+  constructor(config: Partial<AgentConfig> = {}) {
+    using object = BpfObject.open(`${objectsDir}/maps.bpf.o`, { name: "cts_test" });
+    for (const map of object.maps)
+      if (map.maxEntries > 4096 && !map.isInternal) object.setMapMaxEntries(map.name, 4096);
+    object.load();
+    this.#maps = new Map(object.maps.filter((map) => !map.isInternal).map((map) => [map.name, object.map(map.name)]));
+    this.events = new EventReader(this);
+    const devices = { hostIfindex: 1, netIfindex: 1, tunnelIfindex: 1, hostMac: Buffer.from(hostMac, "hex") };
+    const bytes = encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, IpAddress.parse(hostIp));
+    this.programs = loadPrograms({ objectsDir, maps: this, config: bytes });
+    this.addHost(hostIp);
+    this.addPod(pod.client, LOOPBACK_IFINDEX);
+    this.addPod(pod.server, 77);
+    this.addIpcache("0.0.0.0/0", 2);
+    this.addIpcache(`${remotePod.ip}/32`, remotePod.identity, remotePod.node);
+  }
+
+  get(name: string): BpfMap {
+    const map = this.#maps.get(name);
+    if (map === undefined) throw new Error(`no map ${name}`);
+    return map;
+  }
+
+  [Symbol.dispose](): void {
+    this.events[Symbol.dispose]();
+    closePrograms(this.programs);
+    for (const map of [...this.#maps.values(), ...this.#policies]) map.close();
+  }
+
+  addHost(ip: string): void {
+    const entry = encodeHostAddress(IpAddress.parse(ip));
+    this.get("cilium_lxc").update(entry.key, entry.value);
+  }
+
+  addPod(endpoint: (typeof pod)[keyof typeof pod], ifindex: number, policy: readonly PolicyEntry[] = allowAll): void {
+    const { id: endpointId, ip, mac, nodeMac, identity } = endpoint;
+    const entry = encodeEndpoint({ endpointId, address: IpAddress.parse(ip), ifindex, mac, nodeMac, identity });
+    this.get("cilium_lxc").update(entry.key, entry.value);
+    this.addIpcache(`${ip}/32`, identity);
+    this.setPolicy(endpointId, policy);
+  }
+
+  setPolicy(endpointId: number, policy: readonly PolicyEntry[]): void {
+    const map = BpfMap.create({
+      type: "lpm_trie",
+      name: "cts_test_policy",
+      keySizeBytes: 12,
+      valueSizeBytes: 12,
+      maxEntries: 256,
+      flags: 0x81,
+    });
+    this.#policies.push(map);
+    for (const entry of policy.map(encodePolicyEntry)) map.update(entry.key, entry.value);
+    this.get("cts_policy_maps").update(u32(endpointId), u32(map.fd));
+  }
+
+  removePolicy(endpointId: number): void {
+    this.get("cts_policy_maps").delete(u32(endpointId));
+  }
+
+  addIpcache(prefix: string, identity: number, tunnelEndpoint?: string): void {
+    const tunnel = tunnelEndpoint === undefined ? {} : { tunnelEndpoint: IpAddress.parse(tunnelEndpoint) };
+    const entry = encodeIpcacheEntry({ prefix: IpPrefix.parse(prefix), identity, ...tunnel });
+    this.get("cilium_ipcache_v2").update(entry.key, entry.value);
+  }
+
+  /** A Service at {@link vip}:80 with these backends (`ip:port`), ids from 1. */
+  addService(
+    backends: readonly string[],
+    options: { readonly protocol?: number; readonly serviceId?: number } = {},
+  ): void {
+    const protocol = options.protocol ?? 6;
+    const frontend: LoadBalancerFrontend = {
+      address: IpAddress.parse(vip),
+      port: 80,
+      protocol,
+      scope: 0,
+      serviceId: options.serviceId ?? 5,
+      flags: 0,
+      affinityTimeoutSeconds: 0,
+      backendIds: backends.map((_, index) => index + 1),
+    };
+    backends.forEach((text, index) => {
+      const [ip, port] = text.split(":");
+      const address = IpAddress.parse(ip!);
+      const entry = encodeBackend({ backendId: index + 1, address, port: Number(port), protocol, state: "active" });
+      this.get("cilium_lb4_backends_v3").update(entry.key, entry.value);
+    });
+    const { master, slots, reverseNat, wildcard } = encodeFrontend(frontend);
+    for (const entry of [...slots, master, wildcard]) this.get("cilium_lb4_services_v2").update(entry.key, entry.value);
+    this.get("cilium_lb4_reverse_nat").update(reverseNat.key, reverseNat.value);
+  }
+
+  removeBackend(backendId: number): void {
+    this.get("cilium_lb4_backends_v3").delete(u32(backendId));
+  }
+
+  run(program: ProgramKey, data: Buffer, options: { readonly mark?: number } = {}) {
+    const context = Buffer.alloc(192);
+    context.writeUInt32LE(options.mark ?? 0, MARK_OFFSET);
+    const result = this.programs[program].testRun({ data, context });
+    return { verdict: result.retval >>> 0, data: result.data, mark: result.context.readUInt32LE(MARK_OFFSET) };
+  }
+
+  metrics(): readonly MetricRow[] {
+    return [...readEntries(this.get("cilium_metrics"))].map(({ key, value }) =>
+      metricCodecs.row(metricCodecs.key.decode(key), metricCodecs.sumPerCpu(value, 0, value.length)),
+    );
+  }
+
+  /** What was counted as a drop, `reason file direction`. */
+  drops(): readonly string[] {
+    return this.metrics()
+      .filter((row) => row.isDrop)
+      .map((row) => `${row.reason} ${row.file} ${row.direction}`);
+  }
+
+  connections(): readonly CtRow[] {
+    return (["cilium_ct4_global", "cilium_ct_any4_global"] as const).flatMap((name) =>
+      [...readEntries(this.get(name))].map(({ key, value }) => this.#ctRow(name, key, value)),
+    );
+  }
+
+  connection(direction: CtRow["direction"], protocol = 6): CtRow | undefined {
+    return this.connections().find((row) => row.direction === direction && row.protocol === protocol);
+  }
+
+  clearConnections(): void {
+    for (const name of ["cilium_ct4_global", "cilium_ct_any4_global"]) {
+      deleteKeys(
+        this.get(name),
+        [...readEntries(this.get(name))].map(({ key }) => Buffer.from(key)),
+      );
+    }
+  }
+
+  #ctRow(name: string, key: Buffer, value: Buffer): CtRow {
+    const map = name === "cilium_ct4_global" ? "tcp4" : "any4";
+    return ctCodecs.row(map, ctCodecs.tuple4.decode(key), ctCodecs.entry.decode(value));
+  }
+}
+
+export function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}

@@ -1,0 +1,101 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { MapSet } from "../../src/datapath/map-set.js";
+import { readEntries } from "../../src/datapath/table.js";
+import { BpfMap } from "../../src/kernel/bpf-map.js";
+import type { KnownMapType } from "../../src/kernel/map-type.js";
+import { KernelError } from "../../src/lib/errors.js";
+import { readCapture, readCapturedMap } from "../unit/abi-capture-files.js";
+import { TestBpffs } from "./bpffs.js";
+
+const fixtures = fileURLToPath(new URL("../fixtures/cilium-1.20/maps", import.meta.url));
+const objectPath = fileURLToPath(new URL("../../bpf/build/maps.bpf.o", import.meta.url));
+
+/** Pins every captured map of an upstream node, filled as it was there. */
+function loadUpstreamNode(folder: string): readonly BpfMap[] {
+  return readdirSync(fixtures)
+    .filter((file) => file.endsWith(".jsonl"))
+    .map((file) => {
+      const name = file.replace(/\.jsonl$/, "");
+      const shape = JSON.parse(readCapture(`maps/${file}`).split("\n")[0]!).map;
+      const { entries, keySizeBytes, valueSizeBytes } = readCapturedMap(name);
+      const map = BpfMap.create({
+        type: shape.type as KnownMapType,
+        name: name.slice(0, 15),
+        keySizeBytes,
+        valueSizeBytes,
+        maxEntries: shape.max_entries,
+        flags: shape.flags,
+      });
+      for (const { key, value } of entries) map.update(key, value);
+      map.pin(join(folder, name));
+      return map;
+    });
+}
+
+/** Ids and content of everything pinned. */
+function snapshot(folder: string): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    readdirSync(folder).map((name) => {
+      using map = BpfMap.openPinned(join(folder, name), { readOnly: true });
+      const entries = [...readEntries(map)].map(({ key, value }) => `${key.toString("hex")}=${value.toString("hex")}`);
+      return [name, { id: map.info.id, entries: entries.sort() }];
+    }),
+  );
+}
+
+describe("a bpffs full of upstream's maps", () => {
+  it.each([false, true])("stays as it is, byte for byte (adopt: %s), unless every layout fits", (adopt) => {
+    using bpffs = new TestBpffs();
+    const maps = loadUpstreamNode(bpffs.maps);
+    try {
+      const before = snapshot(bpffs.maps);
+      expect(Object.keys(before).length).toBeGreaterThan(10);
+      const options = { folder: bpffs.maps, objectPath, installId: "x", maxEntries: new Map<string, number>(), adopt };
+      const thrown = (() => {
+        try {
+          MapSet.open(options)[Symbol.dispose]();
+          return undefined;
+        } catch (error) {
+          return error;
+        }
+      })();
+      expect(thrown).toBeInstanceOf(KernelError);
+      expect((thrown as KernelError).code).toBe("foreign-pin");
+      expect((thrown as KernelError).nextSteps.join("\n")).toMatch(/--adopt[\s\S]*mv /);
+      expect(snapshot(bpffs.maps)).toEqual(before);
+    } finally {
+      for (const map of maps) map.close();
+    }
+  });
+
+  it("the command that moves a foreign pin away works as it stands, and leaves our own pins where they are", () => {
+    using bpffs = new TestBpffs();
+    const options = {
+      folder: bpffs.maps,
+      objectPath,
+      installId: "x",
+      maxEntries: new Map<string, number>(),
+      adopt: false,
+    };
+    MapSet.open(options)[Symbol.dispose]();
+    const ours = snapshot(bpffs.maps);
+    using foreign = BpfMap.create({ type: "hash", name: "foreign", keySizeBytes: 4, valueSizeBytes: 4, maxEntries: 8 });
+    foreign.pin(join(bpffs.maps, "cilium_foreign"));
+    const step = (() => {
+      try {
+        MapSet.open(options)[Symbol.dispose]();
+        return undefined;
+      } catch (error) {
+        return (error as KernelError).nextSteps.find((text) => text.includes("mv "));
+      }
+    })();
+    execFileSync("sh", ["-c", step!.replace(/^.*?: /, "")]);
+    expect(readdirSync(join(bpffs.path, "tc", "globals-foreign"))).toEqual(["cilium_foreign"]);
+    expect(Object.keys(snapshot(bpffs.maps)).sort()).toEqual(Object.keys(ours).sort());
+    MapSet.open(options)[Symbol.dispose]();
+  });
+});

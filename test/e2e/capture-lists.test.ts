@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BpfMap } from "../../src/kernel/bpf-map.js";
+import { startCaptureNode } from "../support/capture-node.js";
+import type { MapNode } from "../support/map-node.js";
+import { runCli } from "../support/run-cli.js";
+
+let node: MapNode;
+beforeAll(async () => {
+  node = await startCaptureNode();
+});
+afterAll(() => node[Symbol.dispose]());
+
+const run = (...args: readonly string[]) => runCli([...args, "--lab", node.lab]);
+
+function sortedLines(text: string): readonly string[] {
+  return text.split("\n").sort();
+}
+
+describe("the maps of a real upstream node, read through the kernel by the binary", () => {
+  const files: readonly (readonly [command: string, file: string])[] = [
+    ["bpf lb list", "bpf-lb-list"],
+    ["bpf lb list --frontends", "bpf-lb-list-frontends"],
+    ["bpf lb list --backends", "bpf-lb-list-backends"],
+    ["bpf lb list --revnat", "bpf-lb-list-revnat"],
+    ["bpf ipcache list", "bpf-ipcache-list"],
+    ["bpf endpoint list", "bpf-endpoint-list"],
+    ["bpf nodeid list", "bpf-nodeid-list"],
+  ];
+
+  test.each(files)("%s -o cilium prints upstream's lines, blanks included", async (command, file) => {
+    const { exitCode, stdout, stderr } = await run(...command.split(" "), "-o", "cilium");
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(sortedLines(stdout)).toEqual(sortedLines(node.captureOutput(`${file}.txt`)));
+  });
+
+  test.each(files.filter(([, file]) => file !== "bpf-nodeid-list"))(
+    "%s -o cilium-json prints upstream's bytes",
+    async (command, file) => {
+      const { stdout } = await run(...command.split(" "), "-o", "cilium-json");
+      expect(stdout).toBe(node.captureOutput(`${file}.json`));
+    },
+  );
+
+  const goldens: readonly string[] = [
+    "bpf lb list",
+    "bpf lb list --backends",
+    "bpf lb list --revnat",
+    "bpf ipcache list",
+    "bpf endpoint list",
+    "bpf tunnel list",
+    "bpf metrics list",
+    "bpf map list",
+    "bpf policy list",
+    "service list",
+    "identity list",
+  ];
+  test.each(goldens)("%s prints the same table, wide table and json as ever", async (command) => {
+    for (const output of ["table", "wide", "json"]) {
+      const { exitCode, stdout, stderr } = await run(...command.split(" "), "-o", output);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+      const file = `__snapshots__/captures/${command.replaceAll(/ (?:--)?/g, "-")}.${output}.txt`;
+      await expect(stdout).toMatchFileSnapshot(file);
+    }
+  });
+
+  test("bpf ct list global -o cilium has every entry that both readings have", async () => {
+    const { exitCode, stdout } = await run("bpf", "ct", "list", "global", "-o", "cilium");
+    const ours = new Set(stdout.split("\n"));
+    const theirs = node.captureOutput("bpf-ct-list-global.txt").split("\n");
+    // The maps went on changing between upstream's print and the capture of the bytes.
+    const common = theirs.filter((line) => ours.has(line)).length;
+    expect(exitCode).toBe(0);
+    expect(common / theirs.length).toBeGreaterThan(0.9);
+  });
+
+  test("reading leaves a foreign node's maps as they were, byte for byte", async () => {
+    const before = dumpAll(node);
+    const commands = [...files.map(([command]) => command), "bpf ct list", "bpf metrics list", "bpf policy list"];
+    for (const command of [...commands, "bpf tunnel list", "bpf map list", "service list", "status"]) {
+      await run(...command.split(" "));
+    }
+    expect(dumpAll(node)).toEqual(before);
+  });
+
+  test("bpf tunnel list shows the pod prefixes of the ipcache in the classical view", async () => {
+    const { stdout } = await run("bpf", "tunnel", "list");
+    expect(stdout).toMatch(/^TUNNEL +VALUE\n10\.245\.1\.0 +10\.89\.0\.12:0\n/);
+  });
+
+  test("bpf ipcache get finds the longest prefix, as the datapath does", async () => {
+    const [pod, prefix, none] = await Promise.all([
+      run("bpf", "ipcache", "get", "10.245.1.5", "-o", "jsonpath={.items[0].prefix}"),
+      run("bpf", "ipcache", "get", "10.245.1.77", "-o", "jsonpath={.items[0].prefix}"),
+      run("bpf", "ipcache", "get", "203.0.113.9", "-o", "jsonpath={.items[0].prefix}"),
+    ]);
+    expect([pod.stdout, prefix.stdout, none.stdout]).toEqual(["10.245.1.5/32", "10.245.1.0/24", "0.0.0.0/0"]);
+  });
+
+  test("filters are applied on the node and joined by and", async () => {
+    const { stdout } = await run(
+      ...["bpf", "ct", "list", "--proto", "tcp", "--port", "8443", "--direction", "out", "-o", "jsonl"],
+    );
+    const rows = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    const status = rows.pop();
+    expect(rows.length).toBeGreaterThan(0);
+    for (const row of rows) {
+      expect(row).toMatchObject({ protocol: "TCP", direction: "out" });
+      expect([row.sourcePort, row.destinationPort]).toContain(8443);
+    }
+    expect(status).toMatchObject({ kind: "ListStatus", state: "complete" });
+    expect(status.rowsRead).toBeGreaterThan(rows.length);
+  });
+
+  test("--sort-by with --limit keeps the first rows of the order", async () => {
+    const all = await run("bpf", "ct", "list", "--sort-by", "EXPIRES", "-o", "jsonpath={.items[*].expiresAtSeconds}");
+    const few = await run(
+      "bpf",
+      "ct",
+      "list",
+      "--sort-by",
+      "expires",
+      "--limit",
+      "3",
+      "-o",
+      "jsonpath={.items[*].expiresAtSeconds}",
+    );
+    const times = all.stdout.split(" ").map(Number);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    expect(few.stdout.split(" ").map(Number)).toEqual(times.slice(0, 3));
+  });
+
+  test("an unknown column is misuse and names the columns", async () => {
+    const { exitCode, stderr } = await run("service", "list", "--sort-by", "FRONTENT");
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/did you mean "FRONTEND"/);
+  });
+
+  test("without batch calls the same entries are read", async () => {
+    const args = ["bpf", "lb", "list", "-o", "json", "--lab", node.lab];
+    const [batch, walk] = await Promise.all([
+      runCli(args),
+      runCli(args, { env: { CTS_DISABLE_FEATURES: "batch,lpm_batch" } }),
+    ]);
+    expect(walk.stdout).toBe(batch.stdout);
+    const ipcache = ["bpf", "ipcache", "list", "-o", "name", "--lab", node.lab];
+    const [one, two] = await Promise.all([
+      runCli(ipcache),
+      runCli(ipcache, { env: { CTS_DISABLE_FEATURES: "batch,lpm_batch" } }),
+    ]);
+    expect(sortedLines(two.stdout)).toEqual(sortedLines(one.stdout));
+  });
+
+  test("an agent that is down is a finding of status, and the kernel is read all the same", async () => {
+    const { exitCode, stdout } = await run("status", "-o", "json");
+    const report = JSON.parse(stdout);
+    expect(exitCode).toBe(3);
+    expect(report.nodes[0].agent.state).toBe("down");
+    expect(report.nodes[0].datapath).toMatchObject({ endpoints: 12, frontends: 28, tunnels: 2 });
+    expect(report.problems).toHaveLength(1);
+  });
+});
+
+/** Every map's entries in hex, sorted. */
+function dumpAll(from: MapNode): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(from.pinNames().map((name) => [name, dump(from.pinPath(name))]));
+}
+
+function dump(path: string): readonly string[] {
+  using map = BpfMap.openPinned(path, { readOnly: true });
+  const lines: string[] = [];
+  for (let key = map.nextKey(); key !== undefined; key = map.nextKey(key)) {
+    lines.push(`${key.toString("hex")} ${map.lookup(key)?.toString("hex")}`);
+  }
+  return lines.sort();
+}

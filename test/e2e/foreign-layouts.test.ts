@@ -1,0 +1,136 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MapNode } from "../support/map-node.js";
+import { cliPath, runCli } from "../support/run-cli.js";
+
+let node: MapNode;
+beforeEach(async () => {
+  node = await MapNode.start();
+});
+afterEach(() => node[Symbol.dispose]());
+
+const run = (...args: readonly string[]) => runCli([...args, "--lab", node.lab]);
+
+describe("maps of another layout", () => {
+  test("a map of the right name and another value size is refused with what was found", async () => {
+    node.pin("cilium_lxc", { type: "hash", keySizeBytes: 20, valueSizeBytes: 40, maxEntries: 16 });
+    const { exitCode, stdout, stderr } = await run("bpf", "endpoint", "list");
+    expect({ exitCode, stdout }).toEqual({ exitCode: 6, stdout: "" });
+    expect(stderr).toContain("cilium_lxc has values of 40 bytes instead of 48");
+    expect(stderr).toContain("bpf map list");
+  });
+
+  test("evidence is the node's, not the map's: an old policy map refuses conntrack too", async () => {
+    node.pin("cilium_ct4_global", { type: "lru_hash", keySizeBytes: 14, valueSizeBytes: 56, maxEntries: 16 });
+    node.pin("cilium_policy_v2_00042", {
+      type: "lpm_trie",
+      keySizeBytes: 12,
+      valueSizeBytes: 24,
+      maxEntries: 16,
+      flags: 1,
+    });
+    const { exitCode, stderr } = await run("bpf", "ct", "list");
+    expect(exitCode).toBe(6);
+    expect(stderr).toContain("cilium_policy_v2_00042 has values of 24 bytes instead of 12");
+  });
+
+  test("whatever the layout, bpf map list shows it", async () => {
+    node.pin("cilium_lxc", { type: "hash", keySizeBytes: 20, valueSizeBytes: 40, maxEntries: 16 });
+    const { exitCode, stdout } = await run("bpf", "map", "list", "-o", "json");
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout).items).toMatchObject([{ name: "cilium_lxc", valueSizeBytes: 40, entries: 0 }]);
+  });
+
+  test("bpf tunnel list reads the tunnel map of releases up to 1.17", async () => {
+    const map = node.pin("cilium_tunnel_map", { type: "hash", keySizeBytes: 20, valueSizeBytes: 20, maxEntries: 16 });
+    const key = Buffer.alloc(20);
+    key.set([10, 0, 1, 0]);
+    key[16] = 1;
+    const value = Buffer.alloc(20);
+    value.set([172, 18, 0, 3]);
+    value[16] = 1;
+    map.update(key, value);
+    const table = await run("bpf", "tunnel", "list");
+    expect(table.stdout).toBe("TUNNEL     VALUE\n10.0.1.0   172.18.0.3:0\n");
+    const wide = await run("bpf", "tunnel", "list", "-o", "wide", "--no-headers");
+    expect(wide.stdout).toContain("tunnel-map");
+    // The other readers would misread that release's maps.
+    const ct = await run("bpf", "ct", "list");
+    expect(ct.exitCode).toBe(6);
+    expect(ct.stderr).toContain("cilium_tunnel_map exists, which older releases only have");
+  });
+
+  test("a node without any pin says what is missing and where it was looked for", async () => {
+    const { exitCode, stderr } = await run("bpf", "metrics", "list");
+    expect(exitCode).toBe(6);
+    expect(stderr).toMatch(/map cilium_metrics is not pinned in .*\/tc\/globals on node node-1/);
+  });
+
+  test("a node whose pid 1 has ended is missing, by name", async () => {
+    process.kill(node.pid, "SIGKILL");
+    await node.untilGone();
+    const { exitCode, stderr } = await run("bpf", "metrics", "list");
+    expect(exitCode).toBe(7);
+    expect(stderr).toContain("node node-1 of the lab is gone");
+  });
+
+  test("an unknown node names the known ones", async () => {
+    const { exitCode, stderr } = await run("bpf", "metrics", "list", "--node", "node-2");
+    expect(exitCode).toBe(5);
+    expect(stderr).toContain('has no node "node-2": did you mean "node-1"?');
+  });
+});
+
+describe("a machine that is not as it should be", () => {
+  /** In a mount namespace of its own, prepared by `setup`. */
+  const runPrepared = (setup: string, ...args: readonly string[]) =>
+    runCli(["--mount", "sh", "-c", `${setup}; exec "$0" "$@"`, cliPath, ...args], { program: "unshare" });
+
+  test("no BPF file system: says where none is mounted and how to mount one", async () => {
+    const { exitCode, stderr } = await runPrepared("umount -a -t bpf", "bpf", "ct", "list", "--local");
+    expect(exitCode).toBe(6);
+    expect(stderr).toContain("no BPF file system is mounted on /sys/fs/bpf");
+    expect(stderr).toContain("Next: mount -t bpf bpf /sys/fs/bpf");
+  });
+
+  test("another file system in its place is none", async () => {
+    const { exitCode, stderr } = await runPrepared(
+      "mount -t tmpfs none /sys/fs/bpf",
+      "bpf",
+      "metrics",
+      "list",
+      "--local",
+    );
+    expect(exitCode).toBe(6);
+    expect(stderr).toContain("no BPF file system is mounted");
+  });
+
+  test("without root: what was refused, and to run it as root", async () => {
+    const nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", cliPath];
+    const { exitCode, stdout, stderr } = await runCli([...nobody, "bpf", "ct", "list", "--lab", node.lab], {
+      program: "setpriv",
+    });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 6, stdout: "" });
+    expect(stderr).toContain("EACCES");
+    expect(stderr).toContain("Next: run the command as root");
+  });
+
+  test("without root status does not call agents down and packets none: it may not look", async () => {
+    const nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", cliPath];
+    mkdirSync(join(node.runDir), { recursive: true, mode: 0o700 });
+    const { exitCode, stdout, stderr } = await runCli([...nobody, "status", "--lab", node.lab], { program: "setpriv" });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 6, stdout: "" });
+    expect(stderr).toContain("EACCES");
+    expect(stderr).toContain("Next: run the command as root");
+  });
+
+  test("without BPF rights: which are missing", async () => {
+    node.pin("cilium_metrics", { type: "percpu_hash", keySizeBytes: 8, valueSizeBytes: 16, maxEntries: 16 });
+    const { exitCode, stderr } = await runCli(["--bounding-set", "-bpf,-sys_admin", cliPath, "features", "--local"], {
+      program: "setpriv",
+    });
+    expect(exitCode).toBe(6);
+    expect(stderr).toContain("CAP_BPF");
+  });
+});

@@ -1,0 +1,123 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const here = import.meta.dirname;
+export const repositoryRoot = join(here, "../..");
+
+function findClang(): string {
+  const candidates = [process.env.CLANG, ...[19, 18, 17, 16, 15, 14].map((version) => `clang-${version}`), "clang"];
+  const found = candidates.find((name) => name !== undefined && spawnSync(name, ["--version"]).status === 0);
+  if (found === undefined) throw new Error("no clang found: apt-get install clang-19");
+  return found;
+}
+
+/** Compiles test/native/fixtures/<name>.bpf.c and returns the object's path in `folder`. */
+export function compileFixture(name: string, folder: string): string {
+  const object = join(folder, `${name}.bpf.o`);
+  const multiarch = execFileSync("gcc", ["-print-multiarch"], { encoding: "utf8" }).trim();
+  execFileSync(findClang(), [
+    ...["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror", "-Wno-unused-parameter"],
+    ...["-isystem", `/usr/include/${multiarch}`],
+    ...["-c", join(here, "fixtures", `${name}.bpf.c`), "-o", object],
+  ]);
+  return object;
+}
+
+/** A folder of the test's own with a BPF file system in it; both are gone after dispose. */
+export class TestFolder implements Disposable {
+  readonly path = mkdtempSync(join(tmpdir(), "cts-t-native-"));
+  readonly bpffs = join(this.path, "bpffs");
+
+  constructor() {
+    mkdirSync(this.bpffs);
+    execFileSync("mount", ["-t", "bpf", "bpf", this.bpffs]);
+  }
+
+  [Symbol.dispose](): void {
+    spawnSync("umount", ["-l", this.bpffs]);
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** A network namespace with a veth pair (`left`, `right`), both up. */
+export class TestNetns implements Disposable {
+  readonly name = `cts-t-${process.pid}-${Math.trunc(performance.now())}`;
+
+  constructor() {
+    execFileSync("ip", ["netns", "add", this.name]);
+    try {
+      // No neighbour discovery: tests count the packets that they send.
+      this.exec("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
+      this.exec("ip", "link", "set", "lo", "up");
+      this.exec("ip", "link", "add", "left", "address", "02:00:00:00:00:01", "type", "veth", "peer", "name", "right");
+      for (const device of ["left", "right"]) this.exec("ip", "link", "set", device, "up");
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  exec(...command: readonly string[]): string {
+    return execFileSync("ip", ["netns", "exec", this.name, ...command], { encoding: "utf8" });
+  }
+
+  [Symbol.dispose](): void {
+    spawnSync("ip", ["netns", "del", this.name]);
+  }
+}
+
+export interface ChildOutcome {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs test/native/children/<name>.ts in a process of its own, behind `prefix` (`ip netns exec …`, `setpriv …`). */
+export function runChild(
+  name: string,
+  options: {
+    readonly args?: readonly string[];
+    readonly prefix?: readonly string[];
+    readonly nodeFlags?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
+): ChildOutcome {
+  const [command = "", ...args] = [
+    ...(options.prefix ?? []),
+    process.execPath,
+    ...(options.nodeFlags ?? []),
+    ...["--import", "tsx", join(here, "children", `${name}.ts`)],
+    ...(options.args ?? []),
+  ];
+  const outcome = spawnSync(command, args, {
+    cwd: repositoryRoot,
+    encoding: "utf8",
+    timeout: 60_000,
+    env: { ...process.env, NODE_OPTIONS: "", ...options.env },
+  });
+  return { status: outcome.status, signal: outcome.signal, stdout: outcome.stdout, stderr: outcome.stderr };
+}
+
+/** The JSON that a child printed; fails with its stderr when it did not end well. */
+export function runChildForJson<T>(name: string, options: Parameters<typeof runChild>[1] = {}): T {
+  const outcome = runChild(name, options);
+  if (outcome.status !== 0) {
+    throw new Error(
+      `child ${name} ended with ${outcome.status ?? outcome.signal}:\n${outcome.stderr}${outcome.stdout}`,
+    );
+  }
+  return JSON.parse(outcome.stdout) as T;
+}
+
+/** What `call` throws; fails the test when it does not. */
+export function thrownBy(call: () => unknown): unknown {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("expected an error, but the call returned");
+}

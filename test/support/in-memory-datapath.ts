@@ -1,0 +1,164 @@
+import type { IpPrefix } from "../../src/lib/ip.js";
+import type {
+  ConntrackGarbage,
+  DatapathPort,
+  DesiredEndpoints,
+  DrainedEvents,
+  EndpointsPort,
+  IpcacheEntry,
+  LoadBalancerBackend,
+  LoadBalancerChange,
+  LoadBalancerFrontend,
+  LoadBalancerTables,
+  PolicyEntry,
+  ServicesPort,
+} from "../../src/model/datapath-port.js";
+
+/**
+ * The kernel's side of the port in memory: content by key as the maps hold it, every call in order, and a switch that makes
+ * the next call of a name fail.
+ */
+export class InMemoryDatapath implements DatapathPort {
+  readonly calls: string[] = [];
+  readonly attached = new Map<number, number>();
+  readonly policies = new Map<number, readonly PolicyEntry[]>();
+  readonly lxc = new Map<string, string>();
+  readonly ipcache = new Map<string, string>();
+  readonly frontends = new Map<string, LoadBalancerFrontend>();
+  readonly backends = new Map<number, LoadBalancerBackend>();
+  readonly failing = new Map<string, Error>();
+  garbage: ConntrackGarbage = { scanned: 0, deleted: 0, backendIdsInUse: new Set() };
+  events: DrainedEvents = { drops: [], traces: 0, lost: 0 };
+  isClosed = false;
+
+  readonly endpoints: EndpointsPort = {
+    list: () => [...new Set([...this.attached.keys(), ...this.policies.keys()])],
+    attach: ({ endpointId, ifindex }) => {
+      this.#call(`attach ${endpointId}`);
+      this.attached.set(endpointId, ifindex);
+    },
+    interfaceOf: (endpointId) => this.attached.get(endpointId),
+    detach: (endpointId) => {
+      this.#call(`detach ${endpointId}`);
+      this.attached.delete(endpointId);
+      this.policies.delete(endpointId);
+    },
+  };
+
+  readonly services: ServicesPort = {
+    read: () => ({ frontends: [...this.frontends.values()], backends: [...this.backends.values()] }),
+    write: (desired: LoadBalancerTables) => {
+      this.#call("services.write");
+      this.frontends.clear();
+      this.backends.clear();
+      for (const backend of desired.backends) this.backends.set(backend.backendId, backend);
+      for (const frontend of desired.frontends) this.#putFrontend(frontend);
+    },
+    update: (change: LoadBalancerChange) => {
+      this.#call("services.update");
+      for (const backend of change.upsertedBackends) this.backends.set(backend.backendId, backend);
+      for (const frontend of change.removedFrontends) this.frontends.delete(frontendText(frontend));
+      for (const frontend of change.upsertedFrontends) this.#putFrontend(frontend);
+      for (const backendId of change.removedBackends) this.backends.delete(backendId);
+    },
+  };
+
+  writeEndpoints(desired: DesiredEndpoints): void {
+    this.#call("writeEndpoints");
+    this.lxc.clear();
+    for (const address of desired.hostAddresses) this.lxc.set(address.text, "host");
+    for (const pod of desired.pods) {
+      this.lxc.set(pod.address.text, `${pod.endpointId} ${pod.identity} ${pod.ifindex} ${pod.mac} ${pod.nodeMac}`);
+    }
+  }
+
+  writeIpcache(desired: readonly IpcacheEntry[]): void {
+    this.#call("writeIpcache");
+    this.ipcache.clear();
+    for (const entry of desired) this.ipcache.set(entry.prefix.text, ipcacheText(entry));
+  }
+
+  updateIpcache(change: { readonly upserted: readonly IpcacheEntry[]; readonly removed: readonly IpPrefix[] }): void {
+    this.#call("updateIpcache");
+    for (const prefix of change.removed) this.ipcache.delete(prefix.text);
+    for (const entry of change.upserted) this.ipcache.set(entry.prefix.text, ipcacheText(entry));
+  }
+
+  writePolicy(endpointId: number, desired: readonly PolicyEntry[]): void {
+    this.#call(`writePolicy ${endpointId}`);
+    this.policies.set(endpointId, desired);
+  }
+
+  collectConntrackGarbage(): ConntrackGarbage {
+    this.#call("collectConntrackGarbage");
+    return this.garbage;
+  }
+
+  drainEvents(): DrainedEvents {
+    const drained = this.events;
+    this.events = { drops: [], traces: 0, lost: 0 };
+    return drained;
+  }
+
+  readMetrics(): readonly [] {
+    return [];
+  }
+
+  readMapFill(): readonly [] {
+    return [];
+  }
+
+  readPrograms(): readonly [] {
+    return [];
+  }
+
+  readFeatures(): readonly [] {
+    return [];
+  }
+
+  /** All content, for "the same maps as before". */
+  snapshot(): unknown {
+    const sorted = <V>(map: ReadonlyMap<unknown, V>): readonly (readonly [string, V])[] =>
+      [...map].map(([key, value]) => [String(key), value] as const).sort(([a], [b]) => (a < b ? -1 : 1));
+    const frontends = sorted(this.frontends).map(([key, { serviceId, flags, backendIds }]) => {
+      return [key, serviceId, flags, [...backendIds]];
+    });
+    return JSON.parse(
+      JSON.stringify({
+        attached: sorted(this.attached),
+        policies: sorted(this.policies),
+        lxc: sorted(this.lxc),
+        ipcache: sorted(this.ipcache),
+        frontends,
+        backends: sorted(this.backends),
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.isClosed = true;
+  }
+
+  #putFrontend(frontend: LoadBalancerFrontend): void {
+    for (const backendId of frontend.backendIds) {
+      if (!this.backends.has(backendId)) throw new Error(`slot names backend ${backendId}, which is not in the map`);
+    }
+    this.frontends.set(frontendText(frontend), frontend);
+  }
+
+  #call(name: string): void {
+    this.calls.push(name);
+    const failure = this.failing.get(name.split(" ")[0]!);
+    if (failure === undefined) return;
+    this.failing.delete(name.split(" ")[0]!);
+    throw failure;
+  }
+}
+
+export function frontendText(frontend: Pick<LoadBalancerFrontend, "address" | "port" | "protocol" | "scope">): string {
+  return `${frontend.address}:${frontend.port}/${frontend.protocol}/${frontend.scope}`;
+}
+
+function ipcacheText(entry: IpcacheEntry): string {
+  return `${entry.identity}${entry.tunnelEndpoint === undefined ? "" : ` via ${entry.tunnelEndpoint}`}`;
+}

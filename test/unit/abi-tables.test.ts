@@ -1,0 +1,162 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { createAbi } from "../../src/abi/abi.js";
+import { ctFlagNames } from "../../src/abi/conntrack-flags.js";
+import { findReason, firstDropReason, isDropReason, reasons, reasonText } from "../../src/abi/drop-reasons.js";
+import { ownSourceFiles } from "../../src/abi/generated/source-files.js";
+import type { Release } from "../../src/abi/release.js";
+import { reservedIdentityName } from "../../src/abi/reserved-identities.js";
+import { serviceFlag, serviceFlagTexts } from "../../src/abi/service-flags.js";
+import { firstOwnFileId, sourceFileName } from "../../src/abi/source-files.js";
+import { tunnelRowOfIpcache } from "../../src/abi/tunnel.js";
+import { IpAddress } from "../../src/lib/ip.js";
+import { conntrackList } from "../../src/output/lists/conntrack-list.js";
+import { parseOutput } from "../../src/output/output-format.js";
+import { printList } from "../../src/output/printer.js";
+import { inBatches, joinText } from "./abi-capture-files.js";
+import { ipcacheRows, wholeStatus } from "./output-cilium-rows.js";
+
+describe("reasons", () => {
+  it("are those of the C headers, by name and number", () => {
+    const header = readFileSync("bpf/lib/drop_reasons.h", "utf8");
+    const defined = [...header.matchAll(/^#define\s+((?:DROP|REASON)_\w+)\s+\(?(-?\d+)\)?/gm)];
+    expect(defined.length).toBeGreaterThan(20);
+    for (const [, name, number] of defined) {
+      const code = Math.abs(Number(number));
+      expect({ name, code: findReason(code)?.name }).toEqual({ name, code: name });
+      expect(isDropReason(code)).toBe(name!.startsWith("DROP_"));
+    }
+  });
+
+  it("have unique codes and upstream's texts", () => {
+    expect(new Set(reasons.map(({ code }) => code)).size).toBe(reasons.length);
+    expect(reasonText(133)).toBe("Policy denied");
+    expect(reasonText(0)).toBe("Success");
+    expect(reasonText(159)).toBe("159");
+    expect(reasonText(250)).toBe("250");
+    expect(
+      reasons
+        .filter(({ code }) => code >= firstDropReason)
+        .every(({ name }) => name === "" || name.startsWith("DROP_")),
+    ).toBe(true);
+  });
+});
+
+describe("source files", () => {
+  it("of ours have ids that upstream never gives, and exist", () => {
+    const ids = Object.keys(ownSourceFiles).map(Number);
+    expect(Math.min(...ids)).toBeGreaterThanOrEqual(firstOwnFileId);
+    const files = [...readdirSync("bpf"), ...readdirSync("bpf/lib")];
+    for (const [id, name] of Object.entries(ownSourceFiles)) {
+      expect(files).toContain(name);
+      expect(sourceFileName(Number(id), "1.20")).toBe(name);
+    }
+  });
+
+  it.each([
+    [2, "1.20", "bpf_lxc.c"],
+    [109, "1.20", "local_delivery.h"],
+    [109, "1.17", "conntrack.h"],
+    [110, "1.17", "l3.h"],
+    [110, "1.18", "local_delivery.h"],
+    [113, "1.20", "nodeport_egress.h"],
+    [6, "1.19", "bpf_network.c"],
+    [6, "1.20", "unknown(6)"],
+    [116, "1.17", "unknown(116)"],
+    [101, "1.15", "unknown(101)"],
+  ] as const)("%i of release %s is %s", (id, release, name) => {
+    expect(sourceFileName(id, release)).toBe(name);
+  });
+});
+
+describe("flags in words", () => {
+  it("conntrack: in bit order, unknown bits by number", () => {
+    expect(ctFlagNames(0x413)).toEqual(["RxClosing", "TxClosing", "SeenNonSyn", "FromTunnel"]);
+    expect(ctFlagNames(0x8001)).toEqual(["RxClosing", "Unknown=0x8000"]);
+    expect(ctFlagNames(0)).toEqual([]);
+  });
+
+  it("services: type first", () => {
+    const { nodePort, routable, externalLocalScope, sourceRange, quarantined, hostPort, loopback } = serviceFlag;
+    expect(serviceFlagTexts(nodePort | externalLocalScope, 0)).toEqual(["NodePort", "Local", "non-routable"]);
+    expect(serviceFlagTexts(routable | sourceRange | quarantined, 0)).toEqual([
+      "ClusterIP",
+      "check source-range",
+      "deny",
+    ]);
+    expect(serviceFlagTexts(routable | quarantined, 2)).toEqual(["ClusterIP", "quarantined"]);
+    expect(serviceFlagTexts(hostPort | loopback | routable, 0)).toEqual(["HostPort", "loopback"]);
+    expect(serviceFlagTexts(loopback | routable, 0)).toEqual(["ClusterIP", "delegate-if-local"]);
+  });
+
+  it("reserved identities", () => {
+    expect(reservedIdentityName(1)).toBe("host");
+    expect(reservedIdentityName(256)).toBeUndefined();
+  });
+});
+
+describe("tunnels out of the ipcache", () => {
+  it("are the prefixes of other nodes' pods, not their addresses", () => {
+    const rows = ipcacheRows().flatMap((row) => tunnelRowOfIpcache(row) ?? []);
+    expect(rows.map((row) => `${row.prefix} ${row.tunnelEndpoint}`).sort()).toEqual([
+      "10.245.1.0/24 10.89.0.12",
+      "fd00:245::100/120 10.89.0.12",
+    ]);
+  });
+});
+
+describe("upstream's conntrack line, release by release", () => {
+  const entry = {
+    union0: 5n,
+    backendId: 7n,
+    packets: 1n,
+    bytes: 2n,
+    lifetimeSeconds: 100,
+    flags: 0x10,
+    revNatId: 4,
+    natPort: 9,
+    interfaceIndex: 3,
+    txFlagsSeen: 0x1b,
+    rxFlagsSeen: 0,
+    sourceIdentity: 300,
+    lastTxReportSeconds: 8,
+    lastRxReportSeconds: 0,
+  };
+  const tuple = {
+    daddr: IpAddress.parse("10.0.0.1"),
+    saddr: IpAddress.parse("10.0.0.2"),
+    dport: 80,
+    sport: 4000,
+    protocol: 6,
+    flags: 0,
+  };
+  const print = async (release: Release): Promise<string> => {
+    const { conntrack } = createAbi(release);
+    const decoded = conntrack.entry.decode(conntrack.entry.encode(entry));
+    const rows = inBatches([conntrack.row("tcp4", tuple, decoded)]);
+    return joinText(printList(conntrackList, rows, () => wholeStatus, { output: parseOutput("cilium") }));
+  };
+
+  it.each([
+    [
+      "1.14",
+      "RxPackets=5 RxBytes=7 RxFlagsSeen=0x00 LastRxReport=0 TxPackets=1 TxBytes=2 TxFlagsSeen=0x1b LastTxReport=8",
+      "IfIndex=3 ",
+    ],
+    [
+      "1.16",
+      "Packets=1 Bytes=2 RxFlagsSeen=0x00 LastRxReport=0 TxFlagsSeen=0x1b LastTxReport=8",
+      "IfIndex=3 BackendID=7 ",
+    ],
+    ["1.18", "Packets=1 Bytes=2 RxFlagsSeen=0x00 LastRxReport=0 TxFlagsSeen=0x1b LastTxReport=8", "BackendID=7 "],
+    [
+      "1.20",
+      "Packets=1 Bytes=2 RxFlagsSeen=0x00 LastRxReport=0 TxFlagsSeen=0x1b LastTxReport=8",
+      "BackendID=7 NatPort=9 ",
+    ],
+  ] as const)("%s", async (release, counters, tail) => {
+    expect(await print(release)).toBe(
+      `TCP OUT 10.0.0.1:4000 -> 10.0.0.2:80 expires=100 ${counters} Flags=0x0010 [ SeenNonSyn ] RevNAT=4 SourceSecurityID=300 ${tail}\n\n`,
+    );
+  });
+});

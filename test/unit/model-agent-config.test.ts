@@ -1,0 +1,131 @@
+import { describe, expect, it } from "vitest";
+import { UsageError } from "../../src/lib/errors.js";
+import { defaultAgentConfig, formatAgentConfig, parseAgentConfig } from "../../src/model/agent-config.js";
+import { agentSettings } from "../../src/model/agent-settings.js";
+import { laterSettings, otherUpstreamKeys } from "../../src/model/upstream-config-keys.js";
+
+function problemsOf(data: Record<string, string>): readonly string[] {
+  try {
+    parseAgentConfig(data);
+  } catch (error) {
+    if (error instanceof UsageError) return error.details.problems as readonly string[];
+    throw error;
+  }
+  return [];
+}
+
+describe("agent settings", () => {
+  it("have upstream's defaults", () => {
+    const { config, notes } = parseAgentConfig({});
+    expect(config).toEqual(defaultAgentConfig());
+    expect(notes).toEqual([]);
+    expect(config).toMatchObject({
+      clusterName: "default",
+      clusterId: 0,
+      tunnelPort: 8472,
+      ctTcpMax: 524_288,
+      ctAnyMax: 262_144,
+      ctTimeoutTcpSeconds: 8000,
+      ctTimeoutTcpSynSeconds: 60,
+      ctTimeoutTcpFinSeconds: 10,
+      lbMapMax: 65_536,
+      policyMapMax: 16_384,
+      monitorAggregation: "medium",
+    });
+  });
+
+  it("reads every kind of value", () => {
+    const { config } = parseAgentConfig({
+      "bpf-lb-sock": "false",
+      "bpf-ct-timeout-regular-tcp": "2h13m20s",
+      "bpf-ct-global-tcp-max": "1024",
+      "cluster-name": "east",
+      "monitor-aggregation": "none",
+      mtu: "9000",
+    });
+    expect(config).toMatchObject({
+      socketLb: false,
+      ctTimeoutTcpSeconds: 8000,
+      ctTcpMax: 1024,
+      clusterName: "east",
+      monitorAggregation: "none",
+      mtu: 9000,
+    });
+  });
+
+  it("writes what it reads", () => {
+    const data = { "bpf-lb-sock": "false", "bpf-ct-timeout-regular-any": "1m30s", "tunnel-port": "8473" };
+    expect(formatAgentConfig(parseAgentConfig(data).config)).toEqual(data);
+  });
+
+  it("accepts its own default of every setting as text", () => {
+    const everyDefault = Object.fromEntries(
+      Object.values(agentSettings).map((setting) => [
+        setting.key,
+        (setting.format as (value: unknown) => string)(setting.defaultValue),
+      ]),
+    );
+    expect(parseAgentConfig(everyDefault).config).toEqual(defaultAgentConfig());
+  });
+
+  it("sizes maps by the machine's memory, those that the user did not size", () => {
+    const gib = 2 ** 30;
+    const sizesOf = (data: Record<string, string>, memoryBytes: number) => {
+      const { ctTcpMax, ctAnyMax, sockRevNatMapMax } = parseAgentConfig(data, { memoryBytes }).config;
+      return [ctTcpMax, ctAnyMax, sockRevNatMapMax];
+    };
+    // Upstream 1.20 on a machine with this memory: 221723 entries for a map of 524288 by default, 110861 for one of 262144.
+    expect(sizesOf({}, 25_276_510_208)).toEqual([221_723, 110_861, 110_861]);
+    expect(sizesOf({}, 4 * gib)).toEqual([131_072, 65_536, 65_536]);
+    expect(sizesOf({}, 2 ** 52)).toEqual(Array(3).fill(16_777_216));
+    expect(sizesOf({ "bpf-ct-global-tcp-max": "2048" }, 64 * gib)).toEqual([2048, 301_401, 301_401]);
+    expect(sizesOf({ "bpf-map-dynamic-size-ratio": "0" }, 64 * gib)).toEqual([524_288, 262_144, 262_144]);
+    expect(problemsOf({ "bpf-map-dynamic-size-ratio": "2" })).toEqual([
+      'bpf-map-dynamic-size-ratio takes a number, 0…1, not "2"',
+    ]);
+  });
+
+  it("names every wrong key and value at once, with the nearest known key", () => {
+    expect(
+      problemsOf({
+        "bpf-lb-sok": "true",
+        "bpf-lb-sock": "yes",
+        "bpf-policy-map-max": "255",
+        "bpf-ct-global-tcp-max": "-1",
+        "cluster-name": "No Name",
+        zzzzzzzzzzzzzz: "1",
+      }),
+    ).toEqual([
+      "bpf-lb-sok is no setting: did you mean bpf-lb-sock?",
+      'bpf-lb-sock takes true or false, not "yes"',
+      'bpf-policy-map-max takes a number, 256…65536, not "255"',
+      'bpf-ct-global-tcp-max takes a number, 1024…16777216, not "-1"',
+      'cluster-name takes up to 32 lower-case letters, digits and dashes, not "No Name"',
+      "zzzzzzzzzzzzzz is no setting",
+    ]);
+  });
+
+  it("refuses by name what upstream has and this version has not", () => {
+    expect(
+      problemsOf({ "routing-mode": "native", "enable-wireguard": "true", "kube-proxy-replacement": "true" }),
+    ).toEqual([
+      'routing-mode "native" is not supported by this version; it takes tunnel',
+      'enable-wireguard: "true" is not supported by this version; leave it out or set "false"',
+      'kube-proxy-replacement: "true" is not supported by this version; leave it out or set "false"',
+    ]);
+  });
+
+  it("notes upstream's other keys and passes them over", () => {
+    expect(parseAgentConfig({ "enable-ipv6": "false", "hubble-listen-address": ":4244" }).notes).toEqual([
+      'enable-ipv6: "false" is what this version does anyway',
+      "hubble-listen-address: not used by this version",
+    ]);
+  });
+
+  it("knows each key once", () => {
+    const ours = new Set<string>(Object.values(agentSettings).map((setting) => setting.key));
+    expect(ours.size).toBe(Object.keys(agentSettings).length);
+    expect([...otherUpstreamKeys, ...Object.keys(laterSettings)].filter((key) => ours.has(key))).toEqual([]);
+    expect(Object.keys(laterSettings).filter((key) => otherUpstreamKeys.has(key))).toEqual([]);
+  });
+});

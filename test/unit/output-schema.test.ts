@@ -1,0 +1,317 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { describe, expect, it } from "vitest";
+import { createAbi } from "../../src/abi/abi.js";
+import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
+import type { AddressName, L4Address } from "../../src/model/rows.js";
+import type { StatusReport } from "../../src/model/status-report.js";
+import type { ListFormat } from "../../src/output/list-format.js";
+import { identityList, nodeIdList, nodeList, serviceList } from "../../src/output/lists/agent-lists.js";
+import { conntrackList } from "../../src/output/lists/conntrack-list.js";
+import { endpointList, ipcacheList, localEndpointList, tunnelList } from "../../src/output/lists/endpoint-lists.js";
+import { labList, labStatusList } from "../../src/output/lists/lab-lists.js";
+import {
+  lbBackendList,
+  lbFrontendList,
+  lbServiceList,
+  revNatList,
+} from "../../src/output/lists/load-balancing-lists.js";
+import { metricsList } from "../../src/output/lists/metrics-list.js";
+import { featureList, mapFillList, policyList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
+import { parseOutput } from "../../src/output/output-format.js";
+import { printList } from "../../src/output/printer.js";
+import { statusItem } from "../../src/output/status-report.js";
+import { inBatches, joinText, readCapturedMap } from "./abi-capture-files.js";
+import * as captured from "./output-cilium-rows.js";
+
+const folder = "docs/schema";
+const ajv = new Ajv2020({ allErrors: true, strict: true });
+for (const file of readdirSync(folder)) ajv.addSchema(JSON.parse(readFileSync(`${folder}/${file}`, "utf8")));
+
+const pod: AddressName = { kind: "pod", namespace: "shop", name: "cart-0" };
+const backend: L4Address = { address: IpAddress.parse("10.0.1.2"), port: 80, protocol: 6 };
+const address = IpAddress.parse("fd00::1");
+
+/** Rows with every optional field set and rows with none, so that a field without a schema cannot hide. */
+interface Sample {
+  readonly list: ListFormat<never>;
+  readonly rows: readonly never[];
+}
+const sample = <Row>(list: ListFormat<Row>, rows: readonly Row[]): Sample => ({ list, rows }) as unknown as Sample;
+const named = <Row extends object>(rows: readonly Row[], names: Partial<Row>): readonly Row[] => [
+  ...rows,
+  ...rows.map((row) => ({ ...row, node: "rn1", ...names })),
+];
+
+const { policy } = createAbi();
+const policyRows = readCapturedMap("cilium_policy_v2_00878").entries.map((entry) =>
+  policy.row(878, policy.key.decode(entry.key), policy.entry.decode(entry.value)),
+);
+
+const samples: readonly Sample[] = [
+  sample(
+    conntrackList,
+    named(captured.ctRows(), {
+      sourceName: pod,
+      destinationName: pod,
+      rxPackets: 1n << 60n,
+      rxBytes: 1n,
+      interfaceIndex: 3,
+    }),
+  ),
+  sample(lbServiceList, named(captured.serviceEntryRows(), { serviceName: pod, backendName: pod, l7ProxyPort: 1 })),
+  sample(lbFrontendList, named(captured.serviceEntryRows(), { serviceName: pod, backendName: pod, l7ProxyPort: 1 })),
+  sample(lbBackendList, named(captured.backendRows(), { backendName: pod })),
+  sample(revNatList, named(captured.revNatRows(), { serviceName: pod })),
+  sample(ipcacheList, named(captured.ipcacheRows(), { name: pod, labels: ["reserved:host"] })),
+  sample(localEndpointList, named(captured.localEndpointRows(), { name: pod })),
+  sample(tunnelList, [
+    {
+      prefix: IpPrefix.parse("10.0.1.0/24"),
+      clusterId: 0,
+      tunnelEndpoint: address,
+      encryptKey: 0,
+      origin: "ipcache",
+      identity: 2,
+      remoteNode: "b",
+      node: "a",
+    },
+    {
+      prefix: IpPrefix.parse("10.0.2.0/32"),
+      clusterId: 0,
+      tunnelEndpoint: address,
+      encryptKey: 0,
+      origin: "tunnel-map",
+    },
+  ]),
+  sample(metricsList, named(captured.metricRows(), {})),
+  sample(mapFillList, [
+    {
+      name: "cilium_lxc",
+      type: "hash",
+      keySizeBytes: 20,
+      valueSizeBytes: 48,
+      entries: 2,
+      maxEntries: 10,
+      flags: 1,
+      owner: "ours",
+      node: "a",
+    },
+    {
+      name: "cilium_calls",
+      type: "prog_array",
+      keySizeBytes: 4,
+      valueSizeBytes: 4,
+      maxEntries: 10,
+      flags: 0,
+      owner: "foreign",
+    },
+  ]),
+  sample(policyList, named(policyRows, { packets: 1n, bytes: 2n })),
+  sample(nodeIdList, named(captured.nodeIdRows(), {})),
+  sample(sockRevNatList, [
+    {
+      node: "a",
+      cookie: 1n << 63n,
+      backend: backend.address,
+      backendPort: 1,
+      frontend: address,
+      frontendPort: 2,
+      revNatId: 3,
+    },
+  ]),
+  sample(serviceList, [
+    {
+      node: "a",
+      id: 1,
+      frontend: backend,
+      scope: "internal",
+      serviceType: "NodePort",
+      backends: [
+        { ...backend, state: "active" },
+        { ...backend, state: "terminating", nodeName: "b", podName: pod },
+      ],
+      name: "cart",
+      namespace: "shop",
+      externalTrafficPolicy: "Local",
+      internalTrafficPolicy: "Cluster",
+      affinityTimeoutSeconds: 10,
+    },
+  ]),
+  sample(endpointList, [
+    { id: 1, identity: 1, identityLabels: [], state: "ready", policyEnforcement: "none" },
+    {
+      node: "a",
+      id: 2,
+      identity: 300,
+      identityLabels: ["k8s:app=web"],
+      ipv4: "10.0.0.1",
+      ipv6: "fd00::2",
+      state: "ready",
+      policyEnforcement: "both",
+      podNamespace: "shop",
+      podName: "web-0",
+      containerId: "c",
+      containerInterface: "eth0",
+      interfaceName: "lxc1",
+      interfaceIndex: 4,
+      mac: "06:d4:cb:6f:bf:15",
+      hostMac: "06:d4:cb:6f:bf:16",
+    },
+  ]),
+  sample(identityList, [
+    { id: 1, labels: ["reserved:host"] },
+    { id: 300, labels: [], labelsSha256: "ab", endpoints: 2 },
+  ]),
+  sample(nodeList, [
+    { name: "a", source: "local" },
+    {
+      name: "b",
+      source: "kubernetes",
+      ipv4: "172.18.0.2",
+      ipv4PodCidr: "10.0.0.0/24",
+      ipv6: "fd00::1",
+      ipv6PodCidr: "fd00:1::/64",
+      secondaryAddresses: ["10.0.0.1"],
+      healthIpv4: "10.0.0.2",
+      healthIpv6: "fd00:1::2",
+    },
+  ]),
+  sample(labList, [
+    { name: "default", state: "running", nodes: 2, pods: 6, createdAt: "2026-11-21T09:00:00Z" },
+    { name: "left", state: "broken", nodes: 0, pods: 0 },
+  ]),
+  sample(labStatusList, [
+    { kind: "Node", name: "node-1", status: "NotReady", message: "no agent", ready: 0, containers: 1, restarts: 0 },
+    {
+      kind: "Pod",
+      namespace: "shop",
+      name: "cart-0",
+      node: "node-1",
+      status: "Running",
+      ready: 1,
+      containers: 1,
+      restarts: 2,
+      address: "10.244.0.2",
+      pid: 4711,
+      createdAt: "2026-11-21T09:00:00Z",
+    },
+  ]),
+  sample(featureList, [
+    { node: "a", name: "tcx", isAvailable: true, probed: "by attaching", costWhenMissing: "a qdisc", since: "6.6" },
+  ]),
+  sample(whichList, [
+    { protocol: 6, source: address, sourcePort: 1, backend, isLive: false, verdict: "undecided", evidence: [] },
+    {
+      node: "a",
+      protocol: 17,
+      source: address,
+      sourcePort: 1,
+      sourceName: pod,
+      frontend: backend,
+      frontendName: pod,
+      backend,
+      backendName: pod,
+      backendNode: "b",
+      process: { pid: 1, command: "nginx" },
+      isLive: true,
+      verdict: "through-service",
+      evidence: ["conntrack: …"],
+    },
+  ]),
+];
+
+const status = {
+  state: "partial",
+  reason: "b: no answer",
+  rowsRead: 3,
+  restarts: 0,
+  nodes: [{ name: "b", state: "missing", reason: "no answer", rowsRead: 0, restarts: 0 }],
+  notes: ["release not decided"],
+} as const;
+
+async function printJson({ list, rows }: Sample): Promise<unknown> {
+  return JSON.parse(await joinText(printList(list, inBatches(rows), () => status, { output: parseOutput("json") })));
+}
+
+function fileOf(kind: string): string {
+  return `${kind.replace(/(?<!^)(?=[A-Z])/g, "-").toLowerCase()}.json`;
+}
+
+describe("JSON Schemas of the lists", () => {
+  it.each(samples.map((each): [string, Sample] => [each.list.kind, each]))(
+    "%s is as its schema says",
+    async (kind, each) => {
+      const validate = ajv.getSchema(`https://cilium-ts.io/schema/${fileOf(kind)}`);
+      if (validate === undefined) throw new Error(`no schema ${fileOf(kind)}`);
+      const printed = await printJson(each);
+      expect(validate(printed), JSON.stringify(validate.errors?.slice(0, 3))).toBe(true);
+    },
+  );
+
+  it.each(samples.map((each): [string, Sample] => [each.list.kind, each]))(
+    "%s: every field of the schema is printed",
+    async (kind, each) => {
+      const schema = JSON.parse(readFileSync(`${folder}/${fileOf(kind)}`, "utf8"));
+      const printed = (await printJson(each)) as { readonly items: readonly object[] };
+      const seen = new Set(printed.items.flatMap(Object.keys));
+      expect(Object.keys(schema.$defs.item.properties).filter((field) => !seen.has(field))).toEqual([]);
+    },
+  );
+
+  it("the status report is as its schema says", () => {
+    const agent = {
+      state: "ok",
+      problems: [],
+      version: "0.1.0",
+      uptimeSeconds: 4,
+      starts: 1,
+      addressesUsed: 3,
+    } as const;
+    const datapath = {
+      kernelRelease: "6.18.0",
+      endpoints: 3,
+      frontends: 1,
+      backends: 2,
+      tunnels: 1,
+      connections: 9,
+      connectionCapacity: 786_432,
+      forwardedPackets: 1n << 60n,
+      droppedPackets: 0n,
+      programs: { tcx: 6, cgroup: 4 },
+      fullMaps: ["cilium_lxc"],
+    };
+    const report: StatusReport = {
+      target: "lab demo",
+      state: "degraded",
+      identities: 4,
+      pods: 6,
+      drops: [{ reason: "Policy denied", packets: 3n }],
+      problems: ["node b: no answer"],
+      nodes: [
+        {
+          name: "a",
+          address: "172.18.0.2",
+          podCidr: "10.244.0.0/24",
+          agent: { ...agent, addressesCapacity: 252 },
+          datapath,
+        },
+        { name: "b", agent: { state: "down", problems: ["no answer"] } },
+      ],
+    };
+    const printed: unknown = JSON.parse(JSON.stringify(statusItem(report)));
+    const validate = ajv.getSchema("https://cilium-ts.io/schema/status-report.json")!;
+    expect(validate(printed), JSON.stringify(validate.errors)).toBe(true);
+  });
+
+  it("every list has a schema and every schema a list", () => {
+    const files = readdirSync(folder).filter((file) => file !== "list.json" && file.endsWith("-list.json"));
+    expect(files.sort()).toEqual(samples.map(({ list }) => fileOf(list.kind)).sort());
+  });
+
+  it("an item with an unknown field is refused", async () => {
+    const printed = (await printJson(samples[0]!)) as { items: Record<string, unknown>[] };
+    printed.items[0]!.surprise = 1;
+    expect(ajv.validate("https://cilium-ts.io/schema/conntrack-entry-list.json", printed)).toBe(false);
+  });
+});
