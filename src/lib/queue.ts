@@ -34,6 +34,9 @@ interface Delayed {
   readonly isRetry: boolean;
 }
 
+/** Reconciliations that wait for nothing hold the event loop no longer than this together. */
+const TURN_MS = 10;
+
 /** See {@link WorkQueue}. */
 export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   return new KeyedQueue(options);
@@ -51,6 +54,10 @@ class KeyedQueue implements WorkQueue {
   readonly #failures = new Map<string, number>();
   readonly #abort = new AbortController();
   #idleWaiters: (() => void)[] = [];
+  /** Goes on where it was: a new iterator would pass all keys that were taken before, every time. */
+  #nextWaiting: Iterator<string> | undefined;
+  #turnEnd: Promise<void> | undefined;
+  #turnStartedAt = 0;
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
@@ -111,16 +118,43 @@ class KeyedQueue implements WorkQueue {
   }
 
   #startNext(): void {
-    for (const key of this.#waiting) {
-      if (this.#running.size >= this.#concurrency) return;
-      this.#waiting.delete(key);
+    while (this.#running.size < this.#concurrency) {
+      const key = this.#takeWaiting();
+      if (key === undefined) return;
       this.#running.set(key, this.#run(key));
     }
   }
 
+  #takeWaiting(): string | undefined {
+    if (this.#waiting.size === 0) return undefined;
+    this.#nextWaiting ??= this.#waiting.values();
+    const { done, value: key } = this.#nextWaiting.next();
+    if (done === true) {
+      // It ended at a time when nothing waited; what waits now came later.
+      this.#nextWaiting = undefined;
+      return this.#takeWaiting();
+    }
+    this.#waiting.delete(key);
+    return key;
+  }
+
+  /** Resolves at once, or in the next turn of the event loop when this one has lasted long enough. */
+  #untilTurn(): Promise<void> {
+    if (this.#turnEnd !== undefined) return this.#turnEnd;
+    if (performance.now() - this.#turnStartedAt < TURN_MS) return Promise.resolve();
+    this.#turnEnd = new Promise((resolve) =>
+      setImmediate(() => {
+        this.#turnEnd = undefined;
+        this.#turnStartedAt = performance.now();
+        resolve();
+      }),
+    );
+    return this.#turnEnd;
+  }
+
   async #run(key: string): Promise<void> {
-    // A turn of the event loop lets the adds of one burst meet before the first run.
-    await Promise.resolve();
+    // Lets the adds of one burst meet before the first run.
+    await this.#untilTurn();
     try {
       await this.#options.reconcile(key, this.#abort.signal);
       this.#failures.delete(key);
@@ -147,7 +181,7 @@ class KeyedQueue implements WorkQueue {
   }
 
   #wakeIdle(): void {
-    if (!this.#isIdle()) return;
+    if (this.#idleWaiters.length === 0 || !this.#isIdle()) return;
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const resolve of waiters) resolve();

@@ -5,30 +5,28 @@ import { isDeepStrictEqual } from "node:util";
 import { StateError } from "../lib/errors.js";
 import { formatTimestamp } from "../lib/time.js";
 import { objectKey } from "../model/kube-object.js";
+import type { FormerVersion } from "./folder/change-log.js";
 import { TypeFolder } from "./folder/type-folder.js";
 import { type ObjectVersion, removeStaleDrafts } from "./folder/version-folder.js";
 import type { KubeObject, ObjectRef, ResourceType, StateEvent, StateList, StateSource } from "./state-source.js";
 
-type Snapshot = ReadonlyMap<string, ObjectVersion>;
-
-/** Lists that a watch can start from; a watch from an older one starts with `relist`, as Kubernetes answers 410 Gone. */
-const KEPT_SNAPSHOTS = 64;
 const DRAFTS = ".drafts";
 
 /**
  * A StateSource in a folder that any number of processes share: `<dir>/<plural>/<namespace or _>/<name>.<version>.json`.
  * How a version is written, and why no update is lost: `VersionFolder`. It survives `kill -9`, not a power cut (no fsync).
  *
- * `metadata.resourceVersion` counts the versions of one name. The version of a list names a snapshot that this process keeps,
- * so a watch finds every difference by comparing, whatever was missed in between; intermediate versions are skipped.
+ * `metadata.resourceVersion` counts the versions of one name. The version of a list is a position among the changes that this
+ * source has seen: a watch from there tells every object that differs, whatever was missed in between; intermediate versions
+ * are skipped. Of positions that are long past it asks for a new list, as Kubernetes answers 410 Gone.
  * An object that was deleted and created anew between two looks gives `deleted`, then `upserted`: its uid tells.
  */
 export class FolderStateSource implements StateSource {
   readonly #dir: string;
   readonly #folders = new Map<string, TypeFolder>();
-  readonly #snapshots = new Map<string, Snapshot>();
+  /** Tells positions of this source from those of others. */
+  readonly #id = randomUUID();
   readonly #closed = new AbortController();
-  #snapshotCount = 0;
 
   private constructor(dir: string) {
     this.#dir = dir;
@@ -45,9 +43,9 @@ export class FolderStateSource implements StateSource {
   async list<T extends KubeObject>(type: ResourceType<T>): Promise<StateList<T>> {
     const folder = this.#folder(type);
     await folder.scan();
-    const snapshot = new Map(folder.index);
-    const items = [...snapshot.values()].filter((version) => !version.isDeleted).map((version) => version.object as T);
-    return { items, resourceVersion: this.#keep(snapshot) };
+    const items: T[] = [];
+    for (const version of folder.index.values()) if (!version.isDeleted) items.push(version.object as T);
+    return { items, resourceVersion: `${this.#id}:${folder.position}` };
   }
 
   async get<T extends KubeObject>(type: ResourceType<T>, ref: ObjectRef): Promise<T | undefined> {
@@ -60,13 +58,15 @@ export class FolderStateSource implements StateSource {
     type: ResourceType<T>,
     options: { readonly fromVersion: string; readonly signal: AbortSignal },
   ): AsyncGenerator<StateEvent<T>> {
-    const snapshot = this.#snapshots.get(options.fromVersion);
-    if (snapshot === undefined) {
+    const folder = this.#folder(type);
+    const [id, position] = options.fromVersion.split(":");
+    const waiting = id === this.#id ? folder.changesSince(Number(position)) : undefined;
+    if (waiting === undefined) {
       yield { kind: "relist" };
       return;
     }
     const signal = AbortSignal.any([options.signal, this.#closed.signal]);
-    yield* watchFolder<T>(this.#folder(type), new Map(snapshot), signal);
+    yield* watchFolder<T>(folder, waiting, signal);
   }
 
   async create<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T> {
@@ -133,45 +133,36 @@ export class FolderStateSource implements StateSource {
     }
     return folder;
   }
-
-  #keep(snapshot: Snapshot): string {
-    const version = `snapshot-${++this.#snapshotCount}`;
-    this.#snapshots.set(version, snapshot);
-    if (this.#snapshots.size > KEPT_SNAPSHOTS) this.#snapshots.delete(this.#snapshots.keys().next().value!);
-    return version;
-  }
 }
 
 /** One round of {@link watchFolder}: what has changed of the waiting keys. */
 function* takeWaiting<T extends KubeObject>(
   folder: TypeFolder,
-  known: Map<string, ObjectVersion>,
-  waiting: Set<string>,
+  waiting: Map<string, FormerVersion>,
   signal: AbortSignal,
 ): Generator<StateEvent<T>> {
-  for (const key of waiting) {
+  for (const [key, before] of waiting) {
     waiting.delete(key);
-    const now = folder.index.get(key)!;
-    const before = known.get(key);
-    known.set(key, now);
-    yield* eventsBetween<T>(before, now);
+    yield* eventsBetween<T>(before, folder.index.get(key)!);
     if (signal.aborted) return;
   }
 }
 
-/** Yields what differs between `known` and the folder, again and again. Memory: one key for each object that waits. */
+/**
+ * Yields what differs between `waiting` and the folder, again and again.
+ * @param waiting keys to be told, with what was told of them last; all the memory that a watch takes
+ */
 async function* watchFolder<T extends KubeObject>(
   folder: TypeFolder,
-  known: Map<string, ObjectVersion>,
+  waiting: Map<string, FormerVersion>,
   signal: AbortSignal,
 ): AsyncGenerator<StateEvent<T>> {
-  const waiting = new Set<string>();
   let failure: { readonly error: unknown } | undefined;
   let wake: () => void = () => {};
   const onAbort = () => wake();
   const stop = await folder.follow({
-    changed: (key) => {
-      waiting.add(key);
+    changed: (key, before) => {
+      if (!waiting.has(key)) waiting.set(key, before);
       wake();
     },
     failed: (error) => {
@@ -181,9 +172,8 @@ async function* watchFolder<T extends KubeObject>(
   });
   signal.addEventListener("abort", onAbort);
   try {
-    for (const key of folder.index.keys()) waiting.add(key);
     while (!signal.aborted) {
-      yield* takeWaiting<T>(folder, known, waiting, signal);
+      yield* takeWaiting<T>(folder, waiting, signal);
       if (signal.aborted) return;
       if (failure !== undefined)
         throw new StateError("state-folder", "cannot read the state folder", { cause: failure.error });

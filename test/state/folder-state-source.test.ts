@@ -59,6 +59,22 @@ describe("the files of a FolderStateSource", () => {
     expect((await other.list(configMaps)).items).toHaveLength(1);
   });
 
+  it("are listed anew for a watch that begins at another source's list", async () => {
+    const other = await FolderStateSource.open(dir);
+    const { resourceVersion: fromVersion } = await other.list(configMaps);
+    const watch = source.watch(configMaps, { fromVersion, signal: new AbortController().signal });
+    expect((await watch.next()).value).toEqual({ kind: "relist" });
+  });
+
+  it("are read once by lists that meet, each of which has them all", async () => {
+    for (let count = 0; count < 200; count++) await source.create(configMaps, map(`m-${count}`, "1"));
+    const other = await FolderStateSource.open(dir);
+    const lists = await Promise.all([1, 2, 3].map(() => other.list(configMaps)));
+    for (const { items } of lists) expect(items).toHaveLength(200);
+    expect(lists[1]!.items[0]).toBe(lists[0]!.items[0]);
+    expect(new Set(lists.map(({ resourceVersion }) => resourceVersion)).size).toBe(1);
+  });
+
   it("number on after a deletion, so that no number is given out twice", async () => {
     await source.create(configMaps, map("a", "1"));
     await source.delete(configMaps, { namespace: "shop", name: "a" });

@@ -52,6 +52,22 @@ describe("a work queue", () => {
     expect(runs.started).toEqual(["a", "a"]);
   });
 
+  it("lets others have a turn between reconciliations that wait for nothing", async () => {
+    const words: string[] = [];
+    queue = createWorkQueue({
+      reconcile: async (key) => {
+        const endMs = performance.now() + 5;
+        while (performance.now() < endMs);
+        words.push(key);
+      },
+    });
+    for (let count = 0; count < 20; count++) queue.add(`key-${count}`);
+    setTimeout(() => words.push("other"));
+    await queue.idle();
+    expect(words).toHaveLength(21);
+    expect(words.at(-1)).toBe("key-19");
+  });
+
   it("runs keys in the order of adding, as many at once as it may, none twice at once", async () => {
     const runs = open({ concurrency: 2 });
     for (const key of ["a", "b", "c", "a"]) queue.add(key);

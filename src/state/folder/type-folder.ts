@@ -1,23 +1,26 @@
 import { type FSWatcher, watch } from "node:fs";
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { unlessErrno } from "../../lib/errno.js";
 import { type ObjectRef, objectKey } from "../../model/kube-object.js";
+import { ChangeLog, type FormerVersion } from "./change-log.js";
 import { type ObjectVersion, parseVersionFileName, VersionFolder } from "./version-folder.js";
 
 /** Folder of the objects of cluster-wide kinds; no namespace may be called so (RFC 1123 labels have no underscore). */
 const CLUSTER_WIDE = "_";
-/** A burst of events within this time costs one reading. */
+/** The first change after a quiet time is read at once; those within this time after a reading are read together. */
 const COALESCE_MS = 20;
 /** libuv does not report a queue overflow of inotify(7), so everything is looked over now and then. */
 const RESCAN_MS = 5000;
 /** Instead, where the kernel gives no inotify instance or watch (fs.inotify.max_user_instances is 128 a user by default). */
 const POLL_MS = 200;
-const READS_AT_ONCE = 32;
+/** Files that are read without letting others have a turn: about two milliseconds. */
+const READS_A_TURN = 64;
 
-/** Told the key of an object whose latest version changed, or of the failure that ended following. */
+/** Told the key of an object whose latest version changed, with the one before, or of the failure that ended following. */
 export interface ChangeListener {
-  changed(key: string): void;
+  changed(key: string, before: FormerVersion): void;
   failed(error: unknown): void;
 }
 
@@ -36,6 +39,10 @@ export class TypeFolder {
   readonly #touched = new Set<string | null>();
   /** Modification time of each namespace's folder before it was last scanned. */
   readonly #scannedAt = new Map<string, { readonly folderMtimeMs: number; readonly timeMs: number }>();
+  readonly #log = new ChangeLog();
+  /** Ends when all readings that were asked for have ended: one at a time, or two would read the same files. */
+  #lastReading: Promise<void> = Promise.resolve();
+  #lastReadAt = 0;
   #coalesceTimer: NodeJS.Timeout | undefined;
   #rescanTimer: NodeJS.Timeout | undefined;
   #isPolling = false;
@@ -50,6 +57,16 @@ export class TypeFolder {
     return this.#index;
   }
 
+  /** Counts the changes of the index. */
+  get position(): number {
+    return this.#log.position;
+  }
+
+  /** Keys that changed after `position`, with what they had then; undefined when that is not known any more. */
+  changesSince(position: number): Map<string, FormerVersion> | undefined {
+    return this.#log.since(position);
+  }
+
   folderOf(ref: ObjectRef): VersionFolder {
     return this.#folder(ref.namespace ?? CLUSTER_WIDE);
   }
@@ -59,12 +76,15 @@ export class TypeFolder {
     const known = this.#index.get(key);
     if (known !== undefined && known.number >= version.number) return;
     this.#index.set(key, version);
-    for (const listener of this.#listeners) listener.changed(key);
+    this.#log.add(key, known);
+    for (const listener of this.#listeners) listener.changed(key, known);
   }
 
   /** Brings the index to at least the state that the folder has now. */
-  async scan(): Promise<void> {
-    for (const namespace of await this.#namespaces()) await this.#scanNamespace(namespace);
+  scan(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const namespace of await this.#namespaces()) await this.#scanNamespace(namespace);
+    });
   }
 
   /** Keeps the index up to date until the returned function is called. Resolves after the first scan. */
@@ -73,7 +93,7 @@ export class TypeFolder {
     const stop = () => this.#unfollow(listener);
     try {
       if (this.#listeners.size === 1) await this.#startWatching();
-      await this.#watchAndScan();
+      await this.#inTurn(() => this.#watchAndScan());
     } catch (error) {
       stop();
       throw error;
@@ -85,7 +105,7 @@ export class TypeFolder {
     this.#listeners.delete(listener);
     if (this.#listeners.size > 0) return;
     clearTimeout(this.#coalesceTimer);
-    clearInterval(this.#rescanTimer);
+    clearTimeout(this.#rescanTimer);
     this.#coalesceTimer = undefined;
     this.#rescanTimer = undefined;
     for (const watcher of this.#watchers.values()) watcher.close();
@@ -101,9 +121,13 @@ export class TypeFolder {
     this.#setRescanTimer(this.#isPolling ? POLL_MS : RESCAN_MS);
   }
 
+  /** Each rescan sets the timer of the next one, so that a slow one does not meet its successor. */
   #setRescanTimer(intervalMs: number): void {
-    clearInterval(this.#rescanTimer);
-    this.#rescanTimer = setInterval(() => void this.#runOrFail(() => this.#rescanChanged()), intervalMs);
+    clearTimeout(this.#rescanTimer);
+    this.#rescanTimer = setTimeout(async () => {
+      await this.#readOrFail(() => this.#rescanChanged());
+      if (this.#listeners.size > 0) this.#setRescanTimer(this.#isPolling ? POLL_MS : RESCAN_MS);
+    }, intervalMs);
   }
 
   /** A namespace's folder is watched before it is scanned, so nothing falls between. */
@@ -137,15 +161,20 @@ export class TypeFolder {
 
   #touch(file: string | null): void {
     this.#touched.add(file);
-    this.#coalesceTimer ??= setTimeout(() => {
-      this.#coalesceTimer = undefined;
-      void this.#runOrFail(() => this.#readTouched());
-    }, COALESCE_MS);
+    const waitMs = Math.max(0, this.#lastReadAt + COALESCE_MS - performance.now());
+    this.#coalesceTimer ??= setTimeout(() => void this.#readOrFail(() => this.#readTouched()), waitMs);
   }
 
   async #readTouched(): Promise<void> {
     const touched = [...this.#touched];
     this.#touched.clear();
+    // From here on a touched file asks for a reading of its own.
+    this.#coalesceTimer = undefined;
+    await this.#readFiles(touched);
+    this.#lastReadAt = performance.now();
+  }
+
+  async #readFiles(touched: readonly (string | null)[]): Promise<void> {
     if (touched.some((file) => file === null || file.endsWith("/"))) await this.#watchAndScan();
     const newest = new Map<string, { readonly namespace: string; readonly name: string; readonly number: number }>();
     for (const file of touched) {
@@ -156,8 +185,8 @@ export class TypeFolder {
       const known = newest.get(key)?.number ?? this.#index.get(key)?.number ?? 0;
       if (parsed.number > known) newest.set(key, { namespace, ...parsed });
     }
-    await eachOf(newest, async ([key, { namespace, name, number }]) => {
-      const version = await this.#folder(namespace).read(name, number);
+    await eachOf(newest, ([key, { namespace, name, number }]) => {
+      const version = this.#folder(namespace).read(name, number);
       // Gone means that a newer version has been linked since, which is an event of its own.
       if (typeof version === "object") this.learn(key, version);
     });
@@ -204,9 +233,16 @@ export class TypeFolder {
     return folder;
   }
 
-  async #runOrFail(work: () => Promise<void>): Promise<void> {
+  /** Runs after every reading that was asked for before. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const reading = this.#lastReading.then(work);
+    this.#lastReading = reading.catch(() => {});
+    return reading;
+  }
+
+  async #readOrFail(work: () => Promise<void>): Promise<void> {
     try {
-      await work();
+      await this.#inTurn(work);
     } catch (error) {
       for (const listener of [...this.#listeners]) listener.failed(error);
     }
@@ -217,7 +253,10 @@ function keyOf(namespace: string, name: string): string {
   return objectKey(namespace === CLUSTER_WIDE ? { name } : { namespace, name });
 }
 
-async function eachOf<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
-  const rest = [...items];
-  while (rest.length > 0) await Promise.all(rest.splice(0, READS_AT_ONCE).map(work));
+async function eachOf<T>(items: Iterable<T>, work: (item: T) => void | Promise<void>): Promise<void> {
+  let count = 0;
+  for (const item of items) {
+    await work(item);
+    if (++count % READS_A_TURN === 0) await setImmediate();
+  }
 }
