@@ -9,6 +9,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { describeFailures, shorten } from "./tests/failures.js";
 import { runSuite, type SuiteOutcome } from "./tests/run-suite.js";
 import { leftToLong, longPropertyRuns, type Suite, suites } from "./tests/suites.js";
 
@@ -66,7 +67,7 @@ async function runAll(runs: readonly Run[], long: boolean): Promise<readonly Sui
       print(`\n== suite ${label}`);
       if (suite.needsRoot && !isRoot) {
         const skipped = [{ name: `suite ${label}`, reason: "loads programs into the kernel: run as root" }];
-        outcomes.push({ label, passed: 0, failed: 0, skipped, problems: [] });
+        outcomes.push({ label, passed: 0, failed: 0, failures: [], skipped, problems: [] });
       } else {
         outcomes.push(await runSuite(suite.name, { node, long, reportDir, label, seed }));
       }
@@ -79,11 +80,15 @@ async function runAll(runs: readonly Run[], long: boolean): Promise<readonly Sui
 
 function printSummary(outcomes: readonly SuiteOutcome[], seconds: number, long: boolean): void {
   print("");
+  for (const line of describeFailures(outcomes.flatMap(({ failures }) => failures))) print(line);
   for (const { label, passed, failed, skipped } of outcomes) {
     print(`  ${label.padEnd(26)} ${passed} passed, ${failed} failed, ${skipped.length} skipped`);
   }
   for (const test of outcomes.flatMap((outcome) => outcome.skipped)) print(`  skipped: ${test.name}: ${test.reason}`);
-  for (const problem of outcomes.flatMap((outcome) => outcome.problems)) print(`  problem: ${problem}`);
+  for (const problem of outcomes.flatMap((outcome) => outcome.problems)) {
+    const [first = "", ...others] = shorten(problem);
+    print([`  problem: ${first}`, ...others].join("\n    "));
+  }
   if (!long) {
     print("left to `npm run test:long`:");
     for (const line of leftToLong) print(`  - ${line}`);

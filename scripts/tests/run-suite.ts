@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { SuiteFailure } from "./failures.js";
 import type { SkippedTest, SuiteReport } from "./reporter.js";
 import { unjustifiedSkips } from "./skips.js";
 
@@ -25,6 +26,7 @@ export interface SuiteOutcome {
   readonly label: string;
   readonly passed: number;
   readonly failed: number;
+  readonly failures: readonly SuiteFailure[];
   /** Skips with a reason that the kernel probe confirms; the others count as failed. */
   readonly skipped: readonly SkippedTest[];
   /** What counts as failed beside failed tests, a line each. */
@@ -78,7 +80,7 @@ export async function runSuite(suite: string, options: RunOptions): Promise<Suit
   const ending = await runVitest(suite, options, reportPath);
   if (!existsSync(reportPath)) {
     const problems = [`${label}: no report; ${ending ?? "vitest ended"}`];
-    return { label, passed: 0, failed: 1, skipped: [], problems };
+    return { label, passed: 0, failed: 1, failures: [], skipped: [], problems };
   }
   const report = JSON.parse(readFileSync(reportPath, "utf8")) as SuiteReport;
   const missing = report.skipped.length > 0 ? await missingKernelFeatures() : [];
@@ -88,12 +90,14 @@ export async function runSuite(suite: string, options: RunOptions): Promise<Suit
     ...unjustified.map(({ name, why }) => `${name}: ${why}`),
   ];
   // vitest ends with 1 for a reason that no test shows: an empty file, a threshold.
-  if (ending !== undefined && report.failed === 0 && problems.length === 0) problems.push(`${label}: ${ending}`);
+  if (ending !== undefined && report.failures.length === 0 && problems.length === 0)
+    problems.push(`${label}: ${ending}`);
   const names = new Set(unjustified.map(({ name }) => name));
   return {
     label,
     passed: report.passed,
-    failed: report.failed + problems.length,
+    failed: report.failures.length + problems.length,
+    failures: report.failures.map((failure) => ({ suite: label, ...failure })),
     skipped: report.skipped.filter((test) => !names.has(test.name)),
     problems,
   };
