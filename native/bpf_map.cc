@@ -3,6 +3,9 @@
 #include <bpf/bpf.h>
 
 #include <cstring>
+#include <vector>
+
+#include "async_call.h"
 
 namespace cts {
 
@@ -18,6 +21,8 @@ Napi::Function BpfMap::Define(Napi::Env env) {
                          InstanceMethod<&BpfMap::Lookup>("lookup"),
                          InstanceMethod<&BpfMap::Update>("update"),
                          InstanceMethod<&BpfMap::Delete>("delete"),
+                         InstanceMethod<&BpfMap::UpdateInnerAsync>("updateInnerAsync"),
+                         InstanceMethod<&BpfMap::DeleteAsync>("deleteAsync"),
                          InstanceMethod<&BpfMap::NextKey>("nextKey"),
                          InstanceMethod<&BpfMap::LookupBatch>("lookupBatch"),
                          InstanceMethod<&BpfMap::UpdateBatch>("updateBatch"),
@@ -93,6 +98,46 @@ Napi::Value BpfMap::Update(const Napi::CallbackInfo& info) {
 
 Napi::Value BpfMap::Delete(const Napi::CallbackInfo& info) {
   return Status(info.Env(), bpf_map_delete_elem(fd_.get(), BytesOf(info[0])));
+}
+
+class BpfMap::UpdateInnerCall : public AsyncCall {
+ public:
+  UpdateInnerCall(int fd, const Napi::Value& key, int inner_fd, uint32_t flags)
+      : key_(CopyOf(key)), flags_(flags) {
+    Duplicate(fd, &map_);
+    Duplicate(inner_fd, &inner_);
+  }
+  int Run() override {
+    const int inner = inner_.get();  // a map of maps takes its value as a descriptor
+    return bpf_map_update_elem(map_.get(), key_.data(), &inner, flags_);
+  }
+
+ private:
+  UniqueFd map_;
+  UniqueFd inner_;
+  std::vector<uint8_t> key_;
+  uint32_t flags_;
+};
+
+class BpfMap::DeleteCall : public AsyncCall {
+ public:
+  DeleteCall(int fd, const Napi::Value& key) : key_(CopyOf(key)) { Duplicate(fd, &map_); }
+  int Run() override { return bpf_map_delete_elem(map_.get(), key_.data()); }
+
+ private:
+  UniqueFd map_;
+  std::vector<uint8_t> key_;
+};
+
+// updateInnerAsync(key, innerFd, flags) -> promise. A map of maps waits until no program can see the old inner map.
+Napi::Value BpfMap::UpdateInnerAsync(const Napi::CallbackInfo& info) {
+  return AsyncCall::Start(info.Env(),
+                          std::make_unique<UpdateInnerCall>(fd_.get(), info[0], I32(info[1]), U32(info[2])));
+}
+
+// deleteAsync(key) -> promise
+Napi::Value BpfMap::DeleteAsync(const Napi::CallbackInfo& info) {
+  return AsyncCall::Start(info.Env(), std::make_unique<DeleteCall>(fd_.get(), info[0]));
 }
 
 // nextKey(key or undefined, keyOut)

@@ -20,6 +20,8 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
   Napi::Value Lookup(const Napi::CallbackInfo& info);
   Napi::Value Update(const Napi::CallbackInfo& info);
   Napi::Value Delete(const Napi::CallbackInfo& info);
+  Napi::Value UpdateInnerAsync(const Napi::CallbackInfo& info);
+  Napi::Value DeleteAsync(const Napi::CallbackInfo& info);
   Napi::Value NextKey(const Napi::CallbackInfo& info);
   Napi::Value LookupBatch(const Napi::CallbackInfo& info);
   Napi::Value UpdateBatch(const Napi::CallbackInfo& info);
@@ -27,6 +29,9 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
   Napi::Value Pin(const Napi::CallbackInfo& info);
   Napi::Value Freeze(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
+
+  class UpdateInnerCall;
+  class DeleteCall;
 
   UniqueFd fd_;
 };

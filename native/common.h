@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace cts {
 
@@ -31,6 +32,8 @@ class UniqueFd {
     fd_ = fd;
   }
   int get() const { return fd_; }
+  /// Hands the descriptor on; the caller owns it.
+  int Release() { return std::exchange(fd_, -1); }
   /// Takes a system call's answer: a descriptor is kept, -errno is passed on. Returns 0 or -errno.
   int Take(int fd_or_error) {
     if (fd_or_error < 0) return fd_or_error;
@@ -65,6 +68,12 @@ inline int RequireKind(int fd, const char* kind) {
 inline uint8_t* BytesOf(const Napi::Value& value) {
   if (!value.IsTypedArray()) return nullptr;
   return value.As<Napi::Uint8Array>().Data();
+}
+
+/// A copy of a Uint8Array's bytes, for a call that outlives it.
+inline std::vector<uint8_t> CopyOf(const Napi::Value& value) {
+  const auto bytes = value.As<Napi::Uint8Array>();
+  return {bytes.Data(), bytes.Data() + bytes.ByteLength()};
 }
 
 inline uint32_t U32(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }

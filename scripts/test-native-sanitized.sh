@@ -25,4 +25,4 @@ UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 # Not here: addon.test.ts (what is shipped has another shape) and features.test.ts (the sanitizer keeps freed memory).
 node node_modules/vitest/vitest.mjs run --project native \
   test/native/map.test.ts test/native/object.test.ts test/native/attach.test.ts test/native/ring-buffer.test.ts \
-  test/native/lifetime.test.ts
+  test/native/async-calls.test.ts test/native/lifetime.test.ts

@@ -16,7 +16,7 @@ import { Errno } from "./errno.js";
 import { isFeatureDisabled } from "./feature-mask.js";
 import { isFeatureAvailable } from "./features.js";
 import { checkStatus, checkValue, type KernelFailure, kernelError } from "./kernel-error.js";
-import type { NativeLink } from "./native-addon.js";
+import type { NativeLink, NativeLinkInfo } from "./native-addon.js";
 import { NativeHandle } from "./native-handle.js";
 
 /** A program or link that is attached at the same hook already. */
@@ -50,43 +50,36 @@ const positionFlags = { before: 1 << 3, after: 1 << 4, id: 1 << 5, link: 1 << 13
 
 /**
  * One attachment. It lives as long as a descriptor or a pin of it does; `close()` of an unpinned link detaches.
+ *
+ * At a device, attaching and detaching wait for an RCU grace period (10 to 100 ms) under the RTNL lock, and replacing, opening and
+ * reading the info wait for whoever holds that lock. The methods that end in `Async` do so on a thread of libuv's pool; they
+ * reject as the others throw. The handles that they are given may be closed meanwhile.
  * Throws KernelError: `invalid-argument`, `handle-closed`, `link-attach`, `link-open`, `link-update`, `link-pin`,
  * `link-unpin`, `link-detach`, `link-info`.
  */
 export class BpfLink extends NativeHandle<NativeLink> {
   readonly id: number;
   readonly type: LinkType;
+  /** As it was when this handle was opened; {@link info} asks again. */
+  readonly openedInfo: LinkInfo;
 
-  private constructor(native: NativeLink, id: number, type: LinkType) {
+  private constructor(native: NativeLink, info: LinkInfo) {
     super(native);
-    this.id = id;
-    this.type = type;
+    this.openedInfo = info;
+    this.id = info.id;
+    this.type = info.type;
   }
 
   /** Attaches a tc program to a device beside what is there (tcx, 6.6). Older kernels: `attachClsact`. */
   static attachTcx(options: AttachTcxOptions): BpfLink {
-    requireInstance(options.program, BpfProgram, "program");
-    requireInteger(options.ifindex, "ifindex", 1);
-    requireOneOf(options.direction, ["ingress", "egress"], "direction");
-    const { flags, relative } = positionOf(options);
-    const attempt = `attach ${options.program.name} at tcx ${options.direction} of interface ${options.ifindex}`;
-    const details = { ifindex: options.ifindex, direction: options.direction };
-    if (isFeatureDisabled("tcx")) {
-      throw kernelError({ code: "link-attach", attempt, errno: Errno.EINVAL, details, hint: tcxHint(Errno.EINVAL) });
-    }
-    const attachType = deviceAttachTypeNumbers[options.direction === "ingress" ? "tcx_ingress" : "tcx_egress"];
-    return BpfLink.#open(
-      (errno) => ({ code: "link-attach", attempt, details, hint: tcxHint(errno) }),
-      (native) =>
-        native.attachDevice(
-          options.program.fd,
-          options.ifindex,
-          attachType,
-          flags,
-          relative,
-          options.expectedRevision ?? 0n,
-        ),
-    );
+    const { failure, request } = tcxAttachment(options);
+    return BpfLink.#open(failure, (native) => native.attachDevice(...request));
+  }
+
+  /** As {@link attachTcx}, without holding up the event loop. */
+  static async attachTcxAsync(options: AttachTcxOptions): Promise<BpfLink> {
+    const { failure, request } = tcxAttachment(options);
+    return BpfLink.#openAsync(failure, (native) => native.attachDeviceAsync(...request));
   }
 
   /** Attaches to a cgroup2 folder (5.7): acts on every process below it. */
@@ -136,6 +129,15 @@ export class BpfLink extends NativeHandle<NativeLink> {
     );
   }
 
+  /** As {@link openPinned}, without holding up the event loop. */
+  static async openPinnedAsync(path: string): Promise<BpfLink> {
+    requireText(path, "path");
+    return BpfLink.#openAsync(
+      () => ({ code: "link-open", attempt: `open the link pinned at ${path}`, path }),
+      (native) => native.openPinnedAsync(path),
+    );
+  }
+
   static openById(id: number): BpfLink {
     requireInteger(id, "id");
     return BpfLink.#open(
@@ -156,7 +158,17 @@ export class BpfLink extends NativeHandle<NativeLink> {
       native.close();
       throw kernelError({ ...failure(-info), errno: -info });
     }
-    return new BpfLink(native, info.id, linkTypeName(info.type));
+    return new BpfLink(native, linkInfo(info));
+  }
+
+  static async #openAsync(
+    failure: (errno: number) => Omit<KernelFailure, "errno">,
+    open: (native: NativeLink) => Promise<number>,
+  ): Promise<BpfLink> {
+    const native = new (loadAddon().BpfLink)();
+    const status = await open(native);
+    if (status < 0) throw kernelError({ ...failure(-status), errno: -status });
+    return new BpfLink(native, linkInfo(native.openedInfo()));
   }
 
   protected describe(): string {
@@ -165,26 +177,32 @@ export class BpfLink extends NativeHandle<NativeLink> {
 
   /** Asked of the kernel at each access: the program changes by update, the device may go away. */
   get info(): LinkInfo {
-    const info = checkValue(this.use("read its info").info(), () => ({
-      code: "link-info",
-      attempt: `read the info of ${this.describe()}`,
-    }));
-    const { attachType, ...rest } = info;
-    return {
-      ...rest,
-      type: linkTypeName(info.type),
-      ...(attachType === undefined ? {} : { attachType: attachTypeName(attachType) }),
-    };
+    return linkInfo(
+      checkValue(this.use("read its info").info(), () => ({
+        code: "link-info",
+        attempt: `read the info of ${this.describe()}`,
+      })),
+    );
   }
 
   /** Replaces the program between two packets. The new one must be of the same type. */
   update(program: BpfProgram): void {
     requireInstance(program, BpfProgram, "program");
-    checkStatus(this.use("update").update(program.fd), () => ({
+    checkStatus(this.use("update").update(program.fd), () => this.#updateFailure(program));
+  }
+
+  /** As {@link update}, without holding up the event loop. */
+  async updateAsync(program: BpfProgram): Promise<void> {
+    requireInstance(program, BpfProgram, "program");
+    checkStatus(await this.use("update").updateAsync(program.fd), () => this.#updateFailure(program));
+  }
+
+  #updateFailure(program: BpfProgram): Omit<KernelFailure, "errno"> {
+    return {
       code: "link-update",
       attempt: `replace the program of ${this.describe()} by ${program.name}`,
       details: { linkId: this.id, programId: program.id },
-    }));
+    };
   }
 
   pin(path: string): void {
@@ -210,8 +228,49 @@ export class BpfLink extends NativeHandle<NativeLink> {
 
   /** Detaches although pins or other descriptors remain (5.9). They stay behind as empty shells. */
   detach(): void {
-    checkStatus(this.use("detach").detach(), () => ({ code: "link-detach", attempt: `detach ${this.describe()}` }));
+    checkStatus(this.use("detach").detach(), () => this.#detachFailure());
   }
+
+  /** As {@link detach}, without holding up the event loop. */
+  async detachAsync(): Promise<void> {
+    checkStatus(await this.use("detach").detachAsync(), () => this.#detachFailure());
+  }
+
+  #detachFailure(): Omit<KernelFailure, "errno"> {
+    return { code: "link-detach", attempt: `detach ${this.describe()}` };
+  }
+}
+
+/** What `attachDevice` is called with, and what is said when it fails. */
+function tcxAttachment(options: AttachTcxOptions): {
+  readonly failure: (errno: number) => Omit<KernelFailure, "errno">;
+  readonly request: Parameters<NativeLink["attachDevice"]>;
+} {
+  const { program, ifindex, direction } = options;
+  requireInstance(program, BpfProgram, "program");
+  requireInteger(ifindex, "ifindex", 1);
+  requireOneOf(direction, ["ingress", "egress"], "direction");
+  const { flags, relative } = positionOf(options);
+  const attempt = `attach ${program.name} at tcx ${direction} of interface ${ifindex}`;
+  const failure = (errno: number): Omit<KernelFailure, "errno"> => ({
+    code: "link-attach",
+    attempt,
+    details: { ifindex, direction },
+    hint: tcxHint(errno),
+  });
+  if (isFeatureDisabled("tcx")) throw kernelError({ ...failure(Errno.EINVAL), errno: Errno.EINVAL });
+  const attachType = deviceAttachTypeNumbers[direction === "ingress" ? "tcx_ingress" : "tcx_egress"];
+  const revision = options.expectedRevision ?? 0n;
+  return { failure, request: [program.fd, ifindex, attachType, flags, relative, revision] };
+}
+
+function linkInfo(info: NativeLinkInfo): LinkInfo {
+  const { attachType, ...rest } = info;
+  return {
+    ...rest,
+    type: linkTypeName(info.type),
+    ...(attachType === undefined ? {} : { attachType: attachTypeName(attachType) }),
+  };
 }
 
 function positionOf(options: AttachTcxOptions): { flags: number; relative: number } {

@@ -11,7 +11,7 @@ import { Errno } from "./errno.js";
 import { isFeatureDisabled, isMapTypeDisabled } from "./feature-mask.js";
 import { checkStatus, kernelError } from "./kernel-error.js";
 import { deleteEntries, lookupEntries, type MapBatch, updateEntries } from "./map-batch.js";
-import { isPerCpuMapType, MapFlag, type MapType, mapTypeName, mapTypeNumber } from "./map-type.js";
+import { isMapOfMapsType, isPerCpuMapType, MapFlag, type MapType, mapTypeName, mapTypeNumber } from "./map-type.js";
 import type { NativeMap } from "./native-addon.js";
 import { NativeHandle } from "./native-handle.js";
 
@@ -180,6 +180,31 @@ export class BpfMap extends NativeHandle<NativeMap> {
     const native = this.use("delete a key");
     requireBytes(key, this.info.keySizeBytes, "key");
     const status = native.delete(key);
+    if (status === -Errno.ENOENT) return false;
+    if (status < 0) throw this.#failure("map-delete", "delete a key of", status);
+    return true;
+  }
+
+  /**
+   * Puts an inner map under a key of a map of maps. Resolves when no program can see the one before any more: the kernel
+   * waits for that (an RCU grace period, 10 to 100 ms), here on a thread of libuv's pool. Both handles may be closed at once.
+   */
+  async updateInnerAsync(key: Uint8Array, inner: BpfMap, mode: UpdateMode = "any"): Promise<void> {
+    const native = this.use("update a key");
+    requireBytes(key, this.info.keySizeBytes, "key");
+    requireInstance(inner, BpfMap, "inner");
+    requireOneOf(mode, ["any", "create", "replace"], "mode");
+    // Of any other map the value is not a descriptor of four bytes.
+    if (!isMapOfMapsType(this.info.type)) refuseArgument("map", "a map of maps", this.describe());
+    const status = await native.updateInnerAsync(key, inner.fd, updateFlags[mode]);
+    if (status < 0) throw this.#failure("map-update", `update a key (mode ${mode}) of`, status);
+  }
+
+  /** As {@link delete}, on a thread of libuv's pool: in a map of maps it waits as {@link updateInnerAsync} does. */
+  async deleteAsync(key: Uint8Array): Promise<boolean> {
+    const native = this.use("delete a key");
+    requireBytes(key, this.info.keySizeBytes, "key");
+    const status = await native.deleteAsync(key);
     if (status === -Errno.ENOENT) return false;
     if (status < 0) throw this.#failure("map-delete", "delete a key of", status);
     return true;

@@ -2,7 +2,8 @@
  * The addon as C++ exports it (native/*.cc). Nothing outside src/kernel uses these types.
  *
  * Contract: the caller has validated every argument; a number below zero is `-errno`; handle classes start empty and are
- * filled by one of their opening methods.
+ * filled by one of their opening methods. What ends in `Async` takes the same arguments and resolves with what the other
+ * returns; it never rejects. Its handle may be closed meanwhile.
  */
 export interface NativeMapInfo {
   readonly id: number;
@@ -39,6 +40,8 @@ export interface NativeMap extends NativeHandle {
   lookup(key: Uint8Array, valueOut: Uint8Array): number;
   update(key: Uint8Array, value: Uint8Array, flags: number): number;
   delete(key: Uint8Array): number;
+  updateInnerAsync(key: Uint8Array, innerFd: number, flags: number): Promise<number>;
+  deleteAsync(key: Uint8Array): Promise<number>;
   nextKey(key: Uint8Array | undefined, keyOut: Uint8Array): number;
   lookupBatch(
     cursor: Uint8Array | undefined,
@@ -112,6 +115,19 @@ export interface NativeLink extends NativeHandle {
   update(programFd: number): number;
   detach(): number;
   pin(path: string): number;
+  /** What the kernel said when an asynchronous call opened this link. */
+  openedInfo(): NativeLinkInfo;
+  attachDeviceAsync(
+    programFd: number,
+    ifindex: number,
+    attachType: number,
+    flags: number,
+    relative: number,
+    expectedRevision: bigint,
+  ): Promise<number>;
+  openPinnedAsync(path: string): Promise<number>;
+  updateAsync(programFd: number): Promise<number>;
+  detachAsync(): Promise<number>;
 }
 
 export interface NativeDeclaredMap {
