@@ -19,7 +19,7 @@ export interface MapSetOptions {
   readonly installId: string;
   /** Configured sizes; a map that is not named keeps the object's. */
   readonly maxEntries: ReadonlyMap<string, number>;
-  /** Takes over foreign pins whose layout is ours. */
+  /** Takes over foreign pins: those with a name and the layout of ours to use them, others so that they are none any more. */
   readonly adopt: boolean;
 }
 
@@ -47,7 +47,7 @@ export class MapSet implements Disposable {
     const declared = object.maps.filter((map) => !map.isInternal);
     for (const [name, maxEntries] of options.maxEntries) object.setMapMaxEntries(name, maxEntries);
     const wanted = declared.map((map) => ({ ...map, maxEntries: options.maxEntries.get(map.name) ?? map.maxEntries }));
-    const existing = openExisting(options, wanted);
+    const { existing, unused } = openExisting(options, wanted);
     const replaced = new Map<string, BpfMap>();
     const kept = new Map<string, BpfMap>();
     for (const map of wanted) {
@@ -61,6 +61,7 @@ export class MapSet implements Disposable {
     object.load();
     const maps = new Map(wanted.map((map) => [map.name, kept.get(map.name) ?? object.map(map.name)]));
     const ownership = pinOwnerMap(options, maps.get(OWNER_MAP)!, kept.has(OWNER_MAP));
+    for (const { name, mapId } of unused) ownership.record("map", name, mapId);
     for (const map of wanted) {
       if (map.name === OWNER_MAP) continue;
       if (kept.has(map.name)) ownership.record("map", map.name, maps.get(map.name)!.info.id);
@@ -109,10 +110,18 @@ export class MapSet implements Disposable {
   }
 }
 
-/** Our maps among the pins, by name. */
-function openExisting(options: MapSetOptions, wanted: readonly DeclaredMap[]): ReadonlyMap<string, BpfMap> {
+interface ExistingPins {
+  /** Our maps among the pins, by name. */
+  readonly existing: ReadonlyMap<string, BpfMap>;
+  /** Pins to be recorded as ours although we declare no such map: without a record the next start would refuse them. */
+  readonly unused: readonly { readonly name: string; readonly mapId: number }[];
+}
+
+/** Nothing of others is recorded before every pin was looked at. */
+function openExisting(options: MapSetOptions, wanted: readonly DeclaredMap[]): ExistingPins {
   const pins = listPins(options.folder);
   const found = new Map<string, BpfMap>();
+  const unused: { name: string; mapId: number }[] = [];
   const owner = pins.includes(OWNER_MAP) ? BpfMap.openPinned(join(options.folder, OWNER_MAP)) : undefined;
   const ownership = owner === undefined ? undefined : new Ownership(owner, options.installId);
   if (owner !== undefined) found.set(OWNER_MAP, owner);
@@ -124,14 +133,16 @@ function openExisting(options: MapSetOptions, wanted: readonly DeclaredMap[]): R
     const map = BpfMap.openPinned(join(options.folder, pin), { readOnly: true });
     const isOurs =
       ownership !== undefined && [name, name + NEXT].some((record) => ownership.owns("map", record, map.info.id));
-    const mayAdopt = options.adopt && (declared === undefined || fits(map, declared));
+    // Not in the place of a replacement: there it would be taken for what a killed agent left.
+    const mayAdopt = options.adopt && name === pin && (declared === undefined || fits(map, declared));
     map.close();
     if (!isOurs && !mayAdopt) foreign.push(pin);
     else if (isOurs && pin.endsWith(NEXT)) rmSync(join(options.folder, pin));
     else if (declared !== undefined) found.set(name, BpfMap.openPinned(join(options.folder, pin)));
+    else if (!isOurs) unused.push({ name, mapId: map.info.id });
   }
   if (foreign.length > 0) throw foreignPins(options, foreign);
-  return found;
+  return { existing: found, unused };
 }
 
 function foreignPins(options: MapSetOptions, foreign: readonly string[]): KernelError {

@@ -151,6 +151,40 @@ describe("pins of others", () => {
     expect(maps.ownership.owns("map", "cilium_ct4_global", map.info.id)).toBe(true);
   });
 
+  it("an adoption lasts: the next start without the flag takes what the one before adopted, also pins we have no use for", () => {
+    using map = foreign("cilium_signals");
+    open({ adopt: true })[Symbol.dispose]();
+    using maps = open();
+    expect(maps.ownership.owns("map", "cilium_signals", map.info.id)).toBe(true);
+    expect(maps.has("cilium_signals")).toBe(false);
+    expect(pinId("cilium_signals")).toBe(map.info.id);
+  });
+
+  it("an adoption is of one map: another one that takes its pin is foreign again", () => {
+    foreign("cilium_signals").close();
+    open({ adopt: true })[Symbol.dispose]();
+    rmSync(join(bpffs.maps, "cilium_signals"));
+    using _ = foreign("cilium_signals");
+    expect(codeOf(() => open())).toBe("foreign-pin");
+  });
+
+  it("an adoption that meets a pin it cannot take records none of the others", () => {
+    using signals = foreign("cilium_signals");
+    using _ = foreign("cilium_ct4_global", 48);
+    expect(codeOf(() => open({ adopt: true }))).toBe("foreign-pin");
+    expect(readdirSync(bpffs.maps).sort()).toEqual(["cilium_ct4_global", "cilium_signals"]);
+    expect(pinId("cilium_signals")).toBe(signals.info.id);
+  });
+
+  it("never takes a foreign pin where a replacement of ours would be for one", () => {
+    open()[Symbol.dispose]();
+    const id = pinId("cilium_ct4_global");
+    using next = foreign("cilium_ct4_global__next");
+    for (const adopt of [false, true]) expect(codeOf(() => open({ adopt }))).toBe("foreign-pin");
+    expect(pinId("cilium_ct4_global")).toBe(id);
+    expect(pinId("cilium_ct4_global__next")).toBe(next.info.id);
+  });
+
   it("does not adopt a map of another layout", () => {
     using map = foreign("cilium_ct4_global", 48);
     expect(codeOf(() => open({ adopt: true }))).toBe("foreign-pin");
@@ -172,23 +206,23 @@ describe("pins of others", () => {
 });
 
 describe("policy maps", () => {
-  it("pins one an endpoint, finds it again and removes it", () => {
+  it("pins one an endpoint, finds it again and removes it", async () => {
     using maps = open();
     const policies = new PolicyMaps({ folder: bpffs.maps, maps, maxEntries: 256 });
-    policies.write(7, allowAll);
-    policies.write(65_535, allowAll);
+    await policies.write(7, allowAll);
+    await policies.write(65_535, allowAll);
     const id = pinId("cilium_policy_v2_00007");
-    policies.write(7, allowAll);
+    await policies.write(7, allowAll);
     expect(pinId("cilium_policy_v2_00007")).toBe(id);
     expect(policies.endpointIds()).toEqual([7, 65_535]);
-    policies.remove(7);
-    policies.remove(7);
+    await policies.remove(7);
+    await policies.remove(7);
     expect(policies.endpointIds()).toEqual([65_535]);
   });
 
-  it("survives a restart of its owner", () => {
+  it("survives a restart of its owner", async () => {
     const before = open();
-    new PolicyMaps({ folder: bpffs.maps, maps: before, maxEntries: 256 }).write(7, allowAll);
+    await new PolicyMaps({ folder: bpffs.maps, maps: before, maxEntries: 256 }).write(7, allowAll);
     before[Symbol.dispose]();
     using after = open();
     expect(new PolicyMaps({ folder: bpffs.maps, maps: after, maxEntries: 256 }).endpointIds()).toEqual([7]);
