@@ -52,7 +52,11 @@ export function createAgentApi(sources: ReportSources): AgentApi {
   };
 }
 
-function describeAgent(sources: ReportSources, runtime: AgentRuntime | undefined, startedAt: Date): unknown {
+async function describeAgent(
+  sources: ReportSources,
+  runtime: AgentRuntime | undefined,
+  startedAt: Date,
+): Promise<unknown> {
   const { options, status, monitor, starts } = sources;
   return {
     node: options.nodeName,
@@ -65,11 +69,11 @@ function describeAgent(sources: ReportSources, runtime: AgentRuntime | undefined
     subsystems: status.subsystems(),
     problems: status.problems(),
     process: monitor.read(),
-    ...(runtime === undefined ? {} : describeRuntime(runtime)),
+    ...(runtime === undefined ? {} : await describeRuntime(runtime)),
   };
 }
 
-function describeRuntime(runtime: AgentRuntime): Readonly<Record<string, unknown>> {
+async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<string, unknown>>> {
   const { node, pool, table, services, conntrack, drops, datapath } = runtime;
   return {
     addresses: {
@@ -84,7 +88,7 @@ function describeRuntime(runtime: AgentRuntime): Readonly<Record<string, unknown
     services: services.counts,
     conntrack: { ...conntrack.totals, last: conntrack.last ?? null },
     events: drops.totals,
-    programs: datapath.readPrograms(),
+    programs: await datapath.readPrograms(),
     features: datapath.readFeatures(),
     maps: datapath.readMapFill(),
   };

@@ -94,13 +94,15 @@ export class Reconcilers implements AsyncDisposable {
     const { caches, node, table } = this.#options;
     this.#stops.push(
       caches.pods.onChange(({ key, after }) => {
-        const own = after && table.findByPod(after.metadata.namespace ?? "", after.metadata.name);
-        if (own === undefined) return;
-        this.#queue.add(`identity/${own.endpointId}`);
-        this.#queue.add(`publish/${key}`);
+        if (after === undefined) return;
+        // Also those whose ADD runs: their labels may have been read already. The key waits for the ADD.
+        for (const own of table.ofPod(after.metadata.namespace ?? "", after.metadata.name)) {
+          this.#queue.add(`identity/${own.endpointId}`);
+          this.#queue.add(`publish/${key}`);
+        }
       }),
       caches.namespaces.onChange(({ key }) => {
-        for (const record of table.ready()) {
+        for (const record of table.list()) {
           if (record.podNamespace === key) this.#queue.add(`identity/${record.endpointId}`);
         }
       }),
@@ -136,7 +138,7 @@ export class Reconcilers implements AsyncDisposable {
     const { node, table, caches } = this.#options;
     const { entries, problems } = desiredIpcache({
       node,
-      endpoints: table.ready(),
+      endpoints: table.placed(),
       ciliumEndpoints: [...caches.ciliumEndpoints.items().values()],
       ciliumNodes: [...caches.ciliumNodes.items().values()],
     });

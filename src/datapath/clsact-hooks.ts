@@ -18,7 +18,8 @@ const DIRECTIONS = ["ingress", "egress"] as const;
 
 /**
  * Attachments by clsact filters. The kernel has no names for them, so the ownership records hold which program of ours
- * sits on which device. The qdisc stays when a filter goes: others may have filters on it.
+ * sits on which device. The qdisc stays when a filter goes: others may have filters on it. The kernel waits for nobody here,
+ * so each method is one synchronous step.
  */
 export class ClsactHooks implements DeviceHooks {
   readonly #ownership: Ownership;
@@ -27,7 +28,7 @@ export class ClsactHooks implements DeviceHooks {
     this.#ownership = ownership;
   }
 
-  ensureDevice(name: string, program: BpfProgram, hook: DeviceHook): void {
+  async ensureDevice(name: string, program: BpfProgram, hook: DeviceHook): Promise<void> {
     const present = filterAt(hook);
     const records = [name, name + NEXT];
     const isOurs = records.some((record) => this.#ownership.owns("program", record, present?.programId ?? 0));
@@ -45,7 +46,11 @@ export class ClsactHooks implements DeviceHooks {
     this.#ownership.forget("program", name + NEXT);
   }
 
-  find(name: string): HookFacts | undefined {
+  async find(name: string): Promise<HookFacts | undefined> {
+    return this.#find(name);
+  }
+
+  #find(name: string): HookFacts | undefined {
     const ifindex = this.#ownership.objectId("device", name + ON_DEVICE);
     const programId = this.#ownership.objectId("program", name);
     if (ifindex === undefined || programId === undefined) return undefined;
@@ -59,11 +64,11 @@ export class ClsactHooks implements DeviceHooks {
     return this.#ownership.names("program").filter((name) => !name.endsWith(NEXT));
   }
 
-  list(): readonly HookFacts[] {
-    return this.names().flatMap((name) => this.find(name) ?? []);
+  async list(): Promise<readonly HookFacts[]> {
+    return this.names().flatMap((name) => this.#find(name) ?? []);
   }
 
-  remove(name: string): void {
+  async remove(name: string): Promise<void> {
     const ifindex = this.#ownership.objectId("device", name + ON_DEVICE);
     const programId = this.#ownership.objectId("program", name);
     if (ifindex === undefined || programId === undefined) return;

@@ -3,6 +3,7 @@ import { createMetricCodecs } from "../abi/metrics.js";
 import { ownRelease } from "../abi/release.js";
 import { probeKernelFeatures } from "../kernel/features.js";
 import type { IpAddress, IpPrefix } from "../lib/ip.js";
+import { waitForAll } from "../lib/wait-for-all.js";
 import type { AgentConfig } from "../model/agent-config.js";
 import type {
   AttachedProgram,
@@ -121,13 +122,15 @@ export class Datapath implements DatapathPort {
     const events = new EventReader(maps);
     const clsact = new ClsactHooks(maps.ownership);
     const hooks = usesTcx(config) ? new PreferredHooks(links, clsact) : new PreferredHooks(clsact, links);
-    attachDevices(hooks, programs, devices);
-    attachSocketLb(links, programs, config.socketLb ? options.cgroupPath : undefined);
+    await waitForAll([
+      attachDevices(hooks, programs, devices),
+      attachSocketLb(links, programs, config.socketLb ? options.cgroupPath : undefined),
+    ]);
     const policies = new PolicyMaps({ folder: folder.maps, maps, maxEntries: config.policyMapMax });
     const datapath = new Datapath({ maps, hooks, programs, policies, events, usesSocketLb: config.socketLb });
     if (maps.hasReplaced) {
       // The old programs know the old maps only: the sooner they go, the fewer connections are in the wrong place.
-      datapath.endpoints.replacePrograms();
+      await datapath.endpoints.replacePrograms();
       maps.takeLateEntries();
     }
     return datapath;
@@ -152,8 +155,8 @@ export class Datapath implements DatapathPort {
     deleteKeys(map, change.removed.map(encodeIpcacheKey));
   }
 
-  writePolicy(endpointId: number, desired: readonly PolicyEntry[]): void {
-    this.#policies.write(endpointId, desired);
+  writePolicy(endpointId: number, desired: readonly PolicyEntry[]): Promise<void> {
+    return this.#policies.write(endpointId, desired);
   }
 
   async collectConntrackGarbage(): Promise<ConntrackGarbage> {
@@ -182,9 +185,9 @@ export class Datapath implements DatapathPort {
     }));
   }
 
-  readPrograms(): readonly AttachedProgram[] {
+  async readPrograms(): Promise<readonly AttachedProgram[]> {
     const names = new Map(Object.values(this.#programs).map((program) => [program.id, program.name]));
-    return this.#hooks.list().map((link) => ({
+    return (await this.#hooks.list()).map((link) => ({
       name: names.get(link.programId) ?? `program ${link.programId}`,
       programId: link.programId,
       attachedTo: link.ifindex === 0 ? link.name : `${link.name} (interface ${link.ifindex})`,
@@ -214,19 +217,21 @@ function usesTcx(config: AgentConfig): boolean {
   return config.enableTcx && probeKernelFeatures().some((feature) => feature.name === "tcx" && feature.available);
 }
 
-function attachDevices(hooks: DeviceHooks, programs: Programs, devices: Devices): void {
+async function attachDevices(hooks: DeviceHooks, programs: Programs, devices: Devices): Promise<void> {
   const { hostIfindex, netIfindex, tunnelIfindex } = devices;
-  hooks.ensureDevice("host_ingress", programs.toHost, { ifindex: hostIfindex, direction: "ingress" });
-  hooks.ensureDevice("net_ingress", programs.toHost, { ifindex: netIfindex, direction: "ingress" });
-  hooks.ensureDevice("host_egress", programs.fromHost, { ifindex: hostIfindex, direction: "egress" });
-  hooks.ensureDevice("vxlan_ingress", programs.fromOverlay, { ifindex: tunnelIfindex, direction: "ingress" });
+  await waitForAll([
+    hooks.ensureDevice("host_ingress", programs.toHost, { ifindex: hostIfindex, direction: "ingress" }),
+    hooks.ensureDevice("net_ingress", programs.toHost, { ifindex: netIfindex, direction: "ingress" }),
+    hooks.ensureDevice("host_egress", programs.fromHost, { ifindex: hostIfindex, direction: "egress" }),
+    hooks.ensureDevice("vxlan_ingress", programs.fromOverlay, { ifindex: tunnelIfindex, direction: "ingress" }),
+  ]);
 }
 
 /** @param cgroupPath undefined switches the socket LB off: its links of an earlier start go */
-function attachSocketLb(links: LinkSet, programs: Programs, cgroupPath: string | undefined): void {
+async function attachSocketLb(links: LinkSet, programs: Programs, cgroupPath: string | undefined): Promise<void> {
   for (const [key, attachType] of SOCKET_HOOKS) {
-    if (cgroupPath === undefined) links.remove(`sock_${key}`);
-    else links.ensureCgroup(`sock_${key}`, programs[key], { cgroupPath, attachType });
+    if (cgroupPath === undefined) await links.remove(`sock_${key}`);
+    else await links.ensureCgroup(`sock_${key}`, programs[key], { cgroupPath, attachType });
   }
 }
 

@@ -16,13 +16,14 @@ export interface HookFacts {
 /**
  * Named attachments of tc programs to devices. They outlive the process, take a new program in one step, and leave the
  * programs of others on the same device alone. Two kinds: pinned tcx links, and clsact filters for kernels before 6.6.
+ * Different names may be worked on at once; one name by one caller at a time.
  */
 export interface DeviceHooks {
-  ensureDevice(name: string, program: BpfProgram, hook: DeviceHook): void;
+  ensureDevice(name: string, program: BpfProgram, hook: DeviceHook): Promise<void>;
   /** Undefined without an attachment of that name. */
-  find(name: string): HookFacts | undefined;
+  find(name: string): Promise<HookFacts | undefined>;
   names(): readonly string[];
-  list(): readonly HookFacts[];
+  list(): Promise<readonly HookFacts[]>;
   /** Detaches and forgets; absence is not an error. */
-  remove(name: string): void;
+  remove(name: string): Promise<void>;
 }

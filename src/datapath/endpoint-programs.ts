@@ -1,3 +1,4 @@
+import { waitForAll } from "../lib/wait-for-all.js";
 import type { EndpointsPort } from "../model/datapath-port.js";
 import type { DeviceHooks } from "./device-hooks.js";
 import type { PolicyMaps } from "./policy-maps.js";
@@ -25,29 +26,34 @@ export class EndpointPrograms implements EndpointsPort {
     return [...new Set([...fromHooks, ...this.#policies.endpointIds()])].sort((a, b) => a - b);
   }
 
-  attach(endpoint: { readonly endpointId: number; readonly ifindex: number }): void {
-    for (const direction of DIRECTIONS) {
-      const hook = { ifindex: endpoint.ifindex, direction };
-      this.#hooks.ensureDevice(hookName(endpoint.endpointId, direction), this.#programs[programOf[direction]], hook);
-    }
+  async attach(endpoint: { readonly endpointId: number; readonly ifindex: number }): Promise<void> {
+    await waitForAll(
+      DIRECTIONS.map((direction) => {
+        const hook = { ifindex: endpoint.ifindex, direction };
+        const program = this.#programs[programOf[direction]];
+        return this.#hooks.ensureDevice(hookName(endpoint.endpointId, direction), program, hook);
+      }),
+    );
   }
 
   /** Gives what is attached already its new programs, without waiting for the endpoints' records. */
-  replacePrograms(): void {
-    for (const { name, ifindex } of this.#hooks.list()) {
+  async replacePrograms(): Promise<void> {
+    const places = new Map<number, number>();
+    for (const { name, ifindex } of await this.#hooks.list()) {
       const endpointId = endpointOfHook(name);
-      if (endpointId !== undefined && ifindex !== 0) this.attach({ endpointId, ifindex });
+      if (endpointId !== undefined && ifindex !== 0) places.set(endpointId, ifindex);
     }
+    await waitForAll([...places].map(([endpointId, ifindex]) => this.attach({ endpointId, ifindex })));
   }
 
-  interfaceOf(endpointId: number): number | undefined {
-    const indexes = DIRECTIONS.map((direction) => this.#hooks.find(hookName(endpointId, direction))?.ifindex);
-    return indexes.find((ifindex) => ifindex !== undefined && ifindex !== 0);
+  async interfaceOf(endpointId: number): Promise<number | undefined> {
+    const found = await waitForAll(DIRECTIONS.map((direction) => this.#hooks.find(hookName(endpointId, direction))));
+    return found.map((hook) => hook?.ifindex).find((ifindex) => ifindex !== undefined && ifindex !== 0);
   }
 
-  detach(endpointId: number): void {
-    for (const direction of DIRECTIONS) this.#hooks.remove(hookName(endpointId, direction));
-    this.#policies.remove(endpointId);
+  async detach(endpointId: number): Promise<void> {
+    await waitForAll(DIRECTIONS.map((direction) => this.#hooks.remove(hookName(endpointId, direction))));
+    await this.#policies.remove(endpointId);
   }
 }
 

@@ -2,6 +2,7 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BpfMap } from "../kernel/bpf-map.js";
 import { MapFlag } from "../kernel/map-type.js";
+import { Turns } from "../lib/turns.js";
 import type { PolicyEntry } from "../model/datapath-port.js";
 import { listPins } from "./bpf-folder.js";
 import { encodePolicyEntry, POLICY_ENTRY_BYTES, POLICY_KEY_BYTES } from "./entries.js";
@@ -15,6 +16,8 @@ export class PolicyMaps {
   readonly #folder: string;
   readonly #maps: MapSet;
   readonly #maxEntries: number;
+  /** A change of the map of maps waits in the kernel, two of them for the same moment: files need threads of the pool too. */
+  readonly #turns = new Turns(2);
 
   constructor(options: { readonly folder: string; readonly maps: MapSet; readonly maxEntries: number }) {
     this.#folder = options.folder;
@@ -29,18 +32,18 @@ export class PolicyMaps {
     return pinned.sort((a, b) => a - b);
   }
 
-  write(endpointId: number, desired: readonly PolicyEntry[]): void {
+  async write(endpointId: number, desired: readonly PolicyEntry[]): Promise<void> {
     using map = this.#openOrCreate(endpointId);
     reconcileTable(map, desired.map(encodePolicyEntry));
     // After its content: a program never finds a map that is still empty.
     const index = this.#index();
-    if (index.lookup(indexKey(endpointId))?.readUInt32LE() !== map.info.id)
-      index.update(indexKey(endpointId), fdValue(map.fd));
+    if (index.lookup(indexKey(endpointId))?.readUInt32LE() === map.info.id) return;
+    await this.#turns.run(() => index.updateInnerAsync(indexKey(endpointId), map));
   }
 
   /** Absence is not an error. */
-  remove(endpointId: number): void {
-    this.#index().delete(indexKey(endpointId));
+  async remove(endpointId: number): Promise<void> {
+    await this.#turns.run(() => this.#index().deleteAsync(indexKey(endpointId)));
     const path = join(this.#folder, pinName(endpointId));
     if (!existsSync(path)) return;
     rmSync(path);
@@ -83,10 +86,4 @@ function indexKey(endpointId: number): Buffer {
   const key = Buffer.alloc(4);
   key.writeUInt32LE(endpointId);
   return key;
-}
-
-function fdValue(fd: number): Buffer {
-  const value = Buffer.alloc(4);
-  value.writeUInt32LE(fd);
-  return value;
 }

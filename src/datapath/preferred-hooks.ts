@@ -1,4 +1,5 @@
 import type { BpfProgram } from "../kernel/bpf-program.js";
+import { waitForAll } from "../lib/wait-for-all.js";
 import type { DeviceHook, DeviceHooks, HookFacts } from "./device-hooks.js";
 
 /**
@@ -14,12 +15,12 @@ export class PreferredHooks implements DeviceHooks {
     this.#other = other;
   }
 
-  ensureDevice(name: string, program: BpfProgram, hook: DeviceHook): void {
-    this.#preferred.ensureDevice(name, program, hook);
-    this.#other.remove(name);
+  async ensureDevice(name: string, program: BpfProgram, hook: DeviceHook): Promise<void> {
+    await this.#preferred.ensureDevice(name, program, hook);
+    await this.#other.remove(name);
   }
 
-  find(name: string): HookFacts | undefined {
+  find(name: string): Promise<HookFacts | undefined> {
     return this.#preferred.find(name);
   }
 
@@ -27,12 +28,12 @@ export class PreferredHooks implements DeviceHooks {
     return [...new Set([...this.#preferred.names(), ...this.#other.names()])].sort();
   }
 
-  list(): readonly HookFacts[] {
-    return [...this.#preferred.list(), ...this.#other.list()];
+  async list(): Promise<readonly HookFacts[]> {
+    return (await waitForAll([this.#preferred.list(), this.#other.list()])).flat();
   }
 
-  remove(name: string): void {
-    this.#preferred.remove(name);
-    this.#other.remove(name);
+  async remove(name: string): Promise<void> {
+    await this.#preferred.remove(name);
+    await this.#other.remove(name);
   }
 }

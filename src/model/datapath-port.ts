@@ -3,7 +3,9 @@ import type { IpAddress, IpPrefix } from "../lib/ip.js";
 /**
  * All that the agent asks of the datapath. `Datapath` satisfies it by shape; the reconcilers are tested against an
  * in-memory implementation. Every `write…` takes the whole desired content, compares it with what the kernel holds and
- * applies the difference only, so that writing the same content twice touches no map.
+ * applies the difference only, so that writing the same content twice touches no map. What returns a promise may wait for
+ * the kernel, off the event loop; the calls for one endpoint follow each other, those for several may overlap. The rest is
+ * one step.
  */
 export interface DatapathPort extends AsyncDisposable {
   readonly endpoints: EndpointsPort;
@@ -15,8 +17,8 @@ export interface DatapathPort extends AsyncDisposable {
   writeIpcache(desired: readonly IpcacheEntry[]): void;
   /** Single prefixes, for the ADD of one pod: no full comparison. */
   updateIpcache(change: { readonly upserted: readonly IpcacheEntry[]; readonly removed: readonly IpPrefix[] }): void;
-  /** `cilium_policy_v2_<id>`: makes the map where it is missing. */
-  writePolicy(endpointId: number, desired: readonly PolicyEntry[]): void;
+  /** `cilium_policy_v2_<id>`: makes the map where it is missing. Resolves when the programs find it. */
+  writePolicy(endpointId: number, desired: readonly PolicyEntry[]): Promise<void>;
 
   /** Deletes expired conntrack entries and says what the living ones refer to. May run in a worker thread. */
   collectConntrackGarbage(): ConntrackGarbage | Promise<ConntrackGarbage>;
@@ -25,7 +27,7 @@ export interface DatapathPort extends AsyncDisposable {
   readMetrics(): readonly DatapathMetric[];
   readMapFill(): readonly MapFill[];
   /** Programs in place, and where. */
-  readPrograms(): readonly AttachedProgram[];
+  readPrograms(): Promise<readonly AttachedProgram[]>;
   /** Kernel features and whether this datapath uses them. */
   readFeatures(): readonly DatapathFeature[];
 }
@@ -34,11 +36,11 @@ export interface EndpointsPort {
   /** Endpoint ids that own anything in the kernel: link pins, a policy map. Read back at start. */
   list(): readonly number[];
   /** Puts the programs on the host side of the pod's veth. Replaces atomically where they are there already. */
-  attach(endpoint: { readonly endpointId: number; readonly ifindex: number; readonly ifname: string }): void;
+  attach(endpoint: { readonly endpointId: number; readonly ifindex: number; readonly ifname: string }): Promise<void>;
   /** Index of the interface that this endpoint's programs are on, as the kernel says; undefined when on none. */
-  interfaceOf(endpointId: number): number | undefined;
+  interfaceOf(endpointId: number): Promise<number | undefined>;
   /** Removes links, pins and the policy map. Absence is not an error. */
-  detach(endpointId: number): void;
+  detach(endpointId: number): Promise<void>;
 }
 
 export interface DesiredEndpoints {

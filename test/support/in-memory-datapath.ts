@@ -15,8 +15,8 @@ import type {
 } from "../../src/model/datapath-port.js";
 
 /**
- * The kernel's side of the port in memory: content by key as the maps hold it, every call in order, and a switch that makes
- * the next call of a name fail.
+ * The kernel's side of the port in memory: content by key as the maps hold it, every call in order, a switch that makes
+ * the next call of a name fail, and one that makes calls of a name wait.
  */
 export class InMemoryDatapath implements DatapathPort {
   readonly calls: string[] = [];
@@ -27,18 +27,20 @@ export class InMemoryDatapath implements DatapathPort {
   readonly frontends = new Map<string, LoadBalancerFrontend>();
   readonly backends = new Map<number, LoadBalancerBackend>();
   readonly failing = new Map<string, Error>();
+  readonly waiting = new Map<string, Promise<void>>();
   garbage: ConntrackGarbage = { scanned: 0, deleted: 0, backendIdsInUse: new Set() };
   events: DrainedEvents = { drops: [], traces: 0, lost: 0 };
   isClosed = false;
 
   readonly endpoints: EndpointsPort = {
     list: () => [...new Set([...this.attached.keys(), ...this.policies.keys()])],
-    attach: ({ endpointId, ifindex }) => {
+    attach: async ({ endpointId, ifindex }) => {
       this.#call(`attach ${endpointId}`);
+      await this.waiting.get("attach");
       this.attached.set(endpointId, ifindex);
     },
-    interfaceOf: (endpointId) => this.attached.get(endpointId),
-    detach: (endpointId) => {
+    interfaceOf: async (endpointId) => this.attached.get(endpointId),
+    detach: async (endpointId) => {
       this.#call(`detach ${endpointId}`);
       this.attached.delete(endpointId);
       this.policies.delete(endpointId);
@@ -84,8 +86,9 @@ export class InMemoryDatapath implements DatapathPort {
     for (const entry of change.upserted) this.ipcache.set(entry.prefix.text, ipcacheText(entry));
   }
 
-  writePolicy(endpointId: number, desired: readonly PolicyEntry[]): void {
+  async writePolicy(endpointId: number, desired: readonly PolicyEntry[]): Promise<void> {
     this.#call(`writePolicy ${endpointId}`);
+    await this.waiting.get("writePolicy");
     this.policies.set(endpointId, desired);
   }
 
@@ -108,7 +111,7 @@ export class InMemoryDatapath implements DatapathPort {
     return [];
   }
 
-  readPrograms(): readonly [] {
+  async readPrograms(): Promise<readonly []> {
     return [];
   }
 

@@ -36,7 +36,7 @@ const api: AgentApi = {
     },
   },
   health: () => ({ status: isHealthy ? "ok" : "starting", isHealthy, problems: [] }),
-  status: () => ({ node: "a" }),
+  status: async () => ({ node: "a" }),
   endpoints: () => [{ id: 1 }],
   names: () => ({ pods: [] }),
   drops: () => [],

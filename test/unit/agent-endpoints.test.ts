@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AgentFixture, cniRequest } from "../support/agent-fixture.js";
 
 let agent: AgentFixture;
@@ -14,6 +14,15 @@ beforeEach(async () => {
 afterEach(async () => {
   await rm(agent.runDir, { recursive: true });
 });
+
+/** Lets the fake kernel take its time with calls of a name, until it is told to go on. */
+function hold(call: string): () => void {
+  let release = (): void => {};
+  agent.datapath.waiting.set(call, new Promise((resolve) => (release = resolve)));
+  return release;
+}
+
+const isCalled = (call: string) => vi.waitFor(() => expect(agent.datapath.calls.join()).toContain(call));
 
 const files = (): Promise<string[]> => readdir(join(agent.runDir, "endpoints"));
 
@@ -93,6 +102,58 @@ describe("ADD", () => {
       expect(await files()).toHaveLength(1);
     },
   );
+
+  it("answers only when the programs are in place, and nobody takes the endpoint for ready before", async () => {
+    const release = hold("attach");
+    let isAnswered = false;
+    const adding = agent.manager.add(cniRequest("web")).then(() => (isAnswered = true));
+    await isCalled("attach");
+    expect([isAnswered, agent.table.ready().length, agent.changed]).toEqual([false, 0, []]);
+    // A comparison of whole maps meanwhile must find it all the same.
+    expect(agent.table.placed()).toHaveLength(1);
+    expect(agent.table.findByAddress(agent.table.list()[0]!.address)?.podName).toBe("web");
+    release();
+    await adding;
+    expect(agent.table.ready()).toHaveLength(1);
+    expect(agent.changed).toEqual(["shop/web ready"]);
+  });
+
+  it("puts no endpoint into the maps before its policy is in force", async () => {
+    const release = hold("writePolicy");
+    const adding = agent.manager.add(cniRequest("web"));
+    await isCalled("writePolicy");
+    await vi.waitFor(() => expect(agent.links.links.size).toBe(1));
+    expect(agent.datapath.lxc.has("10.244.0.2")).toBe(false);
+    release();
+    await adding;
+    expect(agent.datapath.lxc.has("10.244.0.2")).toBe(true);
+  });
+
+  it("does not wait for the ADD of another pod that waits for the kernel", async () => {
+    const release = hold("attach");
+    const slow = agent.manager.add(cniRequest("web"));
+    await isCalled("attach");
+    agent.datapath.waiting.clear();
+    await agent.manager.add(cniRequest("db"));
+    expect(agent.table.ready().map(({ podName }) => podName)).toEqual(["db"]);
+    // The other one stands in the maps although its ADD has no answer yet.
+    expect(agent.datapath.lxc.has("10.244.0.2")).toBe(true);
+    release();
+    await slow;
+    expect(agent.table.ready()).toHaveLength(2);
+  });
+
+  it("takes labels that change while it waits for the kernel", async () => {
+    const release = hold("attach");
+    const adding = agent.manager.add(cniRequest("web"));
+    await isCalled("attach");
+    agent.pods.set("shop/web", { identity: 5000, labels: ["k8s:app=web2"], podUid: "u1" });
+    const [own] = agent.table.ofPod("shop", "web");
+    const refreshing = agent.manager.refreshIdentity(own!.endpointId);
+    release();
+    await Promise.all([adding, refreshing]);
+    expect(agent.datapath.ipcache.get("10.244.0.2/32")).toBe("5000");
+  });
 
   it("undoes everything when the interface cannot be made", async () => {
     agent.links.failure = new Error("namespace is gone");

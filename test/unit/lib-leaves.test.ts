@@ -7,6 +7,8 @@ import { createLogger } from "../../src/lib/log.js";
 import { didYouMean, editDistance, nearestName } from "../../src/lib/nearest-name.js";
 import { exponentialBackoff, retry } from "../../src/lib/retry.js";
 import { formatAge, formatDurationMs, formatTimestamp, parseDurationMs, sleep } from "../../src/lib/time.js";
+import { Turns } from "../../src/lib/turns.js";
+import { waitForAll } from "../../src/lib/wait-for-all.js";
 
 describe("the nearest name", () => {
   it("is the one with the fewest slips", () => {
@@ -143,5 +145,52 @@ describe("files and logs", () => {
     expect(lines).toHaveLength(2);
     expect(lines[0]).toMatchObject({ name: "agent", level: "info", endpointId: 7, msg: "ready" });
     expect(lines[1]).toMatchObject({ node: "n1", level: "error", err: { message: "boom" } });
+  });
+});
+
+describe("turns", () => {
+  it("lets so many work at a time, in the order of asking, and goes on after a failure", async () => {
+    const turns = new Turns(2);
+    const started: number[] = [];
+    const ends: ((error?: Error) => void)[] = [];
+    const works = [0, 1, 2, 3, 4].map((index) => {
+      const end = new Promise<void>((resolve, reject) => {
+        ends.push((error) => (error === undefined ? resolve() : reject(error)));
+      });
+      return turns.run(async () => {
+        started.push(index);
+        await end;
+        return index;
+      });
+    });
+    expect(started).toEqual([0, 1]);
+    ends[1]!(new Error("no"));
+    await expect(works[1]).rejects.toThrow("no");
+    expect(started).toEqual([0, 1, 2]);
+    for (const end of ends) end();
+    expect(await Promise.all([works[0], ...works.slice(2)])).toEqual([0, 2, 3, 4]);
+    expect(started).toEqual([0, 1, 2, 3, 4]);
+  });
+});
+
+describe("waiting for all", () => {
+  it("gives every result in its place", async () => {
+    expect(await waitForAll([Promise.resolve(1), Promise.resolve("a")])).toEqual([1, "a"]);
+  });
+
+  it("fails with the first failure, but not before the last has ended", async () => {
+    let end = (): void => {};
+    let hasFailed = false;
+    const slow = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const all = waitForAll([slow, Promise.reject(new Error("one")), Promise.reject(new Error("two"))]);
+    all.catch(() => {
+      hasFailed = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(hasFailed).toBe(false);
+    end();
+    await expect(all).rejects.toThrow("one");
   });
 });

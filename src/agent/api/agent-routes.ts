@@ -12,7 +12,7 @@ export interface AgentApi {
     del(request: CniRequest): Promise<void>;
   };
   health(): { readonly status: string; readonly isHealthy: boolean; readonly problems: readonly string[] };
-  status(): unknown;
+  status(): Promise<unknown>;
   endpoints(): unknown;
   names(): unknown;
   drops(): unknown;
@@ -21,12 +21,12 @@ export interface AgentApi {
 
 /** Routes of the agent's socket. */
 export function createAgentRoutes(api: AgentApi): HttpHandler {
-  const reads: Readonly<Record<string, () => HttpAnswer>> = {
+  const reads: Readonly<Record<string, () => HttpAnswer | Promise<HttpAnswer>>> = {
     "/v1/healthz": () => {
       const { isHealthy, ...body } = api.health();
       return { status: isHealthy ? 200 : 503, body };
     },
-    "/v1/status": () => ({ status: 200, body: api.status() }),
+    "/v1/status": async () => ({ status: 200, body: await api.status() }),
     "/v1/endpoints": () => ({ status: 200, body: { items: api.endpoints() } }),
     "/v1/names": () => ({ status: 200, body: api.names() }),
     "/v1/drops": () => ({ status: 200, body: { items: api.drops() } }),

@@ -1,4 +1,5 @@
 import type { Logger } from "../../lib/log.js";
+import { waitForAll } from "../../lib/wait-for-all.js";
 import { CniError, CniErrorCode } from "../cni/cni-error.js";
 import type { CniRequest, CniResult } from "../cni/cni-request.js";
 import type { IdentityResolver } from "../identities/identity-resolver.js";
@@ -80,7 +81,8 @@ export class EndpointManager {
       if (problems.length > 0) {
         throw new CniError(CniErrorCode.checkFailed, `endpoint ${record.endpointId}: ${problems.join("; ")}`);
       }
-      this.#options.programmer.install(record);
+      await this.#options.programmer.writePolicy(record.endpointId);
+      await this.#options.programmer.install(record);
       return this.#result(record);
     });
   }
@@ -125,13 +127,16 @@ export class EndpointManager {
     try {
       // On disk before the first thing in the kernel: whatever a kill leaves behind is found and undone at the next start.
       await Promise.all([store.save(draft), this.#options.savePool()]);
-      const [ifindex, resolved] = await settle(
+      const [ifindex, resolved] = await waitForAll([
         this.#options.links.create(this.#link(draft)),
         this.#options.identities.resolve(draft),
-      );
-      const record: EndpointRecord = { ...draft, ifindex, ...resolved, state: "ready" };
+        programmer.writePolicy(draft.endpointId),
+      ]);
+      const placed: EndpointRecord = { ...draft, ifindex, ...resolved };
+      table.set(placed);
+      await programmer.install(placed);
+      const record: EndpointRecord = { ...placed, state: "ready" };
       table.set(record);
-      programmer.install(record);
       await store.save(record);
       const durationMs = Math.round(performance.now() - startedAt);
       log.info(
@@ -194,7 +199,7 @@ export class EndpointManager {
     await store.save(leaving);
     // The interface first: from here on no packet of the pod can meet a half-removed endpoint.
     await links.remove(record.hostIfname);
-    programmer.uninstall(leaving);
+    await programmer.uninstall(leaving);
     await store.delete(record.endpointId);
     table.delete(record.endpointId);
     if (table.findByAddress(record.address) === undefined) pool.release(record.address);
@@ -228,12 +233,4 @@ export class EndpointManager {
 
 function podText(record: EndpointRecord): string {
   return `${record.podNamespace}/${record.podName}`;
-}
-
-/** Both, side by side; when one fails the other is still waited for, so that undoing meets nothing half done. */
-async function settle<A, B>(first: Promise<A>, second: Promise<B>): Promise<readonly [A, B]> {
-  const [a, b] = await Promise.allSettled([first, second]);
-  if (a.status === "rejected") throw a.reason;
-  if (b.status === "rejected") throw b.reason;
-  return [a.value, b.value];
 }

@@ -1,4 +1,5 @@
 import { IpPrefix } from "../../lib/ip.js";
+import { waitForAll } from "../../lib/wait-for-all.js";
 import type { DatapathPort, EndpointEntry, IpcacheEntry, PolicyEntry } from "../../model/datapath-port.js";
 import type { LocalNode } from "../nodes/local-node.js";
 import type { EndpointRecord } from "./endpoint-record.js";
@@ -17,7 +18,10 @@ export const allowAllPolicy: readonly PolicyEntry[] = (["ingress", "egress"] as 
   verdict: "allow",
 }));
 
-/** Brings the endpoints of the table into the kernel. Every method is synchronous: no packet sees half of a change. */
+/**
+ * Brings the endpoints of the table into the kernel. What returns a promise waits for the kernel meanwhile: one such call at a time
+ * for an endpoint, those of different endpoints overlap.
+ */
 export class EndpointProgrammer {
   readonly #datapath: DatapathPort;
   readonly #node: LocalNode;
@@ -29,12 +33,19 @@ export class EndpointProgrammer {
     this.#table = options.table;
   }
 
-  /** The record is in the table. Policy and maps first, programs last: the first packet finds everything. */
-  install(record: EndpointRecord): void {
-    this.#datapath.writePolicy(record.endpointId, allowAllPolicy);
+  /** Needs no more than the endpoint's id, so that its wait passes while the interface is made. */
+  writePolicy(endpointId: number): Promise<void> {
+    return this.#datapath.writePolicy(endpointId, allowAllPolicy);
+  }
+
+  /**
+   * The record is in the table, its policy written. Maps first, programs last: the first packet finds everything, and what the
+   * pod might send before is dropped.
+   */
+  async install(record: EndpointRecord): Promise<void> {
     this.writeTable();
     this.#datapath.updateIpcache({ upserted: [ownIpcacheEntry(record)], removed: [] });
-    this.attach(record);
+    await this.#attach(record);
   }
 
   /** Identity changed: in place, connections go on. */
@@ -44,8 +55,8 @@ export class EndpointProgrammer {
   }
 
   /** The record is no longer in the table, or no longer ready. */
-  uninstall(record: EndpointRecord): void {
-    this.#datapath.endpoints.detach(record.endpointId);
+  async uninstall(record: EndpointRecord): Promise<void> {
+    await this.#datapath.endpoints.detach(record.endpointId);
     this.writeTable();
     // The address may belong to another endpoint by now: a DEL that comes again must not take it away from that one.
     const owner = this.#table.findByAddress(record.address);
@@ -54,22 +65,24 @@ export class EndpointProgrammer {
   }
 
   /** After a restart: everything that outlived the agent is compared, only differences are written. */
-  restore(records: readonly EndpointRecord[]): void {
-    for (const record of records) {
-      this.#datapath.writePolicy(record.endpointId, allowAllPolicy);
-      this.attach(record);
-    }
+  async restore(records: readonly EndpointRecord[]): Promise<void> {
+    await waitForAll(
+      records.map(async (record) => {
+        await this.writePolicy(record.endpointId);
+        await this.#attach(record);
+      }),
+    );
     this.writeTable();
   }
 
-  attach(record: EndpointRecord): void {
+  async #attach(record: EndpointRecord): Promise<void> {
     const { endpointId, ifindex, hostIfname } = record;
-    this.#datapath.endpoints.attach({ endpointId, ifindex, ifname: hostIfname });
+    await this.#datapath.endpoints.attach({ endpointId, ifindex, ifname: hostIfname });
   }
 
   writeTable(): void {
     this.#datapath.writeEndpoints({
-      pods: this.#table.ready().map(endpointEntry),
+      pods: this.#table.placed().map(endpointEntry),
       hostAddresses: this.#node.addresses,
     });
   }

@@ -29,17 +29,24 @@ export class EndpointTable {
   }
 
   findByAddress(address: IpAddress): EndpointRecord | undefined {
-    return this.ready().find((record) => record.address.equals(address));
+    return this.placed().find((record) => record.address.equals(address));
   }
 
   /** The newest ready endpoint of a pod: a pod whose sandbox was made anew has two until the old one's DEL. */
   findByPod(podNamespace: string, podName: string): EndpointRecord | undefined {
     let newest: EndpointRecord | undefined;
-    for (const record of this.#byId.values()) {
-      if (record.state !== "ready" || record.podName !== podName || record.podNamespace !== podNamespace) continue;
+    for (const record of this.ofPod(podNamespace, podName)) {
+      if (record.state !== "ready") continue;
       if (newest === undefined || record.createdAt >= newest.createdAt) newest = record;
     }
     return newest;
+  }
+
+  /** Every endpoint of a pod, also one that is being made. */
+  ofPod(podNamespace: string, podName: string): readonly EndpointRecord[] {
+    return [...this.#byId.values()].filter(
+      (record) => record.podName === podName && record.podNamespace === podNamespace,
+    );
   }
 
   /** Every record, in the order of ids. */
@@ -47,9 +54,14 @@ export class EndpointTable {
     return [...this.#byId.values()].sort((a, b) => a.endpointId - b.endpointId);
   }
 
-  /** Those that belong into the maps. */
+  /** Those whose ADD was answered. */
   ready(): readonly EndpointRecord[] {
     return this.list().filter((record) => record.state === "ready");
+  }
+
+  /** Those that belong into the maps: the ready ones, and those being made as soon as they have an interface. */
+  placed(): readonly EndpointRecord[] {
+    return this.list().filter(({ state, ifindex }) => state === "ready" || (state === "creating" && ifindex !== 0));
   }
 
   get size(): number {

@@ -1,4 +1,5 @@
 import type { Logger } from "../../lib/log.js";
+import { waitForAll } from "../../lib/wait-for-all.js";
 import type { DatapathPort } from "../../model/datapath-port.js";
 import type { AddressPool } from "../ipam/address-pool.js";
 import type { LinkPort } from "./endpoint-link.js";
@@ -35,12 +36,11 @@ export async function restoreEndpoints(options: RestoreOptions): Promise<Restore
   const sorted = sortRecords(loaded.records, links, options);
   for (const record of [...sorted.living, ...sorted.dead]) options.table.set(record);
   const reservedIds = new Set(loaded.unreadable.map(({ endpointId }) => endpointId));
-  for (const endpointId of options.datapath.endpoints.list()) {
-    if (options.table.get(endpointId) !== undefined || reservedIds.has(endpointId)) continue;
-    options.log.info({ endpointId }, "removing what an unknown endpoint left in the kernel");
-    await removeUnknown(endpointId, links, options);
-  }
-  options.programmer.restore(sorted.living);
+  const unknown = options.datapath.endpoints
+    .list()
+    .filter((endpointId) => options.table.get(endpointId) === undefined && !reservedIds.has(endpointId));
+  await waitForAll(unknown.map((endpointId) => removeUnknown(endpointId, links, options)));
+  await options.programmer.restore(sorted.living);
   const unreadable = loaded.unreadable.map(
     ({ endpointId, reason }) => `endpoint ${endpointId} is not managed, its record cannot be read: ${reason}`,
   );
@@ -51,12 +51,13 @@ export async function restoreEndpoints(options: RestoreOptions): Promise<Restore
 async function removeUnknown(
   endpointId: number,
   links: ReadonlyMap<string, number>,
-  { datapath, links: linkPort }: RestoreOptions,
+  { datapath, links: linkPort, log }: RestoreOptions,
 ): Promise<void> {
-  const ifindex = datapath.endpoints.interfaceOf(endpointId);
+  log.info({ endpointId }, "removing what an unknown endpoint left in the kernel");
+  const ifindex = await datapath.endpoints.interfaceOf(endpointId);
   const ifname = [...links].find(([, index]) => index === ifindex)?.[0];
   if (ifname !== undefined) await linkPort.remove(ifname);
-  datapath.endpoints.detach(endpointId);
+  await datapath.endpoints.detach(endpointId);
 }
 
 function sortRecords(

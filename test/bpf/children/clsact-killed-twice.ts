@@ -40,31 +40,31 @@ const ownership = new MortalOwnership(datapath.get("cts_owner"), installId);
 const hooks = new ClsactHooks(ownership);
 const hook = { ifindex: interfaceIndex("left") ?? 0, direction: "ingress" } as const;
 
-function startAndDie(program: typeof fromContainer, steps: number): void {
+async function startAndDie(program: typeof fromContainer, steps: number): Promise<void> {
   ownership.dieAfter(steps);
   try {
-    hooks.ensureDevice(NAME, program, hook);
+    await hooks.ensureDevice(NAME, program, hook);
   } catch {
     // As a killed process leaves it.
   }
   ownership.dieAfter(Number.POSITIVE_INFINITY);
 }
 
-hooks.ensureDevice(NAME, fromContainer, hook);
+await hooks.ensureDevice(NAME, fromContainer, hook);
 // Every place at which the second and the third agent can die.
 const failures: string[] = [];
 for (let second = 0; second < STEPS; second++) {
   for (let third = 0; third < STEPS; third++) {
     try {
-      startAndDie(toContainer, second);
-      startAndDie(fromHost, third);
-      hooks.ensureDevice(NAME, fromHost, hook);
-      if (hooks.find(NAME)?.programId !== fromHost.id) failures.push(`${second}, ${third}: not attached`);
-      hooks.ensureDevice(NAME, fromContainer, hook);
+      await startAndDie(toContainer, second);
+      await startAndDie(fromHost, third);
+      await hooks.ensureDevice(NAME, fromHost, hook);
+      if ((await hooks.find(NAME))?.programId !== fromHost.id) failures.push(`${second}, ${third}: not attached`);
+      await hooks.ensureDevice(NAME, fromContainer, hook);
     } catch (error) {
       failures.push(`${second}, ${third}: ${(error as Error).message}`);
     }
   }
 }
-hooks.remove(NAME);
-process.stdout.write(JSON.stringify({ failures, left: hooks.list().length }));
+await hooks.remove(NAME);
+process.stdout.write(JSON.stringify({ failures, left: (await hooks.list()).length }));

@@ -1,0 +1,48 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { requireKernelFeature } from "../support/skip.js";
+import { TestBpffs } from "./bpffs.js";
+
+const netns = `cts-t-links-${process.pid}`;
+const child = fileURLToPath(new URL("children/link-set-replaced.ts", import.meta.url));
+const inNetns = (...command: readonly string[]): string =>
+  execFileSync("ip", ["netns", "exec", netns, ...command], { encoding: "utf8" });
+
+let bpffs: TestBpffs;
+
+beforeEach(() => {
+  bpffs = new TestBpffs();
+  mkdirSync(join(bpffs.path, "links"));
+  execFileSync("ip", ["netns", "add", netns]);
+  inNetns("ip", "link", "add", "left", "type", "veth", "peer", "name", "right");
+});
+afterEach(() => {
+  execFileSync("ip", ["netns", "del", netns]);
+  bpffs[Symbol.dispose]();
+});
+
+const run = (name: string): unknown =>
+  JSON.parse(inNetns(process.execPath, "--import", "tsx", child, name, join(bpffs.path, "links")));
+
+it("the old device keeps its program until the new one has its own, wherever the agent is killed", (context) => {
+  requireKernelFeature(context, "tcx");
+  expect(run("killed")).toEqual({ failures: [], left: [], records: [] });
+});
+
+it("a device that comes back under another index gets the programs again, and the dead link's pin goes", (context) => {
+  requireKernelFeature(context, "tcx");
+  expect(run("deviceGone")).toEqual({ isDead: true, isAttached: true, pins: ["lxc_1_ingress"] });
+});
+
+it("a status that is read while links go and come finds no foreign ones", (context) => {
+  requireKernelFeature(context, "tcx");
+  expect(run("listedMeanwhile")).toEqual({ failures: [], left: [] });
+});
+
+it("two names are attached side by side, and a foreign pin is refused", (context) => {
+  requireKernelFeature(context, "tcx");
+  expect(run("foreign")).toEqual({ names: ["lxc_1_egress", "lxc_1_ingress"], refused: "foreign-link" });
+});
