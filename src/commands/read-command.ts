@@ -63,7 +63,7 @@ export abstract class ReadCommand extends BaseCommand {
     list: RowList<Row>,
   ): Promise<ListStatus> {
     const counted = new CountedRows(list.rows);
-    for await (const text of printList(format, counted.rows(), list.status, request)) await this.#write(text);
+    for await (const piece of printList(format, counted.rows(), list.status, request)) await this.#write(piece);
     const status = list.status();
     // Nobody is there to read it any more.
     if (isOutputClosed(this.signal)) return status;
@@ -77,19 +77,11 @@ export abstract class ReadCommand extends BaseCommand {
     return status;
   }
 
-  /** Waits for a slow reader, so that memory stays flat; stops when the reader has gone. */
-  async #write(text: string): Promise<void> {
+  /** Waits until a slow reader has taken the piece, whose memory is used again then; stops when the reader has gone. */
+  async #write(piece: Uint8Array): Promise<void> {
     if (isOutputClosed(this.signal)) throw this.signal.reason;
-    if (process.stdout.write(text)) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        process.stdout.off("drain", done);
-        this.signal.removeEventListener("abort", done);
-        resolve();
-      };
-      process.stdout.once("drain", done);
-      this.signal.addEventListener("abort", done, { once: true });
-    });
+    // An error comes as an event of the stream too, and is judged there.
+    await new Promise<void>((resolve) => process.stdout.write(piece, () => resolve()));
   }
 }
 

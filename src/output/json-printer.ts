@@ -1,9 +1,11 @@
 import { PartialError } from "../lib/errors.js";
 import type { ListStatus } from "../model/list-status.js";
+import type { BatchPrinter } from "./batch-printer.js";
 import type { JsonPath } from "./jsonpath.js";
 import { evaluateTemplate } from "./jsonpath-evaluate.js";
-import { definedFields, type JsonObject, type JsonValue, type ListFormat, type RowBatches } from "./list-format.js";
+import { definedFields, type JsonObject, type JsonValue, type ListFormat } from "./list-format.js";
 import { defaultMaxRows } from "./row-order.js";
+import { type TextBuffer, textPiece } from "./text-buffer.js";
 
 /** Version of every JSON envelope. Fields may be added within a version; none is removed or changes its meaning. */
 export const outputApiVersion = "cilium-ts.io/v1";
@@ -11,87 +13,97 @@ export const outputApiVersion = "cilium-ts.io/v1";
 type StatusSource = () => ListStatus | Promise<ListStatus>;
 
 /** The envelope, one item a line: it streams, and line tools can work on it. */
-export async function* printJson<Row>(
-  list: ListFormat<Row>,
-  rows: RowBatches<Row>,
-  status: StatusSource,
-): AsyncGenerator<string> {
-  const toText = itemText(list);
-  yield `{\n  "apiVersion": ${JSON.stringify(outputApiVersion)},\n  "kind": ${JSON.stringify(list.kind)},\n  "items": [`;
+export function jsonPrinter<Row>(list: ListFormat<Row>, status: StatusSource): BatchPrinter<Row> {
+  const writeItem = itemWriter(list);
+  const first = textPiece("\n    ");
+  const next = textPiece(",\n    ");
   let isFirst = true;
-  for await (const batch of rows) {
-    let text = "";
-    for (const row of batch) {
-      text += isFirst ? `\n    ${toText(row)}` : `,\n    ${toText(row)}`;
-      isFirst = false;
-    }
-    yield text;
-  }
-  yield `${isFirst ? "]" : "\n  ]"},\n  "status": ${JSON.stringify(statusItem(await status()))}\n}\n`;
+  return {
+    begin: (out) => {
+      const version = JSON.stringify(outputApiVersion);
+      out.text(`{\n  "apiVersion": ${version},\n  "kind": ${JSON.stringify(list.kind)},\n  "items": [`);
+    },
+    batch: (rows, out) => {
+      for (const row of rows) {
+        out.piece(isFirst ? first : next);
+        isFirst = false;
+        writeItem(row, out);
+      }
+    },
+    end: async (out) => {
+      out.text(`${isFirst ? "]" : "\n  ]"},\n  "status": ${JSON.stringify(statusItem(await status()))}\n}\n`);
+    },
+  };
 }
 
 /** One item a line, then the status as a last line of kind `ListStatus`. */
-export async function* printJsonLines<Row>(
-  list: ListFormat<Row>,
-  rows: RowBatches<Row>,
-  status: StatusSource,
-): AsyncGenerator<string> {
-  const toText = itemText(list);
-  for await (const batch of rows) {
-    let text = "";
-    for (const row of batch) text += `${toText(row)}\n`;
-    yield text;
-  }
-  const last = { apiVersion: outputApiVersion, kind: "ListStatus", ...statusItem(await status()) };
-  yield `${JSON.stringify(last)}\n`;
+export function jsonLinesPrinter<Row>(list: ListFormat<Row>, status: StatusSource): BatchPrinter<Row> {
+  const writeItem = itemWriter(list);
+  const newline = textPiece("\n");
+  return {
+    batch: (rows, out) => {
+      for (const row of rows) {
+        writeItem(row, out);
+        out.piece(newline);
+      }
+    },
+    end: async (out) => {
+      const last = { apiVersion: outputApiVersion, kind: "ListStatus", ...statusItem(await status()) };
+      out.text(`${JSON.stringify(last)}\n`);
+    },
+  };
 }
 
 /** The same envelope in YAML, item by item. */
-export async function* printYaml<Row>(
-  list: ListFormat<Row>,
-  rows: RowBatches<Row>,
-  status: StatusSource,
-): AsyncGenerator<string> {
+export async function yamlPrinter<Row>(list: ListFormat<Row>, status: StatusSource): Promise<BatchPrinter<Row>> {
   const { stringify } = await import("yaml");
-  yield `apiVersion: ${outputApiVersion}\nkind: ${list.kind}\n`;
   let isFirst = true;
-  for await (const batch of rows) {
-    if (batch.length === 0) continue;
-    yield (isFirst ? "items:\n" : "") + stringify(batch.map((row) => list.item(row)));
-    isFirst = false;
-  }
-  yield `${isFirst ? "items: []\n" : ""}${stringify({ status: statusItem(await status()) })}`;
+  return {
+    begin: (out) => out.text(`apiVersion: ${outputApiVersion}\nkind: ${list.kind}\n`),
+    batch: (rows, out) => {
+      if (isFirst) out.text("items:\n");
+      isFirst = false;
+      out.text(stringify(rows.map((row) => list.item(row))));
+    },
+    end: async (out) => {
+      if (isFirst) out.text("items: []\n");
+      out.text(stringify({ status: statusItem(await status()) }));
+    },
+  };
 }
 
 /**
  * A jsonpath sees the whole envelope, so the list is held in memory.
- * @throws PartialError `jsonpath-too-large` beyond `maxRows`
+ * Its batches throw PartialError `jsonpath-too-large` beyond `maxRows`.
  */
-export async function* printJsonPath<Row>(
+export function jsonPathPrinter<Row>(
   list: ListFormat<Row>,
-  rows: RowBatches<Row>,
   status: StatusSource,
   template: JsonPath,
   maxRows: number = defaultMaxRows,
-): AsyncGenerator<string> {
+): BatchPrinter<Row> {
   const items: JsonObject[] = [];
-  for await (const batch of rows) {
-    for (const row of batch) items.push(list.item(row));
-    if (items.length > maxRows) {
-      throw new PartialError(
-        "jsonpath-too-large",
-        `a jsonpath needs the whole list, which has more than ${maxRows} rows`,
-        {
-          nextSteps: ["narrow the list with a filter or --limit", "use -o jsonl with a line tool", "raise --max-rows"],
-        },
-      );
-    }
-  }
-  yield evaluateTemplate(template, {
-    apiVersion: outputApiVersion,
-    kind: list.kind,
-    items,
-    status: statusItem(await status()),
+  return {
+    batch: (rows) => {
+      for (const row of rows) items.push(list.item(row));
+      if (items.length > maxRows) throw tooLarge(maxRows);
+    },
+    end: async (out) => {
+      const envelope = {
+        apiVersion: outputApiVersion,
+        kind: list.kind,
+        items,
+        status: statusItem(await status()),
+      };
+      out.text(evaluateTemplate(template, envelope));
+    },
+  };
+}
+
+function tooLarge(maxRows: number): PartialError {
+  const message = `a jsonpath needs the whole list, which has more than ${maxRows} rows`;
+  return new PartialError("jsonpath-too-large", message, {
+    nextSteps: ["narrow the list with a filter or --limit", "use -o jsonl with a line tool", "raise --max-rows"],
   });
 }
 
@@ -115,6 +127,6 @@ export function statusItem(status: ListStatus): JsonObject {
   });
 }
 
-function itemText<Row>(list: ListFormat<Row>): (row: Row) => string {
-  return list.itemJson?.bind(list) ?? ((row) => JSON.stringify(list.item(row)));
+function itemWriter<Row>(list: ListFormat<Row>): (row: Row, out: TextBuffer) => void {
+  return list.itemWriter?.() ?? ((row, out) => out.text(JSON.stringify(list.item(row))));
 }

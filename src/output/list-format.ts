@@ -1,4 +1,6 @@
 import type { ListStatus } from "../model/list-status.js";
+import type { BatchPrinter } from "./batch-printer.js";
+import type { TextBuffer } from "./text-buffer.js";
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 export type JsonObject = { readonly [key: string]: JsonValue };
@@ -24,8 +26,8 @@ export interface ListFormat<Row> {
   readonly columns: readonly Column<Row>[];
   /** The JSON item. */
   item(row: Row): JsonObject;
-  /** Same text as `JSON.stringify(item(row))`, for the lists that may have hundreds of thousands of rows. */
-  itemJson?(row: Row): string;
+  /** Writes the text of `JSON.stringify(item(row))`, for the lists that may have hundreds of thousands of rows. */
+  itemWriter?(): (row: Row, out: TextBuffer) => void;
   /** `-o name`: one word that names the row. */
   name(row: Row): string;
   /** Upstream's own output, for lists that upstream's tool has. */
@@ -33,8 +35,8 @@ export interface ListFormat<Row> {
 }
 
 export interface CiliumFormat<Row> {
-  text(rows: RowBatches<Row>, context: CiliumContext): AsyncIterable<string>;
-  json(rows: RowBatches<Row>, context: CiliumContext): AsyncIterable<string>;
+  text(context: CiliumContext): BatchPrinter<Row>;
+  json(context: CiliumContext): BatchPrinter<Row>;
 }
 
 /** Rows as readers give them: in batches. */

@@ -1,11 +1,11 @@
 import { UsageError } from "../lib/errors.js";
 import type { ListStatus } from "../model/list-status.js";
-import { inChunks } from "./chunks.js";
-import { printJson, printJsonLines, printJsonPath, printYaml } from "./json-printer.js";
+import { type BatchPrinter, printBatches } from "./batch-printer.js";
+import { jsonLinesPrinter, jsonPathPrinter, jsonPrinter, yamlPrinter } from "./json-printer.js";
 import type { CiliumContext, ListFormat, RowBatches } from "./list-format.js";
 import type { OutputFormat } from "./output-format.js";
 import { limitRows, parseSortBy, sortRows } from "./row-order.js";
-import { printTable } from "./table-printer.js";
+import { TablePrinter } from "./table-printer.js";
 
 /**
  * The printers turn rows into text and know no stream, terminal or exit code. A command uses them like this:
@@ -14,11 +14,11 @@ import { printTable } from "./table-printer.js";
  * const request: PrintRequest = { output: parseOutput(flags.output), sortBy: flags["sort-by"], limit: flags.limit, … };
  * checkPrintRequest(conntrackList, request);             // UsageError before any node is asked
  * const { rows, status } = listConntrack(options);       // AsyncIterable<readonly CtRow[]>, () => ListStatus
- * for await (const text of printList(conntrackList, rows, status, request)) await write(text);
+ * for await (const piece of printList(conntrackList, rows, status, request)) await write(piece);
  * if (!carriesStatus(request.output)) for (const line of statusLines(await status())) note(line);
  * ```
  *
- * Texts come in pieces of about 64 KB; memory stays flat unless rows must be sorted or a jsonpath needs the whole list.
+ * Output comes in pieces of about 64 KB; memory stays flat unless rows must be sorted or a jsonpath needs the whole list.
  * `status` is asked after the last row. When `--limit` is reached the row stream is ended early through `return()`.
  */
 export interface PrintRequest {
@@ -58,36 +58,45 @@ export function carriesStatus(output: OutputFormat): boolean {
   return output.kind === "json" || output.kind === "yaml" || output.kind === "jsonl";
 }
 
-/** Prints `rows` as `request` says. Yields text; the pieces joined are the whole output. */
-export function printList<Row>(
+/**
+ * Prints `rows` as `request` says. Yields UTF-8; the pieces joined are the whole output. A piece is valid until the next
+ * one is asked for.
+ */
+export async function* printList<Row>(
   list: ListFormat<Row>,
   rows: RowBatches<Row>,
   status: StatusSource,
   request: PrintRequest,
-): AsyncIterable<string> {
+): AsyncGenerator<Uint8Array> {
   checkPrintRequest(list, request);
-  const ordered = orderRows(list, rows, request);
+  yield* printBatches(orderRows(list, rows, request), await choosePrinter(list, status, request));
+}
+
+function choosePrinter<Row>(
+  list: ListFormat<Row>,
+  status: StatusSource,
+  request: PrintRequest,
+): BatchPrinter<Row> | Promise<BatchPrinter<Row>> {
+  const { output } = request;
   const context: CiliumContext = { status, monotonicNowSeconds: request.monotonicNowSeconds };
-  switch (request.output.kind) {
+  switch (output.kind) {
     case "table":
     case "wide":
-      return inChunks(
-        printTable(list, ordered, { isWide: request.output.kind === "wide", hasHeaders: request.hasHeaders ?? true }),
-      );
+      return new TablePrinter(list, { isWide: output.kind === "wide", hasHeaders: request.hasHeaders ?? true });
     case "json":
-      return inChunks(printJson(list, ordered, status));
+      return jsonPrinter(list, status);
     case "yaml":
-      return inChunks(printYaml(list, ordered, status));
+      return yamlPrinter(list, status);
     case "jsonl":
-      return inChunks(printJsonLines(list, ordered, status));
+      return jsonLinesPrinter(list, status);
     case "name":
-      return inChunks(printNames(list, ordered));
+      return namePrinter(list);
     case "jsonpath":
-      return printJsonPath(list, ordered, status, request.output.template, request.maxRows);
+      return jsonPathPrinter(list, status, output.template, request.maxRows);
     case "cilium":
-      return inChunks(list.cilium!.text(ordered, context));
+      return list.cilium!.text(context);
     case "cilium-json":
-      return inChunks(list.cilium!.json(ordered, context));
+      return list.cilium!.json(context);
   }
 }
 
@@ -98,10 +107,10 @@ function orderRows<Row>(list: ListFormat<Row>, rows: RowBatches<Row>, request: P
   return request.limit === undefined ? rows : limitRows(rows, request.limit);
 }
 
-async function* printNames<Row>(list: ListFormat<Row>, rows: RowBatches<Row>): AsyncGenerator<string> {
-  for await (const batch of rows) {
-    let text = "";
-    for (const row of batch) text += `${list.name(row)}\n`;
-    yield text;
-  }
+function namePrinter<Row>(list: ListFormat<Row>): BatchPrinter<Row> {
+  return {
+    batch: (rows, out) => {
+      for (const row of rows) out.text(`${list.name(row)}\n`);
+    },
+  };
 }

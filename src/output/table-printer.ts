@@ -1,4 +1,6 @@
-import type { Column, ListFormat, RowBatches } from "./list-format.js";
+import type { BatchPrinter } from "./batch-printer.js";
+import type { Column, ListFormat } from "./list-format.js";
+import type { TextBuffer } from "./text-buffer.js";
 
 const separator = "   ";
 
@@ -11,40 +13,76 @@ export interface TableOptions {
  * Columns are as wide as the first batch needs and widen when a later row needs more: rows go out as they come.
  * Lines never end in blanks.
  */
-export async function* printTable<Row>(
-  list: ListFormat<Row>,
-  rows: RowBatches<Row>,
-  options: TableOptions,
-): AsyncGenerator<string> {
-  const columns = list.columns.filter((column) => options.isWide || column.isWide !== true);
-  const widths = columns.map(() => 0);
-  let isHeaderDue = options.hasHeaders;
-  for await (const batch of rows) {
-    if (batch.length === 0) continue;
-    const cells = batch.map((row) => columns.map((column) => oneLine(column.value(row))));
-    if (isHeaderDue) cells.unshift(columns.map((column) => column.header));
-    isHeaderDue = false;
-    for (const line of cells) for (let i = 0; i < line.length; i++) widths[i] = Math.max(widths[i]!, line[i]!.length);
-    let text = "";
-    for (const line of cells) text += formatLine(line, columns, widths);
-    yield text;
-  }
-  // An empty list still says what it would have shown.
-  if (isHeaderDue) yield `${columns.map((column) => column.header).join(separator)}\n`;
-}
+export class TablePrinter<Row> implements BatchPrinter<Row> {
+  readonly #columns: readonly Column<Row>[];
+  readonly #widths: number[];
+  /** Cells of the batch at hand, line by line. */
+  readonly #cells: string[] = [];
+  #isHeaderDue: boolean;
 
-function formatLine<Row>(cells: readonly string[], columns: readonly Column<Row>[], widths: readonly number[]): string {
-  let line = "";
-  for (let i = 0; i < cells.length; i++) {
-    if (i > 0) line += separator;
-    const cell = cells[i]!;
-    line += columns[i]!.align === "right" ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!);
+  constructor(list: ListFormat<Row>, options: TableOptions) {
+    this.#columns = list.columns.filter((column) => options.isWide || column.isWide !== true);
+    this.#widths = this.#columns.map(() => 0);
+    this.#isHeaderDue = options.hasHeaders;
   }
-  return `${line.trimEnd()}\n`;
-}
 
-/** A name from the cluster must not be able to forge a line or drive the terminal. */
-function oneLine(cell: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
-  return /[\u0000-\u001f\u007f-\u009f]/.test(cell) ? cell.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?") : cell;
+  batch(rows: readonly Row[], out: TextBuffer): void {
+    this.#measureHeader();
+    this.#measure(rows);
+    this.#writeHeader(out);
+    this.#writeLines(rows.length, out);
+  }
+
+  /** An empty list still says what it would have shown. */
+  end(out: TextBuffer): void {
+    if (this.#isHeaderDue) out.text(`${this.#columns.map((column) => column.header).join(separator)}\n`);
+  }
+
+  #measureHeader(): void {
+    if (!this.#isHeaderDue) return;
+    this.#columns.forEach((column, index) => {
+      this.#widths[index] = column.header.length;
+    });
+  }
+
+  /** Column by column: what a column does for one row is what it did for the row before. */
+  #measure(rows: readonly Row[]): void {
+    const count = this.#columns.length;
+    for (let index = 0; index < count; index++) {
+      const column = this.#columns[index]!;
+      let width = this.#widths[index]!;
+      for (let line = 0; line < rows.length; line++) {
+        const cell = column.value(rows[line]!);
+        if (cell.length > width) width = cell.length;
+        this.#cells[line * count + index] = cell;
+      }
+      this.#widths[index] = width;
+    }
+  }
+
+  #writeHeader(out: TextBuffer): void {
+    if (!this.#isHeaderDue) return;
+    this.#isHeaderDue = false;
+    this.#columns.forEach((column, index) => {
+      this.#writeCell(column.header, index, out);
+    });
+    out.endLine();
+  }
+
+  #writeLines(lines: number, out: TextBuffer): void {
+    const count = this.#columns.length;
+    for (let line = 0; line < lines; line++) {
+      for (let index = 0; index < count; index++) this.#writeCell(this.#cells[line * count + index]!, index, out);
+      out.endLine();
+    }
+  }
+
+  #writeCell(cell: string, index: number, out: TextBuffer): void {
+    const gap = index === 0 ? 0 : separator.length;
+    const padding = this.#widths[index]! - cell.length;
+    const isRight = this.#columns[index]!.align === "right";
+    out.blanks(isRight ? gap + padding : gap);
+    out.printable(cell);
+    if (!isRight) out.blanks(padding);
+  }
 }

@@ -32,10 +32,11 @@ export async function* inBatches<Row>(rows: readonly Row[], size = 16): AsyncGen
   for (let start = 0; start < rows.length; start += size) yield rows.slice(start, start + size);
 }
 
-export async function joinText(pieces: AsyncIterable<string>): Promise<string> {
+export async function joinText(pieces: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
   let text = "";
-  for await (const piece of pieces) text += piece;
-  return text;
+  for await (const piece of pieces) text += decoder.decode(piece, { stream: true });
+  return text + decoder.decode();
 }
 
 /** Entries of both lists that the other one has too, for maps that changed between the two reads. */

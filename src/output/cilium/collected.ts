@@ -1,5 +1,6 @@
+import { collectingPrinter } from "../batch-printer.js";
 import { goJson } from "../go-json.js";
-import type { CiliumFormat, JsonValue, RowBatches } from "../list-format.js";
+import type { CiliumFormat, JsonValue } from "../list-format.js";
 import { alignTabs } from "../tabwriter.js";
 
 export interface CollectedTable<Row> {
@@ -13,17 +14,7 @@ export interface CollectedTable<Row> {
 /** Upstream's short tables: all rows are needed before the first line can be aligned. */
 export function collectedTable<Row>(table: CollectedTable<Row>): CiliumFormat<Row> {
   return {
-    async *text(rows) {
-      yield alignTabs(table.lines(await collectRows(rows)), { minWidth: table.minWidth, padding: 3 });
-    },
-    async *json(rows) {
-      yield `${goJson(table.items(await collectRows(rows)))}\n\n`;
-    },
+    text: () => collectingPrinter((rows) => alignTabs(table.lines(rows), { minWidth: table.minWidth, padding: 3 })),
+    json: () => collectingPrinter((rows) => `${goJson(table.items(rows))}\n\n`),
   };
-}
-
-async function collectRows<Row>(rows: RowBatches<Row>): Promise<readonly Row[]> {
-  const all: Row[] = [];
-  for await (const batch of rows) all.push(...batch);
-  return all;
 }

@@ -1,5 +1,6 @@
+import { collectingPrinter } from "../batch-printer.js";
 import { compareBytes, goJson } from "../go-json.js";
-import type { CiliumFormat, RowBatches } from "../list-format.js";
+import type { CiliumFormat } from "../list-format.js";
 import { compareSortKeys } from "../row-order.js";
 import { alignTabs } from "../tabwriter.js";
 
@@ -16,34 +17,33 @@ export interface MapDump<Row> {
  */
 export function mapDump<Row>(dump: MapDump<Row>): CiliumFormat<Row> {
   return {
-    async *text(rows) {
-      const entries = await collect(dump, rows);
-      const lines = [`${dump.keyTitle}\t${dump.valueTitle}`];
-      for (const [key, values] of [...entries].sort(([a], [b]) => compareSortKeys(a, b))) {
-        values.forEach((value, index) => {
-          lines.push(`${index === 0 ? key : ""}\t${value}\t`);
-        });
-      }
-      yield alignTabs(lines, { minWidth: 5, padding: 3 });
-    },
-    async *json(rows) {
-      const entries = [...(await collect(dump, rows))].sort(([a], [b]) => compareBytes(a, b));
-      // Entry by entry, because JavaScript would move keys that look like numbers to the front.
-      const body = entries.map(([key, values]) => `  ${goJson(key)}: ${goJson(values, "  ")}`).join(",\n");
-      yield body === "" ? "{}\n\n" : `{\n${body}\n}\n\n`;
-    },
+    text: () =>
+      collectingPrinter((rows) => {
+        const lines = [`${dump.keyTitle}\t${dump.valueTitle}`];
+        for (const [key, values] of [...groupByKey(dump, rows)].sort(([a], [b]) => compareSortKeys(a, b))) {
+          values.forEach((value, index) => {
+            lines.push(`${index === 0 ? key : ""}\t${value}\t`);
+          });
+        }
+        return alignTabs(lines, { minWidth: 5, padding: 3 });
+      }),
+    json: () =>
+      collectingPrinter((rows) => {
+        const entries = [...groupByKey(dump, rows)].sort(([a], [b]) => compareBytes(a, b));
+        // Entry by entry, because JavaScript would move keys that look like numbers to the front.
+        const body = entries.map(([key, values]) => `  ${goJson(key)}: ${goJson(values, "  ")}`).join(",\n");
+        return body === "" ? "{}\n\n" : `{\n${body}\n}\n\n`;
+      }),
   };
 }
 
-async function collect<Row>(dump: MapDump<Row>, rows: RowBatches<Row>): Promise<Map<string, string[]>> {
+function groupByKey<Row>(dump: MapDump<Row>, rows: readonly Row[]): Map<string, string[]> {
   const entries = new Map<string, string[]>();
-  for await (const batch of rows) {
-    for (const row of batch) {
-      const key = dump.key(row);
-      const values = entries.get(key);
-      if (values === undefined) entries.set(key, [dump.value(row)]);
-      else values.push(dump.value(row));
-    }
+  for (const row of rows) {
+    const key = dump.key(row);
+    const values = entries.get(key);
+    if (values === undefined) entries.set(key, [dump.value(row)]);
+    else values.push(dump.value(row));
   }
   return entries;
 }
