@@ -15,6 +15,8 @@ export interface Column<Row> {
   readonly isWide?: boolean;
   readonly align?: "left" | "right";
   value(row: Row): string;
+  /** Writes the text of `value`, for columns of printable ASCII in lists that may have hundreds of thousands of rows. */
+  write?(row: Row, out: TextBuffer): void;
   /** Absent: the printed value. */
   sortKey?(row: Row): SortKey;
 }

@@ -1,11 +1,11 @@
-import { textPiece } from "./text-buffer.js";
+import { type TextPiece, textPiece } from "./text-buffer.js";
 
 /** Then the cache starts again, so that its memory is bounded. */
 const maxPieces = 16_384;
 
 /** Text of values that many rows share (addresses' names, sets of flags), made and encoded once for each. */
 export class PieceCache<Key, Source = Key> {
-  readonly #pieces = new Map<Key, Uint8Array>();
+  readonly #pieces = new Map<Key, TextPiece>();
   readonly #textOf: (source: Source) => string;
 
   constructor(textOf: (source: Source) => string) {
@@ -13,11 +13,11 @@ export class PieceCache<Key, Source = Key> {
   }
 
   /** @param source what the text is made of, the first time that the key is seen */
-  of(key: Key, source: Source): Uint8Array {
+  of(key: Key, source: Source): TextPiece {
     return this.#pieces.get(key) ?? this.#make(key, source);
   }
 
-  #make(key: Key, source: Source): Uint8Array {
+  #make(key: Key, source: Source): TextPiece {
     if (this.#pieces.size >= maxPieces) this.#pieces.clear();
     const piece = textPiece(this.#textOf(source));
     this.#pieces.set(key, piece);

@@ -1,6 +1,6 @@
 import type { BatchPrinter } from "./batch-printer.js";
 import type { Column, ListFormat } from "./list-format.js";
-import type { TextBuffer } from "./text-buffer.js";
+import { TextBuffer } from "./text-buffer.js";
 
 const separator = "   ";
 
@@ -16,8 +16,12 @@ export interface TableOptions {
 export class TablePrinter<Row> implements BatchPrinter<Row> {
   readonly #columns: readonly Column<Row>[];
   readonly #widths: number[];
-  /** Cells of the batch at hand, line by line. */
-  readonly #cells: string[] = [];
+  /** The cells of the batch at hand, column by column, not yet padded. */
+  readonly #cells = new TextBuffer();
+  /** Where each of them ends in there, in bytes. */
+  #ends: readonly number[] = [];
+  /** How wide each of them is. */
+  #cellWidths: readonly number[] = [];
   #isHeaderDue: boolean;
 
   constructor(list: ListFormat<Row>, options: TableOptions) {
@@ -27,9 +31,9 @@ export class TablePrinter<Row> implements BatchPrinter<Row> {
   }
 
   batch(rows: readonly Row[], out: TextBuffer): void {
-    this.#measureHeader();
-    this.#measure(rows);
-    this.#writeHeader(out);
+    if (this.#isHeaderDue) this.#measureHeader();
+    this.#writeCells(rows);
+    if (this.#isHeaderDue) this.#writeHeader(out);
     this.#writeLines(rows.length, out);
   }
 
@@ -39,50 +43,67 @@ export class TablePrinter<Row> implements BatchPrinter<Row> {
   }
 
   #measureHeader(): void {
-    if (!this.#isHeaderDue) return;
     this.#columns.forEach((column, index) => {
       this.#widths[index] = column.header.length;
     });
   }
 
   /** Column by column: what a column does for one row is what it did for the row before. */
-  #measure(rows: readonly Row[]): void {
-    const count = this.#columns.length;
-    for (let index = 0; index < count; index++) {
+  #writeCells(rows: readonly Row[]): void {
+    const cells = this.#cells;
+    const ends: number[] = [];
+    const cellWidths: number[] = [];
+    cells.take();
+    for (let index = 0; index < this.#columns.length; index++) {
       const column = this.#columns[index]!;
-      let width = this.#widths[index]!;
-      for (let line = 0; line < rows.length; line++) {
-        const cell = column.value(rows[line]!);
-        if (cell.length > width) width = cell.length;
-        this.#cells[line * count + index] = cell;
+      let widest = this.#widths[index]!;
+      for (const row of rows) {
+        const width = writeCell(column, row, cells);
+        if (width > widest) widest = width;
+        ends.push(cells.lengthBytes);
+        cellWidths.push(width);
       }
-      this.#widths[index] = width;
+      this.#widths[index] = widest;
     }
+    this.#ends = ends;
+    this.#cellWidths = cellWidths;
   }
 
   #writeHeader(out: TextBuffer): void {
-    if (!this.#isHeaderDue) return;
     this.#isHeaderDue = false;
-    this.#columns.forEach((column, index) => {
-      this.#writeCell(column.header, index, out);
+    this.#columns.forEach(({ header, align }, index) => {
+      const padding = this.#widths[index]! - header.length;
+      out.blanks((index === 0 ? 0 : separator.length) + (align === "right" ? padding : 0));
+      out.text(header);
+      if (align !== "right") out.blanks(padding);
     });
     out.endLine();
   }
 
   #writeLines(lines: number, out: TextBuffer): void {
-    const count = this.#columns.length;
+    const isRight = this.#columns.map((column) => column.align === "right");
+    const last = isRight.length - 1;
     for (let line = 0; line < lines; line++) {
-      for (let index = 0; index < count; index++) this.#writeCell(this.#cells[line * count + index]!, index, out);
+      for (let index = 0; index <= last; index++) {
+        const cell = index * lines + line;
+        const padding = this.#widths[index]! - this.#cellWidths[cell]!;
+        if (isRight[index]) out.blanks(padding);
+        out.copy(this.#cells, cell === 0 ? 0 : this.#ends[cell - 1]!, this.#ends[cell]!);
+        if (index < last) out.blanks(isRight[index] ? separator.length : padding + separator.length);
+      }
       out.endLine();
     }
   }
+}
 
-  #writeCell(cell: string, index: number, out: TextBuffer): void {
-    const gap = index === 0 ? 0 : separator.length;
-    const padding = this.#widths[index]! - cell.length;
-    const isRight = this.#columns[index]!.align === "right";
-    out.blanks(isRight ? gap + padding : gap);
-    out.printable(cell);
-    if (!isRight) out.blanks(padding);
+/** @returns its width */
+function writeCell<Row>(column: Column<Row>, row: Row, cells: TextBuffer): number {
+  if (column.write !== undefined) {
+    const start = cells.lengthBytes;
+    column.write(row, cells);
+    return cells.lengthBytes - start;
   }
+  const cell = column.value(row);
+  cells.printable(cell);
+  return cell.length;
 }

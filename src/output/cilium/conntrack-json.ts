@@ -2,7 +2,7 @@ import type { IpAddress } from "../../lib/ip.js";
 import type { CtRow } from "../../model/rows.js";
 import type { BatchPrinter } from "../batch-printer.js";
 import { PieceCache } from "../piece-cache.js";
-import { type TextBuffer, textPiece } from "../text-buffer.js";
+import { type TextBuffer, type TextPiece, textPiece } from "../text-buffer.js";
 
 const first = textPiece('\n  {\n    "Key": {\n      "DestAddr": [');
 const next = textPiece(',\n  {\n    "Key": {\n      "DestAddr": [');
@@ -83,12 +83,12 @@ function keyFlagsOf(row: CtRow): number {
   return keyFlags[row.direction] | (row.isRelated ? 2 : 0);
 }
 
-function writeNumber(key: Uint8Array, value: number, out: TextBuffer): void {
+function writeNumber(key: TextPiece, value: number, out: TextBuffer): void {
   out.piece(key);
   out.number(value);
 }
 
-function writeCounter(key: Uint8Array, value: bigint, out: TextBuffer): void {
+function writeCounter(key: TextPiece, value: bigint, out: TextBuffer): void {
   out.piece(key);
   out.counter(value);
 }

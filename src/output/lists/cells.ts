@@ -3,10 +3,20 @@ import { protocolName } from "../../model/protocol-names.js";
 import type { AddressName, L4Address, NodeRowBase } from "../../model/rows.js";
 import type { Column, JsonObject } from "../list-format.js";
 import { definedFields } from "../list-format.js";
+import type { TextBuffer } from "../text-buffer.js";
 
 /** `10.0.0.1:80`, `[fd00::1]:80` */
 export function addressPort(address: IpAddress, port: number): string {
   return address.family === 6 ? `[${address.text}]:${port}` : `${address.text}:${port}`;
+}
+
+/** The text of {@link addressPort}. */
+export function writeAddressPort(address: IpAddress, port: number, out: TextBuffer): void {
+  const isBracketed = address.family === 6;
+  if (isBracketed) out.text("[");
+  out.text(address.text);
+  out.text(isBracketed ? "]:" : ":");
+  out.number(port);
 }
 
 /** `10.0.0.1:80/TCP` */

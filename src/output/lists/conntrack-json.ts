@@ -2,10 +2,9 @@ import type { IpAddress } from "../../lib/ip.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { AddressName, CtMap, CtRow } from "../../model/rows.js";
 import { PieceCache } from "../piece-cache.js";
-import { type TextBuffer, textPiece } from "../text-buffer.js";
+import { type TextBuffer, type TextPiece, textPiece } from "../text-buffer.js";
 import { nameItem } from "./cells.js";
 
-const quote = textPiece('"');
 const sourcePort = textPiece('","sourcePort":');
 const destinationPort = textPiece('","destinationPort":');
 const state = {
@@ -71,20 +70,16 @@ export function conntrackItemWriter(): (row: CtRow, out: TextBuffer) => void {
   };
 }
 
-function writeNumber(key: Uint8Array, value: number | undefined, out: TextBuffer): void {
+function writeNumber(key: TextPiece, value: number | undefined, out: TextBuffer): void {
   if (value === undefined) return;
   out.piece(key);
   out.number(value);
 }
 
-/** A number while it is exact, else its digits in a string. */
-function writeCounter(key: Uint8Array, value: bigint | undefined, out: TextBuffer): void {
+function writeCounter(key: TextPiece, value: bigint | undefined, out: TextBuffer): void {
   if (value === undefined) return;
   out.piece(key);
-  const isExact = Number(BigInt.asUintN(64, value)) <= Number.MAX_SAFE_INTEGER;
-  if (!isExact) out.piece(quote);
-  out.counter(value);
-  if (!isExact) out.piece(quote);
+  out.jsonCounter(value);
 }
 
 /** From the brace to the source: the same for all rows of a map that have protocol and direction in common. */
@@ -93,7 +88,7 @@ class HeadPieces {
   #map: CtMap | undefined;
   #pieces = new PieceCache<number, CtRow>(headText);
 
-  of(row: CtRow): Uint8Array {
+  of(row: CtRow): TextPiece {
     if (row.node !== this.#node || row.map !== this.#map) {
       this.#node = row.node;
       this.#map = row.map;

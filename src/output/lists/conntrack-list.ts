@@ -3,7 +3,7 @@ import { protocolName } from "../../model/protocol-names.js";
 import type { CtRow } from "../../model/rows.js";
 import { ciliumConntrack } from "../cilium/conntrack.js";
 import { definedFields, type JsonObject, jsonCounter, type ListFormat } from "../list-format.js";
-import { addressPort, hex, nameItem, nameText, nodeColumn } from "./cells.js";
+import { addressPort, hex, nameItem, nameText, nodeColumn, writeAddressPort } from "./cells.js";
 import { conntrackItemWriter } from "./conntrack-json.js";
 
 /** `bpf ct list` */
@@ -13,16 +13,46 @@ export const conntrackList: ListFormat<CtRow> = {
     nodeColumn,
     { header: "PROTO", value: (row) => protocolName(row.protocol) },
     { header: "DIR", value: (row) => (row.isRelated ? `${row.direction}+related` : row.direction) },
-    { header: "SOURCE", value: (row) => addressPort(row.source, row.sourcePort) },
+    {
+      header: "SOURCE",
+      value: (row) => addressPort(row.source, row.sourcePort),
+      write: (row, out) => writeAddressPort(row.source, row.sourcePort, out),
+    },
     { header: "FROM", value: (row) => nameText(row.sourceName) },
-    { header: "DESTINATION", value: (row) => addressPort(row.destination, row.destinationPort) },
+    {
+      header: "DESTINATION",
+      value: (row) => addressPort(row.destination, row.destinationPort),
+      write: (row, out) => writeAddressPort(row.destination, row.destinationPort, out),
+    },
     { header: "TO", value: (row) => nameText(row.destinationName) },
     { header: "STATE", value: (row) => row.state },
     { header: "EXPIRES", value: remainingText, sortKey: (row) => row.remainingSeconds ?? row.expiresAtSeconds },
-    { header: "REVNAT", value: (row) => String(row.revNatId), sortKey: (row) => row.revNatId },
-    { header: "IDENTITY", value: (row) => String(row.sourceIdentity), sortKey: (row) => row.sourceIdentity },
-    { header: "PACKETS", isWide: true, value: (row) => String(row.packets), sortKey: (row) => row.packets },
-    { header: "BYTES", isWide: true, value: (row) => String(row.bytes), sortKey: (row) => row.bytes },
+    {
+      header: "REVNAT",
+      value: (row) => String(row.revNatId),
+      write: (row, out) => out.number(row.revNatId),
+      sortKey: (row) => row.revNatId,
+    },
+    {
+      header: "IDENTITY",
+      value: (row) => String(row.sourceIdentity),
+      write: (row, out) => out.number(row.sourceIdentity),
+      sortKey: (row) => row.sourceIdentity,
+    },
+    {
+      header: "PACKETS",
+      isWide: true,
+      value: (row) => String(row.packets),
+      write: (row, out) => out.counter(row.packets),
+      sortKey: (row) => row.packets,
+    },
+    {
+      header: "BYTES",
+      isWide: true,
+      value: (row) => String(row.bytes),
+      write: (row, out) => out.counter(row.bytes),
+      sortKey: (row) => row.bytes,
+    },
     {
       header: "BACKEND",
       isWide: true,
