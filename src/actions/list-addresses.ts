@@ -15,7 +15,7 @@ export async function listIpcache(
   selection: RowSelection & { readonly lookup?: string | undefined },
   options: ReadOptions,
 ): Promise<RowList<IpcacheRow>> {
-  const names = await target.names();
+  const names = await target.names(selection);
   const request = { filter: resolveSelection(selection, names), lookup: selection.lookup };
   return mapRows(readNodes(target, "ipcache", request, options), (row) => ({
     ...row,
@@ -30,7 +30,7 @@ export async function listLocalEndpoints(
   selection: RowSelection,
   options: ReadOptions,
 ): Promise<RowList<LocalEndpointRow>> {
-  const names = await target.names();
+  const names = await target.names(selection);
   const list = readNodes(target, "local-endpoints", { filter: resolveSelection(selection, names) }, options);
   const named = mapRows(list, (row) => ({ ...row, name: names.ofAddress(row.address.text) }));
   return sortedRows(
@@ -48,7 +48,7 @@ export async function listTunnels(
   selection: RowSelection,
   options: ReadOptions,
 ): Promise<RowList<TunnelRow>> {
-  const names = await target.names();
+  const names = await target.names(selection);
   const list = readNodes(target, "tunnels", { filter: resolveSelection(selection, names) }, options);
   const named = mapRows(list, (row) => ({ ...row, remoteNode: names.nodeOf(row.tunnelEndpoint.text) }));
   return sortedRows(

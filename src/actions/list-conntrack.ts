@@ -1,9 +1,9 @@
 import { emptyNames } from "../model/names-document.js";
 import type { CtRow } from "../model/rows.js";
 import { NameIndex } from "./names/name-index.js";
-import type { Target } from "./open-target.js";
+import type { Target, TransportEnd } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
-import { mapRows, type RowList } from "./row-list.js";
+import { prepareRows, type RowList } from "./row-list.js";
 import { needsNames, type RowSelection, resolveSelection } from "./row-selection.js";
 
 /**
@@ -16,9 +16,19 @@ export async function listConntrack(
   options: { readonly signal: AbortSignal; readonly isNamed: boolean },
 ): Promise<RowList<CtRow>> {
   const { signal, isNamed } = options;
-  const names = isNamed || needsNames(selection) ? await target.names() : new NameIndex(emptyNames);
+  const names = isNamed || needsNames(selection) ? await target.names(selection) : new NameIndex(emptyNames);
   const list = readNodes(target, "conntrack", { filter: resolveSelection(selection, names) }, { signal });
-  return isNamed ? mapRows(list, (row) => addNames(row, names)) : list;
+  if (!isNamed) return list;
+  return prepareRows(
+    list,
+    (rows) => target.learnServices(rows.map(destinationOf)),
+    (row) => addNames(row, names),
+  );
+}
+
+/** Nothing is sent from a Service's address, so sources need no Services. */
+function destinationOf({ destination, destinationPort }: CtRow): TransportEnd {
+  return { address: destination.text, port: destinationPort };
 }
 
 /**

@@ -1,12 +1,19 @@
 import type { LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
 import type { Target } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
-import { compareBy, mapRows, type RowList, sortedRows } from "./row-list.js";
+import { compareBy, mapRows, prepareRows, type RowList, sortedRows } from "./row-list.js";
 import { type RowSelection, resolveSelection } from "./row-selection.js";
 
 interface ReadOptions {
   readonly signal: AbortSignal;
 }
+
+/** Takes the Services of rows that are frontends into the names. */
+function learnFrontends(target: Target): (rows: readonly Frontend[]) => Promise<void> {
+  return (rows) => target.learnServices(rows.map(({ address, port }) => ({ address: address.text, port })));
+}
+
+type Frontend = Pick<LbServiceRow, "address" | "port">;
 
 /** Entries of the service maps with their backends resolved, in the order of the frontends. */
 export async function listLbServices(
@@ -14,9 +21,9 @@ export async function listLbServices(
   selection: RowSelection,
   options: ReadOptions,
 ): Promise<RowList<LbServiceRow>> {
-  const names = await target.names();
+  const names = await target.names(selection);
   const list = readNodes(target, "lb-services", { filter: resolveSelection(selection, names) }, options);
-  const named = mapRows(list, (row) => ({
+  const named = prepareRows(list, learnFrontends(target), (row) => ({
     ...row,
     // Port 0 is the entry for every port that the Service does not have: it belongs to whoever has the address.
     serviceName:
@@ -41,7 +48,7 @@ export async function listLbBackends(
   selection: RowSelection,
   options: ReadOptions,
 ): Promise<RowList<LbBackendRow>> {
-  const names = await target.names();
+  const names = await target.names(selection);
   const list = readNodes(target, "lb-backends", { filter: resolveSelection(selection, names) }, options);
   const named = mapRows(list, (row) => ({ ...row, backendName: names.ofAddress(row.address.text) }));
   return sortedRows(
@@ -59,9 +66,12 @@ export async function listReverseNat(
   selection: RowSelection,
   options: ReadOptions,
 ): Promise<RowList<RevNatRow>> {
-  const names = await target.names();
+  const names = await target.names(selection);
   const list = readNodes(target, "lb-reverse-nat", { filter: resolveSelection(selection, names) }, options);
-  const named = mapRows(list, (row) => ({ ...row, serviceName: names.ofFrontend(row.address.text, row.port, 0) }));
+  const named = prepareRows(list, learnFrontends(target), (row) => ({
+    ...row,
+    serviceName: names.ofFrontend(row.address.text, row.port, 0),
+  }));
   return sortedRows(
     named,
     compareBy(

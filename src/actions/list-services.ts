@@ -18,14 +18,16 @@ export async function listServices(
   selection: RowSelection,
   options: { readonly signal: AbortSignal },
 ): Promise<RowList<ServiceRow>> {
-  const names = await target.names();
+  const names = await target.names(selection);
   const filter = resolveSelection(selection, names);
   const states = readNodes(target, "lb-backends", {}, options);
   const slots = readNodes(target, "lb-services", { filter }, options);
   return {
     rows: (async function* () {
       const stateByBackend = await indexBackends(states);
-      const services = groupSlots(await collectRows(slots), stateByBackend, names);
+      const rows = await collectRows(slots);
+      await target.learnServices(rows.map(({ address, port }) => ({ address: address.text, port })));
+      const services = groupSlots(rows, stateByBackend, names);
       if (services.length > 0) yield services;
     })(),
     status: slots.status,

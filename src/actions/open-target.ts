@@ -1,24 +1,39 @@
 import { AgentError, StateError, TimeoutError } from "../lib/errors.js";
 import { emptyNames } from "../model/names-document.js";
+import { isCalled, type ServiceQuery } from "../model/service-query.js";
 import { fetchAgentNames } from "../session/agent-client.js";
 import { type ResolvedTarget, resolveTarget, type TargetSelection } from "../session/resolve-target.js";
 import type { SessionNode } from "../session/session.js";
 import { FolderStateSource } from "../state/folder-state-source.js";
 import type { StateSource } from "../state/state-source.js";
+import { agentSockets } from "./agent-sockets.js";
 import { NameIndex } from "./names/name-index.js";
 import { readNamesFromState } from "./names/names-from-state.js";
+import { AgentServices, FallbackServices, type ServiceDirectory, StateServices } from "./names/service-directory.js";
+import { type RowSelection, servicesOfSelection } from "./row-selection.js";
 
 /** The nodes that a command asks, and the names of the addresses on them. */
 export interface Target extends AsyncDisposable {
   readonly description: string;
   readonly resolved: ResolvedTarget;
   readonly nodes: readonly SessionNode[];
-  /** Names as they are now; read once, kept for the target's life. */
-  names(): Promise<NameIndex>;
+  /**
+   * Names as they are now, read once, kept for the target's life; of Services those that the selection speaks of, and
+   * those of {@link learnServices}.
+   */
+  names(selection?: Pick<RowSelection, "namespace" | "selector" | "pods" | "services">): Promise<NameIndex>;
+  /** Takes the Services that have these ends into the names, so that reading rows costs no more than their own names. */
+  learnServices(ends: readonly TransportEnd[]): Promise<void>;
   /** The cluster's objects, where they can be read without an API server. */
   readonly state: StateSource | undefined;
   /** Why names are missing, for the footer; empty when they are there. */
   readonly notes: readonly string[];
+}
+
+/** Where a Service may be: canonical address, and port. */
+export interface TransportEnd {
+  readonly address: string;
+  readonly port: number;
 }
 
 /** @throws UsageError, NotFoundError as {@link resolveTarget} */
@@ -41,15 +56,24 @@ async function openLabState(folder: string): Promise<StateSource> {
   }
 }
 
+function isUnspecified(address: string): boolean {
+  return address === "0.0.0.0" || address === "::";
+}
+
 class OpenTarget implements Target {
   readonly resolved: ResolvedTarget;
   readonly state: StateSource | undefined;
   readonly notes: string[] = [];
+  readonly #services: ServiceDirectory;
+  /** Ends that were asked for already. */
+  readonly #asked = new Set<string>();
   #names: Promise<NameIndex> | undefined;
 
   constructor(resolved: ResolvedTarget, state: StateSource | undefined) {
     this.resolved = resolved;
     this.state = state;
+    const agents = new AgentServices(agentSockets(resolved).map(({ path }) => path));
+    this.#services = state === undefined ? agents : new FallbackServices(agents, new StateServices(state));
   }
 
   get description(): string {
@@ -60,9 +84,44 @@ class OpenTarget implements Target {
     return this.resolved.nodes;
   }
 
-  names(): Promise<NameIndex> {
+  async names(selection: RowSelection = {}): Promise<NameIndex> {
     this.#names ??= this.#readNames();
-    return this.#names;
+    const names = await this.#names;
+    const query = servicesOfSelection(selection);
+    if (query === undefined || names.missingReason !== undefined) return names;
+    await this.#addServices(names, query);
+    const isKnown = (text: string): boolean =>
+      [...names.services, ...names.document.pods].some((candidate) => isCalled(candidate, text));
+    // Whoever asked for what is not there is told what is.
+    if (query.names?.every(isKnown) === false) await this.#addServices(names, { all: true });
+    return names;
+  }
+
+  async learnServices(ends: readonly TransportEnd[]): Promise<void> {
+    const names = await this.names();
+    if (names.missingReason !== undefined) return;
+    const addresses: string[] = [];
+    const nodePorts: number[] = [];
+    for (const { address, port } of ends) {
+      // Frontends at the unspecified address and at nodes' own are node ports: of any number of Services.
+      const isNode = isUnspecified(address) || names.ofAddress(address)?.kind === "node";
+      const key = isNode ? `:${port}` : address;
+      if (this.#asked.has(key) || (!isNode && names.ofAddress(address) !== undefined)) continue;
+      this.#asked.add(key);
+      if (isNode) nodePorts.push(port);
+      else addresses.push(address);
+    }
+    if (addresses.length + nodePorts.length > 0) await this.#addServices(names, { addresses, nodePorts });
+  }
+
+  async #addServices(names: NameIndex, query: ServiceQuery): Promise<void> {
+    const found = await this.#services.find(query);
+    if (found !== undefined) names.addServices(found);
+    else this.#say("names of Services are missing: the agent does not answer");
+  }
+
+  #say(note: string): void {
+    if (!this.notes.includes(note)) this.notes.push(note);
   }
 
   async #readNames(): Promise<NameIndex> {
@@ -72,7 +131,7 @@ class OpenTarget implements Target {
       return new NameIndex(await fetchAgentNames(this.resolved.agentSocket));
     } catch (error) {
       if (!(error instanceof AgentError || error instanceof TimeoutError)) throw error;
-      this.notes.push(`names of pods and services are missing: ${error.message}`);
+      this.#say(`names of pods and services are missing: ${error.message}`);
       return new NameIndex(emptyNames, error.message);
     }
   }

@@ -54,15 +54,16 @@ class NodeMerge<Row> {
   readonly #open = new Set<NodeReading<Row>>();
   readonly #statuses = new Map<string, NodeListStatus>();
   readonly #order: readonly string[];
-  readonly #notes: Set<string>;
+  readonly #source: NodeSource;
+  readonly #notes = new Set<string>();
   readonly #delivered = new Map<string, number>();
   #mapsRead = 0;
   #firstError: unknown;
 
-  constructor({ nodes, notes }: NodeSource, read: (node: SessionNode) => AsyncGenerator<readonly Row[], Completeness>) {
-    this.#waiting = [...nodes];
-    this.#order = nodes.map((node) => node.name);
-    this.#notes = new Set(notes);
+  constructor(source: NodeSource, read: (node: SessionNode) => AsyncGenerator<readonly Row[], Completeness>) {
+    this.#waiting = [...source.nodes];
+    this.#order = source.nodes.map((node) => node.name);
+    this.#source = source;
     this.#read = read;
   }
 
@@ -99,7 +100,9 @@ class NodeMerge<Row> {
           restarts: 0,
         },
     );
-    return summarizeNodeStatuses(nodes, { mapsRead: this.#mapsRead, notes: [...this.#notes] });
+    // The source may have found out while its rows were being named.
+    const notes = [...new Set([...(this.#source.notes ?? []), ...this.#notes])];
+    return summarizeNodeStatuses(nodes, { mapsRead: this.#mapsRead, notes });
   }
 
   #startReadings(): boolean {

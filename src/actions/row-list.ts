@@ -33,6 +33,23 @@ export function mapRows<From, To>(list: RowList<From>, change: (row: From) => To
   };
 }
 
+/** Changes every row on its way, after `prepare` has seen the batch. */
+export function prepareRows<From, To>(
+  list: RowList<From>,
+  prepare: (rows: readonly From[]) => Promise<void>,
+  change: (row: From) => To,
+): RowList<To> {
+  return {
+    rows: (async function* () {
+      for await (const batch of list.rows) {
+        await prepare(batch);
+        yield batch.map(change);
+      }
+    })(),
+    status: list.status,
+  };
+}
+
 /** Holds the whole list. For lists that are small by nature. */
 export async function collectRows<Row>(list: RowList<Row>): Promise<Row[]> {
   const rows: Row[] = [];

@@ -5,6 +5,7 @@ import { matchesLabelQuery, parseLabelQuery } from "../model/label-query.js";
 import type { NamedPod, NamedService } from "../model/names-document.js";
 import type { RowFilter } from "../model/readers.js";
 import type { CtState } from "../model/rows.js";
+import type { ServiceQuery } from "../model/service-query.js";
 import type { NameIndex } from "./names/name-index.js";
 
 /** What the user asked to see, in names; each list means any of them, all fields together mean all of them. */
@@ -38,12 +39,10 @@ export function needsNames(selection: RowSelection): boolean {
 export function resolveSelection(selection: RowSelection, names: NameIndex): RowFilter {
   if (needsNames(selection)) checkNames(names);
   const wantedPods = selectPods(selection, names);
-  const services = (selection.services ?? []).map((name) =>
-    findNamed("service", name, selection, names.document.services),
-  );
+  const services = (selection.services ?? []).map((name) => findNamed("service", name, selection, names.services));
   const addresses = wantedPods?.flatMap((pod) => pod.addresses.map(canonical));
   const serviceAddresses = isNamespaceOnly(selection)
-    ? names.document.services
+    ? names.services
         .filter((service) => service.namespace === selection.namespace)
         .flatMap((service) => service.frontends.map((frontend) => canonical(frontend.address)))
     : [];
@@ -56,6 +55,22 @@ export function resolveSelection(selection: RowSelection, names: NameIndex): Row
     states: nonEmpty(selection.states),
     directions: nonEmpty(selection.directions),
   };
+}
+
+/** The Services that {@link resolveSelection} must know; undefined when it needs none. */
+export function servicesOfSelection(selection: RowSelection): ServiceQuery | undefined {
+  const { namespace, services = [] } = selection;
+  const names = services.map((text) => {
+    const name = bareName(text);
+    return name.includes("/") || namespace === undefined ? name : `${namespace}/${name}`;
+  });
+  if (names.length > 0) return { names };
+  return namespace !== undefined && isNamespaceOnly(selection) ? { namespaces: [namespace] } : undefined;
+}
+
+/** Without kubectl's prefix of a kind. */
+function bareName(text: string): string {
+  return text.replace(/^(pod|pods|po|service|services|svc)\/(?=.)/, "");
 }
 
 function isNamespaceOnly(selection: RowSelection): boolean {
@@ -103,7 +118,7 @@ export function findNamed<Named extends NamedPod | NamedService>(
   selection: Pick<RowSelection, "namespace">,
   all: readonly Named[],
 ): Named {
-  const words = text.replace(/^(pod|pods|po|service|services|svc)\/(?=.)/, "").split("/");
+  const words = bareName(text).split("/");
   const name = words.at(-1) ?? "";
   const namespace = words.length > 1 ? words.slice(0, -1).join("/") : selection.namespace;
   const found = all.filter(

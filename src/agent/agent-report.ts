@@ -47,6 +47,7 @@ export function createAgentApi(sources: ReportSources): AgentApi {
     status: () => describeAgent(sources, current, startedAt),
     endpoints: () => (current?.table.list() ?? []).map((record) => toEndpointRow(record, sources.options.nodeName)),
     names: () => current?.names.document() ?? emptyNames,
+    services: (query) => current?.names.findServices(query),
     drops: () => current?.drops.recent() ?? [],
     metrics: () => formatMetrics(collectMetrics(sources, current)),
   };

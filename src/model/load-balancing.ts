@@ -1,7 +1,6 @@
 import { IpAddress, type IpFamily } from "../lib/ip.js";
 import type { FrontendKey } from "./datapath-port.js";
 import type { KubeEndpointSlice, KubeService, Protocol, ServicePort, SliceEndpoint } from "./kubernetes.js";
-import type { NamedService, NamedTransportAddress } from "./names-document.js";
 
 /** A frontend as it should be, without the numbers that the node gives it. */
 export interface ServiceFrontend extends FrontendKey {
@@ -27,7 +26,6 @@ export interface TranslatedService {
   readonly frontends: readonly ServiceFrontend[];
   /** What of the Service this version cannot do, one sentence each that names it. The rest works. */
   readonly problems: readonly string[];
-  readonly name: NamedService;
 }
 
 /** Label by which Services are left to another proxy (upstream's option k8s-service-proxy-name, kube-proxy's rule). */
@@ -48,13 +46,11 @@ export function translateService(
   families: readonly IpFamily[] = [4],
 ): TranslatedService {
   const { name, namespace = "default" } = service.metadata;
-  if (isForOthers(service))
-    return { frontends: [], problems: [], name: { namespace, name, frontends: [], backends: [] } };
+  if (isForOthers(service)) return { frontends: [], problems: [] };
   const problems = unsupportedParts(service);
   const { addresses, rejected } = clusterAddresses(service, families);
   problems.push(...rejected);
   const frontends: ServiceFrontend[] = [];
-  const frontendNames: NamedTransportAddress[] = [];
   for (const port of service.spec.ports ?? []) {
     const protocol = protocolNumbers[port.protocol ?? "TCP"];
     if (protocol === undefined) {
@@ -66,18 +62,11 @@ export function translateService(
       problems.push(...found.problems);
       const key: FrontendKey = { address, port: port.port, protocol, scope: 0 };
       frontends.push({ ...key, flags: 0, affinityTimeoutSeconds: 0, backends: found.backends });
-      frontendNames.push({
-        address: address.text,
-        port: port.port,
-        protocol,
-        ...(port.name && { portName: port.name }),
-      });
     }
   }
   return {
     frontends,
     problems: [...new Set(problems)].map((problem) => `Service ${namespace}/${name}: ${problem}`),
-    name: { namespace, name, frontends: frontendNames, backends: backendNames(frontends) },
   };
 }
 
@@ -177,12 +166,4 @@ function portOfSlice(slice: KubeEndpointSlice, port: ServicePort): number | unde
     (candidate) => (candidate.name ?? "") === (port.name ?? "") && (candidate.protocol ?? "TCP") === wanted,
   );
   return found?.port;
-}
-
-function backendNames(frontends: readonly ServiceFrontend[]): readonly NamedTransportAddress[] {
-  const names = new Map<string, NamedTransportAddress>();
-  for (const { address, port, protocol } of frontends.flatMap((frontend) => frontend.backends)) {
-    names.set(`${address.text} ${port} ${protocol}`, { address: address.text, port, protocol });
-  }
-  return [...names.values()];
 }

@@ -1,10 +1,9 @@
 /**
- * Which name each address has: what the agent serves at `GET /v1/names`, and what is built from the state where that
- * can be read directly. Plain JSON, addresses as canonical text.
+ * Which name each address has, Services apart: what the agent serves at `GET /v1/names`, and what is built from the state
+ * where that can be read directly. Plain JSON, addresses as canonical text.
  */
 export interface NamesDocument {
   readonly pods: readonly NamedPod[];
-  readonly services: readonly NamedService[];
   readonly nodes: readonly NamedNode[];
   readonly identities: readonly NamedIdentity[];
 }
@@ -18,6 +17,7 @@ export interface NamedPod {
   readonly addresses: readonly string[];
 }
 
+/** A Service: there may be tens of thousands, so who wants some asks for them (`POST /v1/services`). */
 export interface NamedService {
   readonly namespace: string;
   readonly name: string;
@@ -47,4 +47,4 @@ export interface NamedIdentity {
   readonly labels: readonly string[];
 }
 
-export const emptyNames: NamesDocument = { pods: [], services: [], nodes: [], identities: [] };
+export const emptyNames: NamesDocument = { pods: [], nodes: [], identities: [] };

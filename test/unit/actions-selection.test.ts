@@ -3,7 +3,7 @@ import { NameIndex } from "../../src/actions/names/name-index.js";
 import { findNamed, resolveSelection } from "../../src/actions/row-selection.js";
 import { IpPrefix } from "../../src/lib/ip.js";
 import { matchesLabelQuery, parseLabelQuery } from "../../src/model/label-query.js";
-import { emptyNames, type NamesDocument } from "../../src/model/names-document.js";
+import { emptyNames, type NamedService, type NamesDocument } from "../../src/model/names-document.js";
 
 const document: NamesDocument = {
   pods: [
@@ -17,21 +17,20 @@ const document: NamesDocument = {
     },
     { namespace: "test", name: "web-0", node: "node-1", labels: {}, addresses: ["10.244.0.9"] },
   ],
-  services: [
-    {
-      namespace: "shop",
-      name: "cart",
-      frontends: [
-        { address: "10.96.0.80", port: 80, protocol: 6 },
-        { address: "0.0.0.0", port: 30080, protocol: 6 },
-      ],
-      backends: [{ address: "10.244.1.2", port: 8080, protocol: 6 }],
-    },
-  ],
   nodes: [{ name: "node-1", addresses: ["172.18.0.2", "10.244.0.1"], podCidrs: ["10.244.0.0/24"] }],
   identities: [{ id: 300, labels: ["k8s:app=web"] }],
 };
+const cart: NamedService = {
+  namespace: "shop",
+  name: "cart",
+  frontends: [
+    { address: "10.96.0.80", port: 80, protocol: 6 },
+    { address: "0.0.0.0", port: 30080, protocol: 6 },
+  ],
+  backends: [{ address: "10.244.1.2", port: 8080, protocol: 6 }],
+};
 const names = new NameIndex(document);
+names.addServices([cart]);
 const codeOf = (run: () => unknown): unknown => {
   try {
     return run();
@@ -96,7 +95,7 @@ describe("resolveSelection", () => {
   });
 
   test("a near name is offered", () => {
-    expect(() => findNamed("service", "shop/crat", {}, document.services)).toThrow('did you mean "shop/cart"?');
+    expect(() => findNamed("service", "shop/crat", {}, names.services)).toThrow('did you mean "shop/cart"?');
   });
 });
 

@@ -39,6 +39,7 @@ const api: AgentApi = {
   status: async () => ({ node: "a" }),
   endpoints: () => [{ id: 1 }],
   names: () => ({ pods: [] }),
+  services: (query) => (isHealthy ? [query] : undefined),
   drops: () => [],
   metrics: () => "cilium_x 1\n",
 };
@@ -125,6 +126,18 @@ describe("the agent's socket", () => {
     expect(await call("GET", "/v1/drops")).toEqual({ status: 200, body: { items: [] } });
     expect(await call("GET", "/v1/names")).toEqual({ status: 200, body: { pods: [] } });
     expect(await call("GET", "/metrics")).toEqual({ status: 200, body: "cilium_x 1\n" });
+  });
+
+  it("finds the Services of a query, and says 503 while it does not know them", async () => {
+    const query = { addresses: ["10.96.0.1"] };
+    expect(await call("POST", "/v1/services", JSON.stringify(query))).toEqual({
+      status: 200,
+      body: { items: [query] },
+    });
+    expect((await call("POST", "/v1/services", '{"names": [1]}')).status).toBe(400);
+    expect((await call("GET", "/v1/services")).status).toBe(405);
+    isHealthy = false;
+    expect((await call("POST", "/v1/services", "{}")).status).toBe(503);
   });
 
   it("says 503 while it is not healthy", async () => {

@@ -132,10 +132,4 @@ describe("service reconciler", () => {
     start();
     expect(kernel.snapshot()).toEqual(before);
   });
-
-  it("names frontends and backends", () => {
-    expect(reconciler.names()).toEqual([
-      expect.objectContaining({ name: "cart", frontends: [{ address: "10.96.0.1", port: 80, protocol: 6 }] }),
-    ]);
-  });
 });

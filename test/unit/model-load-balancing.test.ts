@@ -146,16 +146,4 @@ describe("a Service's frontends and backends", () => {
       'Service shop/web: EndpointSlice web-1: "10.0.0" is not an IPv4 address',
     ]);
   });
-
-  it("have names for the commands", () => {
-    const { name } = translateService(service({ ports: [{ name: "http", port: 80 }] }), [
-      slice([{ address: "10.0.0.1" }], [{ name: "http", port: 8080 }]),
-    ]);
-    expect(name).toEqual({
-      namespace: "shop",
-      name: "web",
-      frontends: [{ address: "10.96.0.10", port: 80, protocol: 6, portName: "http" }],
-      backends: [{ address: "10.0.0.1", port: 8080, protocol: 6 }],
-    });
-  });
 });

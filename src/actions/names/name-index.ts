@@ -2,7 +2,10 @@ import { IpAddress, IpPrefix } from "../../lib/ip.js";
 import type { NamedNode, NamedPod, NamedService, NamesDocument } from "../../model/names-document.js";
 import type { AddressName } from "../../model/rows.js";
 
-/** Looks names up by address, transport address and identity. Built once per command from a {@link NamesDocument}. */
+/**
+ * Looks names up by address, transport address and identity. Built once per command from a {@link NamesDocument}; Services
+ * come to it as they are asked for.
+ */
 export class NameIndex {
   readonly document: NamesDocument;
   /** Why there are no names; undefined when there are. */
@@ -13,18 +16,27 @@ export class NameIndex {
   /** Address → port and protocol → Service. Two steps, so that most look-ups end at the address without a new text. */
   readonly #servicesByAddress = new Map<string, Map<number, AddressName>>();
   readonly #labelsByIdentity = new Map<number, readonly string[]>();
+  readonly #services = new Map<string, NamedService>();
   readonly #podCidrs: readonly { readonly prefix: IpPrefix; readonly node: string }[];
 
   constructor(document: NamesDocument, missingReason?: string) {
     this.document = document;
     this.missingReason = missingReason;
     for (const node of document.nodes) this.#addNode(node);
-    for (const service of document.services) this.#addService(service);
     for (const pod of document.pods) this.#addPod(pod);
     for (const identity of document.identities) this.#labelsByIdentity.set(identity.id, identity.labels);
     this.#podCidrs = document.nodes.flatMap((node) =>
       node.podCidrs.map((text) => ({ prefix: IpPrefix.parse(text), node: node.name })),
     );
+  }
+
+  /** Those that came so far. */
+  get services(): readonly NamedService[] {
+    return [...this.#services.values()];
+  }
+
+  addServices(services: readonly NamedService[]): void {
+    for (const service of services) this.#addService(service);
   }
 
   /** Pod, node or Service whose address this is. */
@@ -68,6 +80,9 @@ export class NameIndex {
   }
 
   #addService(service: NamedService): void {
+    const key = `${service.namespace}/${service.name}`;
+    if (this.#services.has(key)) return;
+    this.#services.set(key, service);
     const name: AddressName = { kind: "service", namespace: service.namespace, name: service.name };
     for (const { address, port, protocol } of service.frontends) {
       const ports = this.#servicesByAddress.get(address) ?? new Map<number, AddressName>();

@@ -40,16 +40,16 @@ export function resolveDestination(question: WhichQuestion, names: NameIndex): E
     const pod = findNamed("pod", destination, question, names.document.pods);
     return (end) => pod.addresses.includes(end.address.text);
   }
-  const service = findNamed("service", destination, question, names.document.services);
+  const service = findNamed("service", destination, question, names.services);
   const wanted = new Set([...service.frontends, ...service.backends].map((end) => `${end.address} ${end.port}`));
   return (end) => wanted.has(`${end.address.text} ${end.port}`);
 }
 
 /** Said so, or there is no Service of that name. */
-function isPodName(text: string, { document }: NameIndex): boolean {
+function isPodName(text: string, { services }: NameIndex): boolean {
   if (/^(svc|service|services)\//.test(text)) return false;
   const name = text.split("/").at(-1);
-  return /^(po|pod|pods)\//.test(text) || !document.services.some((service) => service.name === name);
+  return /^(po|pod|pods)\//.test(text) || !services.some((service) => service.name === name);
 }
 
 /** Whether a connection answers the question. */

@@ -1,4 +1,5 @@
 import { NotFoundError } from "../../lib/errors.js";
+import { IpAddress } from "../../lib/ip.js";
 import { summarizeNodeStatuses } from "../../model/list-status.js";
 import type { L4Address, WhichRow } from "../../model/rows.js";
 import type { SocketRow } from "../../model/sockets.js";
@@ -7,6 +8,7 @@ import type { NameIndex } from "../names/name-index.js";
 import type { Target } from "../open-target.js";
 import { readNodes } from "../read-nodes.js";
 import { collectRows, type RowList } from "../row-list.js";
+import type { RowSelection } from "../row-selection.js";
 import type { Connection } from "./connections.js";
 import { readConnections } from "./read-connections.js";
 import { isWanted, resolveDestination, resolveSource, type WhichQuestion } from "./which-question.js";
@@ -24,7 +26,7 @@ export async function whichBackend(
   question: WhichQuestion,
   options: ReadOptions,
 ): Promise<RowList<WhichRow>> {
-  const names = await target.names();
+  const names = await target.names(spokenOf(question));
   const sources = resolveSource(question, names);
   const isDestination = resolveDestination(question, names);
   const nodes = sourceNodes(target, sources, names);
@@ -46,6 +48,8 @@ export async function whichBackend(
     names,
     options,
   );
+  const frontends = connections.flatMap(({ connection: { frontend } }) => frontend ?? []);
+  await target.learnServices(frontends.map(({ address, port }) => ({ address: address.text, port })));
   const rows = connections.map(({ node, connection }) => toRow(node, connection, servers, names));
   return {
     rows: (async function* () {
@@ -53,6 +57,13 @@ export async function whichBackend(
     })(),
     status: () => summarizeNodeStatuses(statuses, { notes }),
   };
+}
+
+/** A destination may be a Service, unless it says that it is none. */
+function spokenOf({ destination, namespace }: WhichQuestion): Pick<RowSelection, "namespace" | "services"> {
+  const isNone =
+    destination === undefined || /^(po|pod|pods)\//.test(destination) || IpAddress.tryParse(destination) !== undefined;
+  return isNone ? {} : { namespace, services: [destination] };
 }
 
 /** The nodes whose kernels saw the source's packets first: those that run it, or all when that is not known. */
@@ -121,10 +132,10 @@ function serverText({ state, local, localPort, command, pid }: SocketRow): strin
 }
 
 /** The Service that was asked for, when nobody stands behind it: its connections fail before there is a packet. */
-function closedService({ destination, namespace }: WhichQuestion, { document }: NameIndex): string | undefined {
+function closedService({ destination, namespace }: WhichQuestion, { services }: NameIndex): string | undefined {
   const words = destination?.replace(/^(service|services|svc)\//, "").split("/") ?? [];
   const wantedNamespace = words.length > 1 ? words[0] : namespace;
-  const service = document.services.find(
+  const service = services.find(
     (candidate) =>
       candidate.name === words.at(-1) && (wantedNamespace === undefined || candidate.namespace === wantedNamespace),
   );

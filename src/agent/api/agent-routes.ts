@@ -1,3 +1,4 @@
+import { parseServiceQuery, type ServiceQuery } from "../../model/service-query.js";
 import { CniError, CniErrorCode, formatCniError } from "../cni/cni-error.js";
 import type { CniRequest, CniResult } from "../cni/cni-request.js";
 import { parseCniRequest } from "../cni/cni-request.js";
@@ -15,6 +16,8 @@ export interface AgentApi {
   status(): Promise<unknown>;
   endpoints(): unknown;
   names(): unknown;
+  /** Undefined while the agent does not know them yet. */
+  services(query: ServiceQuery): unknown;
   drops(): unknown;
   metrics(): string;
 }
@@ -34,11 +37,22 @@ export function createAgentRoutes(api: AgentApi): HttpHandler {
   };
   return (request) => {
     const verb = /^\/v1\/cni\/(add|del|check)$/.exec(request.path)?.[1] as CniVerb | undefined;
+    if (request.path === "/v1/services")
+      return request.method === "POST" ? findServices(api, request) : wrongMethod("POST");
     if (verb !== undefined) return request.method === "POST" ? serveCni(api, verb, request) : wrongMethod("POST");
     const read = reads[request.path];
     if (read === undefined) return { status: 404, body: { error: `there is no ${request.path}` } };
     return request.method === "GET" ? read() : wrongMethod("GET");
   };
+}
+
+function findServices(api: AgentApi, { body }: HttpRequest): HttpAnswer {
+  const query = parseServiceQuery(body);
+  if (query === undefined) return { status: 400, body: { error: "the body is no query for Services" } };
+  const items = api.services(query);
+  return items === undefined
+    ? { status: 503, body: { error: "the agent does not know the Services yet" } }
+    : { status: 200, body: { items } };
 }
 
 type CniVerb = "add" | "del" | "check";

@@ -23,7 +23,7 @@ export interface HttpServer extends AsyncDisposable {
   readonly socketPath: string;
 }
 
-/** A CNI request is some hundred bytes. */
+/** A CNI request is some hundred bytes, a query for Services has a thousand addresses of up to 45 characters. */
 const MAX_BODY_BYTES = 64 * 1024;
 
 /** `sun_path` holds 108 bytes with its final zero (unix(7)). */

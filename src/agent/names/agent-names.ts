@@ -1,13 +1,12 @@
 import type { CiliumEndpoint, CiliumNode } from "../../model/kubernetes.js";
-import type { NamedIdentity, NamedNode, NamedPod, NamedService, NamesDocument } from "../../model/names-document.js";
+import type { NamedIdentity, NamedNode, NamedPod, NamesDocument } from "../../model/names-document.js";
 
 export interface NameSources {
   readonly ciliumEndpoints: Iterable<CiliumEndpoint>;
   readonly ciliumNodes: Iterable<CiliumNode>;
-  readonly services: readonly NamedService[];
 }
 
-/** Names of every address that the agent knows: pods by their endpoints, which exist from the moment of attachment. */
+/** Names of every address that the agent knows, Services apart: pods by their endpoints, which exist from the moment of attachment. */
 export function collectNames(sources: NameSources): NamesDocument {
   const nodes = [...sources.ciliumNodes].map(toNamedNode);
   const nodeNames = new Map(nodes.flatMap((node) => node.addresses.map((address) => [address, node.name] as const)));
@@ -18,7 +17,7 @@ export function collectNames(sources: NameSources): NamesDocument {
     const identity = endpoint.status?.identity;
     if (identity !== undefined) identities.set(identity.id, { id: identity.id, labels: identity.labels ?? [] });
   }
-  return { pods, services: sources.services, nodes, identities: [...identities.values()].sort((a, b) => a.id - b.id) };
+  return { pods, nodes, identities: [...identities.values()].sort((a, b) => a.id - b.id) };
 }
 
 function toNamedPod(endpoint: CiliumEndpoint, nodeNames: ReadonlyMap<string, string>): NamedPod {

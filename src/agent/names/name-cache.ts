@@ -1,16 +1,19 @@
 import type { IpAddress } from "../../lib/ip.js";
-import type { CiliumEndpoint, CiliumNode } from "../../model/kubernetes.js";
+import type { CiliumEndpoint, CiliumNode, KubeEndpointSlice } from "../../model/kubernetes.js";
+import { nameService, nodeAddressesOf } from "../../model/named-service.js";
 import type { NamedService, NamesDocument } from "../../model/names-document.js";
+import { createServiceTest, type ServiceQuery } from "../../model/service-query.js";
 import type { AgentCaches } from "../agent-caches.js";
 import { collectNames } from "./agent-names.js";
 
 /** The part of the service reconciler that knows names. */
 export interface ServiceNames {
-  names(): readonly NamedService[];
+  /** EndpointSlices of a Service, by its key. */
+  slicesOf(key: string): readonly KubeEndpointSlice[];
   ownerOf(address: IpAddress, port: number, protocol: number): string | undefined;
 }
 
-type NameCaches = Pick<AgentCaches, "ciliumEndpoints" | "ciliumNodes" | "services" | "endpointSlices">;
+type NameCaches = Pick<AgentCaches, "ciliumEndpoints" | "ciliumNodes" | "nodes" | "services">;
 
 /**
  * Names of addresses. Single ones are kept up to date change by change, because drops ask for them all the time; the whole
@@ -30,7 +33,7 @@ export class NameCache implements Disposable {
 
   /** After the caches are ready. */
   start(): void {
-    const { ciliumEndpoints, ciliumNodes, services, endpointSlices } = this.#caches;
+    const { ciliumEndpoints, ciliumNodes } = this.#caches;
     for (const node of ciliumNodes.items().values()) this.#replace(undefined, nodeWords(node));
     for (const endpoint of ciliumEndpoints.items().values()) this.#replace(undefined, podWords(endpoint));
     this.#stops.push(
@@ -40,8 +43,6 @@ export class NameCache implements Disposable {
       ciliumEndpoints.onChange(({ before, after }) => {
         this.#replace(before && podWords(before), after && podWords(after));
       }),
-      services.onChange(() => this.#forget()),
-      endpointSlices.onChange(() => this.#forget()),
     );
   }
 
@@ -49,9 +50,19 @@ export class NameCache implements Disposable {
     this.#document ??= collectNames({
       ciliumEndpoints: this.#caches.ciliumEndpoints.items().values(),
       ciliumNodes: this.#caches.ciliumNodes.items().values(),
-      services: this.#services.names(),
     });
     return this.#document;
+  }
+
+  /** Looks every Service over: that takes milliseconds for tens of thousands, and no index that every change must keep. */
+  findServices(query: ServiceQuery): readonly NamedService[] {
+    const isWanted = createServiceTest(query);
+    const nodeAddresses = nodeAddressesOf(this.#caches.nodes.items().values());
+    const found: NamedService[] = [];
+    for (const [key, service] of this.#caches.services.items()) {
+      if (isWanted(service)) found.push(nameService(service, this.#services.slicesOf(key), nodeAddresses));
+    }
+    return found;
   }
 
   /** Words for one end of a packet: `shop/web`, `node b`, `service shop/cart`. */

@@ -4,7 +4,6 @@ import { createWorkQueue, type WorkQueue } from "../../lib/queue.js";
 import type { DatapathPort, LoadBalancerChange } from "../../model/datapath-port.js";
 import { type KubeEndpointSlice, type KubeService, SERVICE_NAME_LABEL } from "../../model/kubernetes.js";
 import { translateService } from "../../model/load-balancing.js";
-import type { NamedService } from "../../model/names-document.js";
 import type { Informer } from "../../state/watch-cache.js";
 import type { StatusBoard } from "../status/status-board.js";
 import { ServiceTables } from "./service-tables.js";
@@ -74,10 +73,10 @@ export class ServiceReconciler implements AsyncDisposable {
     return this.#tables.counts;
   }
 
-  /** Names of all frontends and backends; translated anew, because nobody asks often enough to keep them. */
-  names(): readonly NamedService[] {
-    const { services } = this.#options;
-    return [...services.items()].map(([key, service]) => translateService(service, this.#slicesOf(key)).name);
+  /** EndpointSlices of a Service, in the order of their names. */
+  slicesOf(key: string): readonly KubeEndpointSlice[] {
+    const sliceKeys = [...(this.#slicesByService.get(key) ?? [])].sort();
+    return sliceKeys.flatMap((sliceKey) => this.#options.endpointSlices.get(sliceKey) ?? []);
   }
 
   /** The Service that has a frontend, `namespace/name`. */
@@ -120,13 +119,8 @@ export class ServiceReconciler implements AsyncDisposable {
     const service = this.#options.services.get(key);
     const now = performance.now();
     if (service === undefined) return this.#tables.setService(key, [], [], now);
-    const { frontends, problems } = translateService(service, this.#slicesOf(key));
+    const { frontends, problems } = translateService(service, this.slicesOf(key));
     return this.#tables.setService(key, frontends, problems, now);
-  }
-
-  #slicesOf(key: string): readonly KubeEndpointSlice[] {
-    const sliceKeys = [...(this.#slicesByService.get(key) ?? [])].sort();
-    return sliceKeys.flatMap((sliceKey) => this.#options.endpointSlices.get(sliceKey) ?? []);
   }
 
   #apply(change: LoadBalancerChange): void {

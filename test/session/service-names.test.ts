@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { AgentServices, FallbackServices, StateServices } from "../../src/actions/names/service-directory.js";
+import {
+  type KubeEndpointSlice,
+  type KubeService,
+  resourceTypes,
+  SERVICE_NAME_LABEL,
+} from "../../src/model/kubernetes.js";
+import type { NamedService } from "../../src/model/names-document.js";
+import type { ServiceQuery } from "../../src/model/service-query.js";
+import { FolderStateSource } from "../../src/state/folder-state-source.js";
+
+let folder: string;
+const servers: Server[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "cts-t-names-"));
+});
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function readBody(message: IncomingMessage): Promise<ServiceQuery> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of message as AsyncIterable<Buffer>) chunks.push(chunk);
+  return JSON.parse(Buffer.concat(chunks).toString()) as ServiceQuery;
+}
+
+/** An agent that answers each query with what `answer` says; undefined: it is starting. */
+async function serve(
+  name: string,
+  answer: (query: ServiceQuery) => readonly NamedService[] | undefined,
+): Promise<string> {
+  const socketPath = join(folder, name);
+  const server = createServer(async (message, response) => {
+    const items = answer(await readBody(message));
+    response.writeHead(items === undefined ? 503 : 200).end(JSON.stringify({ items }));
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+  return socketPath;
+}
+
+const named = (name: string): NamedService => ({ namespace: "shop", name, frontends: [], backends: [] });
+
+describe("names of Services", () => {
+  test("come from the first agent that answers, and who does not is asked once", async () => {
+    let asked = 0;
+    const starting = await serve("starting.sock", () => {
+      asked++;
+      return undefined;
+    });
+    const running = await serve("running.sock", () => [named("cart")]);
+    const services = new AgentServices([join(folder, "none.sock"), starting, running]);
+    expect(await services.find({ names: ["cart"] })).toEqual([named("cart")]);
+    expect(await services.find({ names: ["cart"] })).toEqual([named("cart")]);
+    expect(asked).toBe(1);
+  });
+
+  test("are asked for in requests that the agent takes, each address once", async () => {
+    const queries: ServiceQuery[] = [];
+    const socket = await serve("agent.sock", (query) => {
+      queries.push(query);
+      return [];
+    });
+    const addresses = Array.from({ length: 2500 }, (_, index) => `fd00:1111:2222:3333:4444:5555:6666:${index}`);
+    await new AgentServices([socket]).find({ addresses, nodePorts: [30080] });
+    expect(queries.flatMap((query) => query.addresses ?? [])).toEqual(addresses);
+    expect(queries.flatMap((query) => query.nodePorts ?? [])).toEqual([30080]);
+    for (const query of queries) expect(JSON.stringify(query).length).toBeLessThan(64 * 1024);
+  });
+
+  test("are unknown when no agent answers", async () => {
+    expect(await new AgentServices([join(folder, "none.sock")]).find({ names: ["cart"] })).toBeUndefined();
+  });
+
+  test("come from the state while agents are down", async () => {
+    await using state = await FolderStateSource.open(join(folder, "state"));
+    const metadata = { namespace: "shop", name: "cart" };
+    const spec: KubeService["spec"] = { clusterIP: "10.96.0.1", ports: [{ port: 80 }] };
+    const slice: KubeEndpointSlice = {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { namespace: "shop", name: "cart-1", labels: { [SERVICE_NAME_LABEL]: "cart" } },
+      addressType: "IPv4",
+      ports: [{ port: 8080 }],
+      endpoints: [{ addresses: ["10.244.0.2"] }],
+    };
+    await state.create(resourceTypes.services, { apiVersion: "v1", kind: "Service", metadata, spec });
+    await state.create(resourceTypes.endpointSlices, slice);
+    const services = new FallbackServices(new AgentServices([join(folder, "none.sock")]), new StateServices(state));
+    const [cart] = (await services.find({ addresses: ["10.96.0.1"] })) ?? [];
+    expect(cart).toMatchObject({ name: "cart", backends: [{ address: "10.244.0.2", port: 8080 }] });
+    expect(await services.find({ addresses: ["10.96.0.9"] })).toEqual([]);
+  });
+});
