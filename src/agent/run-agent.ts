@@ -15,7 +15,7 @@ import { waitForNode } from "./nodes/wait-for-node.js";
 import { countStart } from "./start-counter.js";
 import { StatusBoard } from "./status/status-board.js";
 import { listLinks } from "./system/ip-batch.js";
-import { returnMemory } from "./system/return-memory.js";
+import { MemoryKeeper } from "./system/memory-keeper.js";
 
 export interface RunningAgent extends AsyncDisposable {
   readonly socketPath: string;
@@ -49,6 +49,7 @@ export async function runAgent(options: AgentOptions): Promise<RunningAgent> {
   const stop = new AbortController();
   const status = new StatusBoard(subsystems);
   const monitor = openProcessMonitor();
+  const memory = new MemoryKeeper();
   const starts = await countStart(runDir);
   const runtime = startRuntime(options, status, stop.signal);
   const socketPath = join(runDir, "agent.sock");
@@ -60,6 +61,7 @@ export async function runAgent(options: AgentOptions): Promise<RunningAgent> {
     const started = await runtime.catch(() => undefined);
     await started?.[Symbol.asyncDispose]();
     monitor[Symbol.dispose]();
+    memory[Symbol.dispose]();
     await lock[Symbol.asyncDispose]();
   };
   try {
@@ -73,7 +75,7 @@ export async function runAgent(options: AgentOptions): Promise<RunningAgent> {
   const ready = runtime.then(() => {
     // The kernel's verifier holds the loop while programs are loaded; that is over now.
     monitor.reset();
-    returnMemory();
+    memory.collect();
     log.info({ readyMs: Math.round(performance.now() - startedAt) }, "agent ready");
   });
   ready.catch(() => {});

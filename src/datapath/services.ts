@@ -6,6 +6,7 @@ import {
   decodeMaster,
   encodeBackend,
   encodeFrontend,
+  type FrontendEntries,
   frontendKey,
   reverseNatKey,
   wildcardKey,
@@ -15,6 +16,7 @@ import { deleteKeys, keyText, readEntries, type TableEntry, writeEntries } from 
 const SERVICES = "cilium_lb4_services_v2";
 const BACKENDS = "cilium_lb4_backends_v3";
 const REVERSE_NAT = "cilium_lb4_reverse_nat";
+const FRONTENDS_AT_ONCE = 1024;
 
 /**
  * The load-balancing maps. Order makes every moment consistent for a packet: backends and slots stand before the master
@@ -42,30 +44,12 @@ export class Services implements ServicesPort {
     const services = snapshot([...readEntries(this.#maps.get(SERVICES))]);
     const backends = snapshot([...readEntries(this.#maps.get(BACKENDS))]);
     const reverseNat = snapshot([...readEntries(this.#maps.get(REVERSE_NAT))]);
-    const frontends = desired.frontends.map(encodeFrontend);
     writeEntries(this.#maps.get(BACKENDS), changed(backends, desired.backends.map(encodeBackend)));
-    writeEntries(
-      this.#maps.get(REVERSE_NAT),
-      changed(
-        reverseNat,
-        frontends.map((entries) => entries.reverseNat),
-      ),
-    );
-    writeEntries(
-      this.#maps.get(SERVICES),
-      changed(
-        services,
-        frontends.flatMap((entries) => entries.slots),
-      ),
-    );
-    writeEntries(
-      this.#maps.get(SERVICES),
-      changed(
-        services,
-        frontends.map((entries) => entries.master),
-      ),
-    );
-    writeEntries(this.#maps.get(SERVICES), changed(services, unique(frontends.map((entries) => entries.wildcard))));
+    // In parts: the entries of 50,000 frontends at once take 300 MB.
+    for (let start = 0; start < desired.frontends.length; start += FRONTENDS_AT_ONCE) {
+      const part = desired.frontends.slice(start, start + FRONTENDS_AT_ONCE);
+      this.#writeFrontends(part.map(encodeFrontend), services, reverseNat);
+    }
     // What is left in the snapshots nobody wants. Masters first: a slot never vanishes under a count.
     const stale = [...services.keys()].map(bytesOf);
     deleteKeys(this.#maps.get(SERVICES), stale.filter(isMasterKey));
@@ -101,6 +85,31 @@ export class Services implements ServicesPort {
         deleteKeys(services, [wildcardKey(frontend.address)]);
     }
     deleteKeys(this.#maps.get(BACKENDS), change.removedBackends.map(backendKey));
+  }
+
+  #writeFrontends(
+    frontends: readonly FrontendEntries[],
+    services: Map<string, Buffer>,
+    reverseNat: Map<string, Buffer>,
+  ): void {
+    const write = (map: string, current: Map<string, Buffer>, entries: readonly TableEntry[]): void =>
+      writeEntries(this.#maps.get(map), changed(current, entries));
+    write(
+      REVERSE_NAT,
+      reverseNat,
+      frontends.map((entries) => entries.reverseNat),
+    );
+    write(
+      SERVICES,
+      services,
+      frontends.flatMap((entries) => entries.slots),
+    );
+    write(
+      SERVICES,
+      services,
+      frontends.map((entries) => entries.master),
+    );
+    write(SERVICES, services, unique(frontends.map((entries) => entries.wildcard)));
   }
 
   #slotCount(masterKey: Buffer): number {

@@ -7,7 +7,7 @@ import { formatTimestamp } from "../lib/time.js";
 import { objectKey } from "../model/kube-object.js";
 import type { FormerVersion } from "./folder/change-log.js";
 import { TypeFolder } from "./folder/type-folder.js";
-import { type ObjectVersion, removeStaleDrafts } from "./folder/version-folder.js";
+import { type KnownVersion, removeStaleDrafts } from "./folder/version-folder.js";
 import type { KubeObject, ObjectRef, ResourceType, StateEvent, StateList, StateSource } from "./state-source.js";
 
 const DRAFTS = ".drafts";
@@ -188,10 +188,7 @@ async function* watchFolder<T extends KubeObject>(
   }
 }
 
-function* eventsBetween<T extends KubeObject>(
-  before: ObjectVersion | undefined,
-  now: ObjectVersion,
-): Iterable<StateEvent<T>> {
+function* eventsBetween<T extends KubeObject>(before: FormerVersion, now: KnownVersion): Iterable<StateEvent<T>> {
   if (before !== undefined && before.number >= now.number) return;
   const was = before === undefined || before.isDeleted ? undefined : before.object;
   const isOther = was !== undefined && was.metadata.uid !== now.object.metadata.uid;

@@ -2,6 +2,7 @@ import type { IpAddress } from "../../lib/ip.js";
 import type { Logger } from "../../lib/log.js";
 import { createWorkQueue, type WorkQueue } from "../../lib/queue.js";
 import type { DatapathPort, LoadBalancerChange } from "../../model/datapath-port.js";
+import { objectKey } from "../../model/kube-object.js";
 import { type KubeEndpointSlice, type KubeService, SERVICE_NAME_LABEL } from "../../model/kubernetes.js";
 import { translateService } from "../../model/load-balancing.js";
 import type { Informer } from "../../state/watch-cache.js";
@@ -162,5 +163,5 @@ export class ServiceReconciler implements AsyncDisposable {
 
 function serviceOf(slice: KubeEndpointSlice): string | undefined {
   const name = slice.metadata.labels?.[SERVICE_NAME_LABEL];
-  return name === undefined ? undefined : `${slice.metadata.namespace}/${name}`;
+  return name === undefined ? undefined : objectKey({ namespace: slice.metadata.namespace ?? "default", name });
 }

@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import { unlessErrno } from "../../lib/errno.js";
 import { type ObjectRef, objectKey } from "../../model/kube-object.js";
 import { ChangeLog, type FormerVersion } from "./change-log.js";
-import { type ObjectVersion, parseVersionFileName, VersionFolder } from "./version-folder.js";
+import { type KnownVersion, parseVersionFileName, VersionFolder } from "./version-folder.js";
 
 /** Folder of the objects of cluster-wide kinds; no namespace may be called so (RFC 1123 labels have no underscore). */
 const CLUSTER_WIDE = "_";
@@ -31,7 +31,7 @@ export interface ChangeListener {
 export class TypeFolder {
   readonly #path: string;
   readonly #draftsPath: string;
-  readonly #index = new Map<string, ObjectVersion>();
+  readonly #index = new Map<string, KnownVersion>();
   readonly #folders = new Map<string, VersionFolder>();
   readonly #listeners = new Set<ChangeListener>();
   readonly #watchers = new Map<string, FSWatcher>();
@@ -53,7 +53,7 @@ export class TypeFolder {
   }
 
   /** Latest known versions by `namespace/name`, tombstones included. */
-  get index(): ReadonlyMap<string, ObjectVersion> {
+  get index(): ReadonlyMap<string, KnownVersion> {
     return this.#index;
   }
 
@@ -72,10 +72,10 @@ export class TypeFolder {
   }
 
   /** Takes over a version that this process wrote or read, so that nobody reads it again. */
-  learn(key: string, version: ObjectVersion): void {
+  learn(key: string, { number, isDeleted, object }: KnownVersion): void {
     const known = this.#index.get(key);
-    if (known !== undefined && known.number >= version.number) return;
-    this.#index.set(key, version);
+    if (known !== undefined && known.number >= number) return;
+    this.#index.set(key, { number, isDeleted, object });
     this.#log.add(key, known);
     for (const listener of this.#listeners) listener.changed(key, known);
   }

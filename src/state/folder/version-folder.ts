@@ -6,11 +6,15 @@ import { errnoOf, unlessErrno } from "../../lib/errno.js";
 import type { KubeObject } from "../../model/kube-object.js";
 
 /** One version of one object. A deleted object ends in a tombstone: a version that holds its last state. */
-export interface ObjectVersion {
+export interface KnownVersion {
   /** 1, 2, 3 … over the whole life of the name, tombstones and later objects of the same name included. */
   readonly number: number;
   readonly isDeleted: boolean;
   readonly object: KubeObject;
+}
+
+/** A version as it was read or written. */
+export interface ObjectVersion extends KnownVersion {
   /** Unique to this write. */
   readonly writeId: string;
 }
