@@ -62,18 +62,31 @@ export function compareSortKeys(a: SortKey, b: SortKey): number {
   return compareNatural(a, b);
 }
 
+/** Called millions of times for one list: it makes no parts of the texts but the numbers in which they differ. */
 function compareNatural(a: string, b: string): number {
-  const digits = /\d+|\D+/g;
-  const left = a.match(digits) ?? [];
-  const right = b.match(digits) ?? [];
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const [x, y] = [left[i]!, right[i]!];
-    if (x === y) continue;
-    const [m, n] = [Number(x), Number(y)];
-    if (!Number.isNaN(m) && !Number.isNaN(n) && m !== n) return m - n;
-    return x < y ? -1 : 1;
+  if (a === b) return 0;
+  let start = 0;
+  while (start < a.length && a.charCodeAt(start) === b.charCodeAt(start)) start++;
+  // The number that differs may have begun before the first character that does.
+  while (start > 0 && isDigit(a, start - 1)) start--;
+  const leftEnd = digitsEnd(a, start);
+  const rightEnd = digitsEnd(b, start);
+  if (leftEnd > start && rightEnd > start) {
+    const difference = Number(a.slice(start, leftEnd)) - Number(b.slice(start, rightEnd));
+    if (difference !== 0) return difference;
   }
-  return left.length - right.length;
+  return a < b ? -1 : 1;
+}
+
+function digitsEnd(text: string, start: number): number {
+  let end = start;
+  while (isDigit(text, end)) end++;
+  return end;
+}
+
+function isDigit(text: string, index: number): boolean {
+  const code = text.charCodeAt(index);
+  return code >= 0x30 && code <= 0x39;
 }
 
 interface Keyed<Row> {
@@ -96,10 +109,18 @@ export async function* sortRows<Row>(
   const compare = (a: Keyed<Row>, b: Keyed<Row>): number =>
     sign * compareSortKeys(a.key, b.key) || a.sequence - b.sequence;
   let kept: Keyed<Row>[] = [];
+  /** Of the rows that `limit` lets stay; what does not come before it has no chance. */
+  let last: Keyed<Row> | undefined;
   let sequence = 0;
   for await (const batch of rows) {
-    for (const row of batch) kept.push({ row, key: order.key(row), sequence: sequence++ });
-    if (limit !== undefined && kept.length > 2 * limit + batch.length) kept = kept.sort(compare).slice(0, limit);
+    for (const row of batch) {
+      const entry = { row, key: order.key(row), sequence: sequence++ };
+      if (last === undefined || compare(entry, last) < 0) kept.push(entry);
+    }
+    if (limit !== undefined && kept.length >= 2 * limit) {
+      kept = kept.sort(compare).slice(0, limit);
+      last = kept.at(-1);
+    }
     if (kept.length > maxRows) {
       throw new UsageError("sort-too-large", `sorting would hold more than ${maxRows} rows in memory`, {
         nextSteps: ["add --limit N to keep only the first N", "narrow the list with a filter", "raise --max-rows"],

@@ -172,6 +172,19 @@ describe("order and limit", () => {
     expect(await print("name", { sortBy: ".address" })).toBe("thing/a long one\nthing/a\nthing/b\n");
   });
 
+  it("sorts numbers within texts by value, wherever they begin", async () => {
+    const inOrder = ["", "a", "a01c", "a1b", "a2", "a10", "a10:2", "a10:10", "a100", "b-1", "b1", "ba"];
+    const shuffled = inOrder.map((name, index) => ({ name, count: (index * 7) % 12, address: "" }));
+    shuffled.sort((a, b) => a.count - b.count);
+    for (const limit of [undefined, 3, 12]) {
+      const text = await joinText(
+        printList(list, inBatches(shuffled, 2), () => status, { output: parseOutput("name"), sortBy: "name", limit }),
+      );
+      const wanted = inOrder.slice(0, limit).map((name) => `thing/${name}\n`);
+      expect(text).toBe(wanted.join(""));
+    }
+  });
+
   it("refuses a field that no row has, and names those there are", async () => {
     await expect(print("name", { sortBy: ".adress" })).rejects.toMatchObject({
       code: "unknown-column",
