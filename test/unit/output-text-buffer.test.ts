@@ -21,6 +21,17 @@ describe("text buffer", () => {
     );
   });
 
+  it("keeps bytes that would be no number if eight of them were read as one", () => {
+    const text = "\u007f😀\u007f\u007f\udc00\u00ff\u007f\u{10ffff}\u007f";
+    for (let shift = 0; shift < 16; shift++) {
+      const moved = "x".repeat(shift) + text;
+      expect(written((out) => out.piece(textPiece(moved)))).toBe(Buffer.from(moved).toString());
+      const from = new TextBuffer();
+      from.text(moved);
+      expect(written((out) => out.copy(from, shift, from.lengthBytes))).toBe(Buffer.from(text).toString());
+    }
+  });
+
   it.each([0, 7, 10, 99, 100, 65_535, 999_999_999, 1_000_000_000, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 53, -1, -70])(
     "number %s",
     (value) => {

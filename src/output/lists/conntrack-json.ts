@@ -5,8 +5,6 @@ import { PieceCache } from "../piece-cache.js";
 import { type TextBuffer, type TextPiece, textPiece } from "../text-buffer.js";
 import { nameItem } from "./cells.js";
 
-const sourcePort = textPiece('","sourcePort":');
-const destinationPort = textPiece('","destinationPort":');
 const state = {
   new: textPiece(',"state":"new","expiresAtSeconds":'),
   established: textPiece(',"state":"established","expiresAtSeconds":'),
@@ -18,7 +16,6 @@ const bytes = textPiece(',"bytes":');
 const rxPackets = textPiece(',"rxPackets":');
 const rxBytes = textPiece(',"rxBytes":');
 const lastTxReport = textPiece(',"lastTxReportSeconds":');
-const sourceIdentity = textPiece(',"sourceIdentity":');
 const backendId = textPiece(',"backendId":');
 const natPort = textPiece(',"natPort":');
 const interfaceIndex = textPiece(',"interfaceIndex":');
@@ -31,9 +28,9 @@ const directionNumber = { out: 0, in: 1, service: 2 } as const;
  */
 export function conntrackItemWriter(): (row: CtRow, out: TextBuffer) => void {
   const heads = new HeadPieces();
-  const sources = new PieceCache<IpAddress>((address) => address.text);
+  const sources = new PieceCache<IpAddress>(({ text }) => `${text}","sourcePort":`);
   const sourceNames = new PieceCache<AddressName>((name) => `,"sourceName":${JSON.stringify(nameItem(name))}`);
-  const destinations = new PieceCache<IpAddress>((address) => `,"destination":"${address.text}`);
+  const destinations = new PieceCache<IpAddress>(({ text }) => `,"destination":"${text}","destinationPort":`);
   const destinationNames = new PieceCache<AddressName>(
     (name) => `,"destinationName":${JSON.stringify(nameItem(name))}`,
   );
@@ -41,14 +38,13 @@ export function conntrackItemWriter(): (row: CtRow, out: TextBuffer) => void {
     (row) => `,"rxFlagsSeen":${row.rxFlagsSeen},"txFlagsSeen":${row.txFlagsSeen},"lastRxReportSeconds":`,
   );
   const flagNames = new PieceCache<number, CtRow>((row) => `,"flags":${JSON.stringify(row.flagNames)},"revNatId":`);
+  const identities = new PieceCache<number>((identity) => `,"sourceIdentity":${identity}`);
   return (row, out) => {
     out.piece(heads.of(row));
     out.piece(sources.of(row.source, row.source));
-    out.piece(sourcePort);
     out.number(row.sourcePort);
     if (row.sourceName !== undefined) out.piece(sourceNames.of(row.sourceName, row.sourceName));
     out.piece(destinations.of(row.destination, row.destination));
-    out.piece(destinationPort);
     out.number(row.destinationPort);
     if (row.destinationName !== undefined) out.piece(destinationNames.of(row.destinationName, row.destinationName));
     out.piece(state[row.state]);
@@ -62,7 +58,7 @@ export function conntrackItemWriter(): (row: CtRow, out: TextBuffer) => void {
     writeNumber(lastTxReport, row.lastTxReportSeconds, out);
     out.piece(flagNames.of(row.flags, row));
     out.number(row.revNatId);
-    writeNumber(sourceIdentity, row.sourceIdentity, out);
+    out.piece(identities.of(row.sourceIdentity, row.sourceIdentity));
     writeCounter(backendId, row.backendId, out);
     writeNumber(natPort, row.natPort, out);
     writeNumber(interfaceIndex, row.interfaceIndex, out);
