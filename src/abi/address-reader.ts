@@ -1,8 +1,8 @@
 import { IpAddress } from "../lib/ip.js";
 import { AbiError } from "./codec.js";
 
-/** Enough for the addresses of a large cluster; then the cache starts again, so that its memory is bounded. */
-const maxCached = 32_768;
+/** Enough for the Services of a large cluster; then the cache starts again, so that its memory is bounded. */
+const maxCached = 65_536;
 
 /**
  * Reads and writes addresses. A map of half a million connections holds few different addresses, so one object (and one

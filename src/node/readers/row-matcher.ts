@@ -13,7 +13,8 @@ export interface RowTraits {
 /** Tests rows against a filter whose lists were made into sets once. */
 export class RowMatcher {
   readonly #addresses: ReadonlySet<string> | undefined;
-  readonly #transportAddresses: ReadonlySet<string> | undefined;
+  /** Address → ports, so that a row is tested without making a text of its own. */
+  readonly #transportAddresses: ReadonlyMap<string, ReadonlySet<number>> | undefined;
   readonly #protocols: ReadonlySet<number> | undefined;
   readonly #ports: ReadonlySet<number> | undefined;
   readonly #identities: ReadonlySet<number> | undefined;
@@ -24,7 +25,7 @@ export class RowMatcher {
 
   constructor(filter: RowFilter = {}) {
     this.#addresses = toSet(filter.addresses);
-    this.#transportAddresses = toSet(filter.transportAddresses);
+    this.#transportAddresses = toPorts(filter.transportAddresses);
     this.#protocols = toSet(filter.protocols);
     this.#ports = toSet(filter.ports);
     this.#identities = toSet(filter.identities);
@@ -49,9 +50,22 @@ export class RowMatcher {
       (this.#addresses === undefined || ends.some((end) => this.#addresses!.has(end.address.text))) &&
       (this.#ports === undefined || ends.some((end) => end.port !== undefined && this.#ports!.has(end.port))) &&
       (this.#transportAddresses === undefined ||
-        ends.some((end) => this.#transportAddresses!.has(`${end.address.text}:${end.port ?? 0}`)))
+        ends.some((end) => this.#transportAddresses!.get(end.address.text)?.has(end.port ?? 0)))
     );
   }
+}
+
+/** @param texts `address:port` */
+function toPorts(texts: readonly string[] | undefined): ReadonlyMap<string, ReadonlySet<number>> | undefined {
+  if (texts === undefined) return undefined;
+  const ports = new Map<string, Set<number>>();
+  for (const text of texts) {
+    const colon = text.lastIndexOf(":");
+    const address = text.slice(0, colon);
+    const known = ports.get(address) ?? new Set();
+    ports.set(address, known.add(Number(text.slice(colon + 1))));
+  }
+  return ports;
 }
 
 function toSet<T>(values: readonly T[] | undefined): ReadonlySet<T> | undefined {
