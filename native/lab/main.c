@@ -22,17 +22,35 @@ static const struct {
 	{"udp", udp_command, "udp [--timeout-ms N] [--count N] [--interval-ms N] [--summary] HOST PORT [TEXT]"},
 };
 
+static const size_t command_count = sizeof(commands) / sizeof(commands[0]);
+
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static void print_usage(FILE *out)
+{
+	fprintf(out, "cts-lab: usage:\n");
+	for (size_t i = 0; i < command_count; i++)
+		fprintf(out, "  cts-lab %s\n", commands[i].usage);
+}
+
 int main(int argc, char **argv)
 {
-	const size_t count = sizeof(commands) / sizeof(commands[0]);
-
-	if (argc >= 2) {
-		for (size_t i = 0; i < count; i++)
-			if (strcmp(argv[1], commands[i].name) == 0)
-				return commands[i].run(argc - 1, argv + 1);
+	if (argc >= 2 && is_help(argv[1])) {
+		print_usage(stdout);
+		return 0;
 	}
-	fprintf(stderr, "cts-lab: usage:\n");
-	for (size_t i = 0; i < count; i++)
-		fprintf(stderr, "  cts-lab %s\n", commands[i].usage);
+	for (size_t i = 0; argc >= 2 && i < command_count; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		if (argc >= 3 && is_help(argv[2])) {
+			printf("usage: cts-lab %s\n", commands[i].usage);
+			return 0;
+		}
+		return commands[i].run(argc - 1, argv + 1);
+	}
+	print_usage(stderr);
 	return 2;
 }
