@@ -1,8 +1,9 @@
-import { closeSync, existsSync, openSync, readSync, rmSync, statSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import type { Logger } from "../lib/log.js";
 import { exponentialBackoff } from "../lib/retry.js";
 import { sleep } from "../lib/time.js";
 import { AgentClient } from "./agent-client.js";
+import { lastAgentMessage } from "./agent-log.js";
 import type { NodePaths } from "./lab-paths.js";
 import { labToolPath } from "./lab-tool.js";
 import { isRunning, type ProcessId, readProcessFile } from "./process-table.js";
@@ -98,7 +99,7 @@ export class AgentProcess implements AsyncDisposable {
 
   async #backOff(signal: AbortSignal): Promise<void> {
     const delayMs = this.#backoff(++this.#failures);
-    const why = lastLogLine(this.#options.paths.agentLog);
+    const why = lastAgentMessage(this.#options.paths.agentLog);
     this.#options.log.warn({ node: this.#options.node, delayMs, why }, "agent ended, starting it again");
     this.#tell(`the agent ended${why === "" ? "" : `: ${why}`}; it is started again`);
     await sleep(delayMs, signal);
@@ -124,24 +125,5 @@ export class AgentProcess implements AsyncDisposable {
     this.#hasLooked = true;
     this.#problem = problem;
     this.#options.onHealth(problem);
-  }
-}
-
-/** What an agent said last: the message of its last line of JSON, or the line. */
-function lastLogLine(path: string): string {
-  const { size } = statSync(path, { throwIfNoEntry: false }) ?? { size: 0 };
-  const tail = Buffer.alloc(Math.min(size, 8_192));
-  const file = size === 0 ? undefined : openSync(path, "r");
-  if (file === undefined) return "";
-  readSync(file, tail, 0, tail.length, size - tail.length);
-  closeSync(file);
-  const lines = tail.toString("utf8").trimEnd().split("\n");
-  // An error report ends with what to do next; its first line is the one that says what happened.
-  const line = [...lines].reverse().find((text) => text.startsWith("Error:")) ?? lines.at(-1) ?? "";
-  try {
-    const { msg, err } = JSON.parse(line) as { readonly msg?: string; readonly err?: { readonly message?: string } };
-    return [msg, err?.message].filter((part) => part !== undefined).join(": ");
-  } catch {
-    return line.slice(0, 300);
   }
 }

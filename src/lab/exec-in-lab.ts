@@ -4,6 +4,7 @@ import { NotFoundError } from "../lib/errors.js";
 import { objectKey } from "../model/kube-object.js";
 import { ContainerProcess } from "./container-process.js";
 import { enterArgs } from "./exec-in-container.js";
+import { findNode } from "./find-node.js";
 import { findContainer, findPod } from "./find-pod.js";
 import type { OpenLab } from "./lab-access.js";
 import { nodePaths, podDir } from "./lab-paths.js";
@@ -21,7 +22,7 @@ export interface ExecOptions {
 
 /**
  * Runs a command in a container with this process's own terminal; answers its exit code, 128 + signal when one ended it.
- * @throws NotFoundError `pod-unknown`, `container-not-running`
+ * @throws NotFoundError `pod-unknown`, `node-unknown`, `container-not-running`
  */
 export async function execInLab(lab: OpenLab, options: ExecOptions): Promise<number> {
   const args = options.target.startsWith("node/") ? nodeArgs(lab, options) : await podArgs(lab, options);
@@ -41,9 +42,10 @@ export async function execInLab(lab: OpenLab, options: ExecOptions): Promise<num
   }
 }
 
-function nodeArgs({ paths }: OpenLab, { target, command }: ExecOptions): readonly string[] {
+function nodeArgs(lab: OpenLab, { target, command }: ExecOptions): readonly string[] {
+  const { paths } = lab;
   const name = target.slice("node/".length);
-  const node = nodePaths(paths, name);
+  const node = findNode(lab, name);
   const init = findNodeInit(node);
   if (init === undefined)
     throw new NotFoundError("node-not-running", `lab ${paths.lab} has no running node "${name}"`, {

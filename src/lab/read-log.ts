@@ -2,9 +2,10 @@ import { existsSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { NotFoundError } from "../lib/errors.js";
 import { sleep } from "../lib/time.js";
+import { findNode } from "./find-node.js";
 import { findContainer, findPod } from "./find-pod.js";
 import type { OpenLab } from "./lab-access.js";
-import { containerPaths, nodePaths, podDir } from "./lab-paths.js";
+import { containerPaths, podDir } from "./lab-paths.js";
 import { podRefOf } from "./pod-ref.js";
 
 export interface LogOptions {
@@ -21,7 +22,7 @@ export interface LogOptions {
 const CHUNK_BYTES = 64 * 1024;
 const FOLLOW_MS = 100;
 
-/** The log in pieces, as it is on disk; with `follow` until the signal aborts. @throws NotFoundError `no-log` */
+/** The log in pieces, as it is on disk; with `follow` until the signal aborts. @throws NotFoundError `no-log`, `node-unknown`, `pod-unknown` */
 export async function* readLabLog(lab: OpenLab, options: LogOptions): AsyncGenerator<Buffer> {
   const path = await logPath(lab, options);
   if (!existsSync(path))
@@ -38,11 +39,12 @@ export async function* readLabLog(lab: OpenLab, options: LogOptions): AsyncGener
   }
 }
 
-async function logPath({ paths }: OpenLab, options: LogOptions): Promise<string> {
+async function logPath(lab: OpenLab, options: LogOptions): Promise<string> {
+  const { paths } = lab;
   const { target } = options;
   if (target === "supervisor") return paths.supervisorLog;
   const node = /^(?:agent|node)\/(.+)$/.exec(target)?.[1];
-  if (node !== undefined) return nodePaths(paths, node).agentLog;
+  if (node !== undefined) return findNode(lab, node).agentLog;
   const pod = await findPod(paths, target, options.namespace);
   return containerPaths(podDir(paths, podRefOf(pod)), findContainer(pod, options.container).name).log;
 }
