@@ -14,6 +14,7 @@ import { ensureNodeInit, isNodeDown } from "./node-init.js";
 import { changeObject } from "./object-writer.js";
 import { Prober } from "./prober.js";
 import { isRunning, type ProcessId } from "./process-table.js";
+import { deleteObjectsOfRemovedNodes } from "./removed-node-objects.js";
 import type { Controller, SupervisorContext } from "./supervisor-context.js";
 
 /** A node that runs: pods can be started on it. */
@@ -36,6 +37,8 @@ export class NodesController implements Controller {
   readonly #running = new Map<string, RunningNode>();
   readonly #onNodeChange: (node: string) => void;
   #isConnected = "";
+  /** Also at the start: a predecessor may have been killed in the middle. */
+  #mayHaveRemovedNodes = true;
 
   constructor(context: SupervisorContext, onNodeChange: (node: string) => void) {
     this.#context = context;
@@ -68,6 +71,11 @@ export class NodesController implements Controller {
     const nodes = [...this.#context.caches.nodes.values()].sort(byAge);
     const addresses = assignNodeAddresses(nodes);
     await this.#removeOthers(new Set(addresses.keys()));
+    if (this.#mayHaveRemovedNodes) {
+      const internalIps = new Map([...addresses].map(([name, { internalIp }]) => [name, internalIp]));
+      await deleteObjectsOfRemovedNodes(this.#context.state, internalIps);
+      this.#mayHaveRemovedNodes = false;
+    }
     await this.#dropBroken();
     await this.#dropStaleNetns(addresses);
     await this.#connect(addresses);
@@ -181,6 +189,7 @@ export class NodesController implements Controller {
     const named = listNetns().map((netns) => nodeOfNetns(paths.lab, netns));
     const gone = new Set([...named, ...this.#running.keys()].filter((name) => name !== undefined && !wanted.has(name)));
     for (const name of gone as Set<string>) {
+      this.#mayHaveRemovedNodes = true;
       log.info({ node: name }, "node is deleted");
       const own = nodePaths(paths, name);
       const running = this.#running.get(name);
