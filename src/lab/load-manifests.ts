@@ -2,16 +2,18 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import { errnoOf } from "../lib/errno.js";
 import { UsageError } from "../lib/errors.js";
-import { objectKey } from "../model/kube-object.js";
-import type { KubeDeployment, KubePod, PodSpec } from "../model/kubernetes.js";
+import type { KubeService } from "../model/kubernetes.js";
 import { formatManifestProblem, type ManifestFile } from "../state/manifests/manifest-problem.js";
 import { parseManifests } from "../state/manifests/parse-manifests.js";
 import type { StoredManifest } from "./manifest-store.js";
-import { findUnknownImages } from "./workload-images.js";
+import { SERVICE_CIDR } from "./service-addresses.js";
+import { problemOfContainer } from "./workload-images.js";
 
 export interface LoadManifestsOptions {
   /** Nodes that exist, or will, beside those of the manifests. */
   readonly knownNodes: readonly string[];
+  /** Services of the lab that the manifests come into: their addresses are taken. */
+  readonly knownServices?: readonly KubeService[];
   /** Told what of the manifests has no effect in a lab. */
   readonly onNote: (line: string) => void;
 }
@@ -25,9 +27,11 @@ const SHOWN = 50;
  */
 export function loadManifests(paths: readonly string[], options: LoadManifestsOptions): readonly StoredManifest[] {
   const files = paths.flatMap(readManifestFiles);
-  const { objects, problems, notes } = parseManifests(files, { knownNodes: options.knownNodes });
+  const { knownNodes, knownServices = [] } = options;
+  const checks = { knownNodes, knownServices, serviceCidr: SERVICE_CIDR, problemOfContainer };
+  const { objects, problems, notes } = parseManifests(files, checks);
   for (const note of notes) options.onNote(`note: ${formatManifestProblem(note)}`);
-  const lines = [...problems.map(formatManifestProblem), ...objects.flatMap(imageProblems)];
+  const lines = problems.map(formatManifestProblem);
   if (lines.length === 0 && objects.length === 0 && notes.length === 0 && paths.length > 0)
     throw new UsageError("manifest-empty", `there is no object in ${files.map((file) => file.path).join(", ")}`);
   if (lines.length === 0) return objects;
@@ -58,15 +62,4 @@ function readManifestFiles(path: string): readonly ManifestFile[] {
       { cause },
     );
   }
-}
-
-function imageProblems({ type, object }: StoredManifest): readonly string[] {
-  const spec = podSpecOf(type.kind, object as KubePod | KubeDeployment);
-  const problems = spec === undefined ? [] : findUnknownImages(spec);
-  return problems.map((problem) => `${type.kind} ${objectKey(object.metadata)}: ${problem}`);
-}
-
-function podSpecOf(kind: string, object: KubePod | KubeDeployment): PodSpec | undefined {
-  if (kind === "Pod") return (object as KubePod).spec;
-  return kind === "Deployment" ? (object as KubeDeployment).spec.template.spec : undefined;
 }

@@ -4,7 +4,7 @@ import { objectKey } from "../model/kube-object.js";
 import type { KubeService, ServicePort } from "../model/kubernetes.js";
 
 /** The usual service range of kubeadm; its first addresses are kept free, as Kubernetes does for static use. */
-const SERVICE_CIDR = IpPrefix.parse("10.96.0.0/12");
+export const SERVICE_CIDR = IpPrefix.parse("10.96.0.0/12");
 const FIRST_OFFSET = 256;
 const RANGE = 2 ** 20 - FIRST_OFFSET - 1;
 const FIRST_NODE_PORT = 30_000;

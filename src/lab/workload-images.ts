@@ -1,4 +1,4 @@
-import type { Container, PodSpec } from "../model/kubernetes.js";
+import type { Container } from "../model/kubernetes.js";
 import { labToolPath } from "./lab-tool.js";
 
 /** What a container runs, or why it cannot run. */
@@ -39,10 +39,8 @@ function unknownImage(container: Container): string {
   return `container ${container.name} has ${image} and no command: a lab runs ${known}, or a command from this machine's file system`;
 }
 
-/** Everything in a pod that cannot run, in words; empty when all of it can. */
-export function findUnknownImages(spec: PodSpec): readonly string[] {
-  return spec.containers.flatMap((container) => {
-    const command = containerCommand(container);
-    return command.kind === "unknown-image" ? [command.message] : [];
-  });
+/** Why a container cannot run, in words; undefined when it can. */
+export function problemOfContainer(container: Container): string | undefined {
+  const command = containerCommand(container);
+  return command.kind === "unknown-image" ? command.message : undefined;
 }

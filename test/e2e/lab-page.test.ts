@@ -51,7 +51,7 @@ describe("lab up refuses", () => {
     const { exitCode, stderr } = await runCli(["lab", "up", "-f", path, "--name", labName]);
     expect(exitCode).toBe(2);
     expect(stderr).toContain(`${path}:5:3: unknown field spec.contaners in Pod default/a: did you mean containers?`);
-    expect(stderr).toContain('Pod default/b: container x has image "nginx" and no command');
+    expect(stderr).toContain(`${path}:12:25: Pod default/b: container x has image "nginx" and no command`);
     const { stdout } = await runCli(["lab", "list", "-o", "name"]);
     expect(stdout.split("\n")).not.toContain(`lab/${labName}`);
   });

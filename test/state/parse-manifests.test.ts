@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { KubePod, KubeService } from "../../src/model/kubernetes.js";
+import type { CrossCheckOptions } from "../../src/state/manifests/cross-checks.js";
 import { formatManifestProblem } from "../../src/state/manifests/manifest-problem.js";
-import { type ParseManifestsOptions, parseManifests } from "../../src/state/manifests/parse-manifests.js";
+import { parseManifests } from "../../src/state/manifests/parse-manifests.js";
 
-const parse = (text: string, options?: ParseManifestsOptions) => parseManifests([{ path: "m.yaml", text }], options);
-const problemsOf = (text: string, options?: ParseManifestsOptions) =>
+const parse = (text: string, options?: CrossCheckOptions) => parseManifests([{ path: "m.yaml", text }], options);
+const problemsOf = (text: string, options?: CrossCheckOptions) =>
   parse(text, options).problems.map(formatManifestProblem);
 const notesOf = (text: string) => parse(text).notes.map(formatManifestProblem);
 

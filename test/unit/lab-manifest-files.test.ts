@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadManifests } from "../../src/lab/load-manifests.js";
+import type { KubeService } from "../../src/model/kubernetes.js";
 
 let folder: string;
 beforeEach(() => {
@@ -10,10 +11,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function load(text: string) {
+function load(text: string, knownServices: readonly KubeService[] = []) {
   const notes: string[] = [];
   writeFileSync(join(folder, "a.yaml"), text);
-  const objects = loadManifests([folder], { knownNodes: [], onNote: (line) => notes.push(line) });
+  const objects = loadManifests([folder], { knownNodes: [], knownServices, onNote: (line) => notes.push(line) });
   return { objects, notes };
 }
 
@@ -30,5 +31,51 @@ describe("manifest files without an object", () => {
 
   test("no file at all is nobody's mistake: a lab needs none", () => {
     expect(loadManifests([], { knownNodes: [], onNote: () => undefined })).toEqual([]);
+  });
+});
+
+describe("manifests that come into a lab", () => {
+  const service = (name: string, clusterIP?: string): KubeService => ({
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { namespace: "shop", name },
+    spec: { ports: [{ port: 80 }], ...(clusterIP === undefined ? {} : { clusterIP }) },
+  });
+  const text = (...services: readonly KubeService[]): string =>
+    services.map((one) => JSON.stringify(one, undefined, 1)).join("\n---\n");
+  const line = (objects: string, needle: string): number =>
+    objects.split("\n").findIndex((one) => one.includes(needle)) + 1;
+
+  test("a clusterIP that another Service of the lab has: refused with file and line, and whose it is", () => {
+    const file = text(service("new", "10.96.0.80"));
+    expect(() => load(file, [service("cart", "10.96.0.80")])).toThrow(
+      `a.yaml:${line(file, "clusterIP")}:16: Service shop/new has the clusterIP 10.96.0.80, which Service shop/cart has already`,
+    );
+  });
+
+  test("a Service that is applied again keeps its address, and gives it up when it gets another one", () => {
+    const known = [service("cart", "10.96.0.80")];
+    expect(load(text(service("cart", "10.96.0.80")), known).objects).toHaveLength(1);
+    expect(load(text(service("cart", "10.96.0.81"), service("new", "10.96.0.80")), known).objects).toHaveLength(2);
+    expect(() => load(text(service("cart"), service("new", "10.96.0.80")), known)).toThrow(
+      "which Service shop/cart has",
+    );
+  });
+
+  test("a clusterIP outside of the service range: refused with file and line", () => {
+    const file = text(service("a", "10.95.255.255"), service("b", "10.112.0.1"), service("c", "10.111.255.254"));
+    expect(() => load(file)).toThrow(/the manifests have 2 problems:/);
+    expect(() => load(file)).toThrow(
+      `a.yaml:${line(file, "10.95")}:16: clusterIP 10.95.255.255 of Service shop/a is outside of the service range 10.96.0.0/12`,
+    );
+  });
+
+  test("an image that a lab does not run: refused with file and line", () => {
+    const pod = (image: string) =>
+      `apiVersion: v1\nkind: Pod\nmetadata: { name: web }\nspec:\n  containers:\n    - name: main\n      ${image}\n`;
+    expect(() => load(pod("image: nginx"))).toThrow(
+      /a\.yaml:7:14: Pod default\/web: container main has image "nginx" and no command: a lab runs echo and client/,
+    );
+    expect(() => load(pod("ports: []"))).toThrow(/a\.yaml:6:7: Pod default\/web: container main has no image/);
   });
 });

@@ -23,10 +23,14 @@ export default class LabApply extends BaseCommand {
     const { chooseLabName, openLab } = await import("../../lab/lab-access.js");
     const { applyManifests } = await import("../../lab/change-objects.js");
     const { loadManifests } = await import("../../lab/load-manifests.js");
-    const lab = openLab(chooseLabName(flags.name));
+    const { readKnownServices } = await import("../../lab/known-services.js");
+    const name = chooseLabName(flags.name);
+    const lab = openLab(name);
     const knownNodes = lab.file.nodes.map((node) => node.name);
-    const manifests = loadManifests(flags.filename, { knownNodes, onNote: (line) => this.note(line) });
-    for (const { name, change } of applyManifests(lab, manifests)) this.log(`${name} ${change}`);
+    const knownServices = await readKnownServices(name);
+    const onNote = (line: string): void => this.note(line);
+    const manifests = loadManifests(flags.filename, { knownNodes, knownServices, onNote });
+    for (const { name: object, change } of applyManifests(lab, manifests)) this.log(`${object} ${change}`);
     if (!flags.wait) return;
     const { awaitLab } = await import("../../lab/await-lab.js");
     const onProgress = (line: string): void => this.note(line);

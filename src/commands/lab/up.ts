@@ -44,19 +44,27 @@ A lab that runs already takes up what the manifests add or change. What a killed
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(LabUp);
-    const [{ requireLabHost }, { expectedNodes, startLab }, { awaitLab }, { loadManifests }, { ownCommandLine }] =
-      await Promise.all([
-        import("../../lab/lab-access.js"),
-        import("../../lab/start-lab.js"),
-        import("../../lab/await-lab.js"),
-        import("../../lab/load-manifests.js"),
-        import("../../lab/command-line.js"),
-      ]);
+    const [
+      { requireLabHost },
+      { expectedNodes, startLab },
+      { awaitLab },
+      { loadManifests },
+      { readKnownServices },
+      { ownCommandLine },
+    ] = await Promise.all([
+      import("../../lab/lab-access.js"),
+      import("../../lab/start-lab.js"),
+      import("../../lab/await-lab.js"),
+      import("../../lab/load-manifests.js"),
+      import("../../lab/known-services.js"),
+      import("../../lab/command-line.js"),
+    ]);
     requireLabHost();
     const onProgress = (line: string): void => this.note(line);
     const startedAt = performance.now();
     const knownNodes = expectedNodes(flags.name, flags.nodes);
-    const manifests = loadManifests(flags.filename ?? [], { knownNodes, onNote: onProgress });
+    const knownServices = await readKnownServices(flags.name);
+    const manifests = loadManifests(flags.filename ?? [], { knownNodes, knownServices, onNote: onProgress });
     const paths = await startLab({
       name: flags.name,
       manifests,

@@ -4,6 +4,7 @@ import { IpAddress, IpPrefix } from "../../lib/ip.js";
 import { AGENT_CONFIG_MAP, parseAgentConfig } from "../../model/agent-config.js";
 import { objectKey } from "../../model/kube-object.js";
 import type {
+  Container,
   KubeConfigMap,
   KubeDeployment,
   KubeEndpointSlice,
@@ -16,14 +17,26 @@ import { matchesSelector } from "../../model/selectors.js";
 import type { PlacedObject } from "./manifest-object.js";
 import type { Placed } from "./manifest-problem.js";
 
+/** What the cluster says to manifests that come into it. */
+export interface CrossCheckOptions {
+  /** Nodes that exist beside those of the manifests; without any node known, nodeName is not checked. */
+  readonly knownNodes?: readonly string[];
+  /** Services that exist already: their addresses are taken. */
+  readonly knownServices?: readonly KubeService[];
+  /** Where IPv4 clusterIPs must lie; undefined: anywhere. */
+  readonly serviceCidr?: IpPrefix;
+  /** Why a container cannot run here; undefined: it can. */
+  readonly problemOfContainer?: (container: Container) => string | undefined;
+}
+
 /** Checks that need more than one field: between objects, and of values that the model understands. */
-export function crossCheck(objects: readonly PlacedObject[], knownNodes: readonly string[]): void {
+export function crossCheck(objects: readonly PlacedObject[], options: CrossCheckOptions): void {
   checkDuplicates(objects);
-  checkNodeNames(objects, knownNodes);
+  checkNodeNames(objects, options.knownNodes ?? []);
   checkPodAddresses(objects);
-  checkServiceAddresses(objects);
+  checkServiceAddresses(objects, options);
   checkPodCidrs(objects);
-  for (const podSpec of podSpecs(objects)) checkContainers(podSpec);
+  for (const podSpec of podSpecs(objects)) checkContainers(podSpec, options);
   for (const object of objects) checkAlone(object);
 }
 
@@ -71,7 +84,7 @@ function podSpecs(objects: readonly PlacedObject[]): readonly PlacedPodSpec[] {
 }
 
 /** As the API server: names of containers are unique in their pod, and a probe does exactly one thing. */
-function checkContainers({ placed, spec, path }: PlacedPodSpec): void {
+function checkContainers({ placed, spec, path }: PlacedPodSpec, { problemOfContainer }: CrossCheckOptions): void {
   const names = new Set<string>();
   for (const [index, container] of spec.containers.entries()) {
     const at = [...path, "containers", index];
@@ -84,6 +97,8 @@ function checkContainers({ placed, spec, path }: PlacedPodSpec): void {
       );
     }
     names.add(container.name);
+    const problem = problemOfContainer?.(container);
+    if (problem !== undefined) report(placed, placeOf(placed, ...at, "image"), `${placed.subject}: ${problem}`);
     for (const name of ["livenessProbe", "readinessProbe", "startupProbe"] as const) {
       const probe = container[name];
       const actions = [probe?.httpGet, probe?.tcpSocket, probe?.exec].filter((action) => action !== undefined);
@@ -141,20 +156,53 @@ function checkPodAddresses(objects: readonly PlacedObject[]): void {
   }
 }
 
-function checkServiceAddresses(objects: readonly PlacedObject[]): void {
-  const owners = new Map<string, PlacedObject>();
+function clusterIpsOf({ spec }: KubeService): readonly string[] {
+  const all = [...(spec.clusterIP ? [spec.clusterIP] : []), ...(spec.clusterIPs ?? [])];
+  return [...new Set(all)].filter((text) => text !== "None");
+}
+
+/** Address → who has it already. A Service that the manifests change keeps what they do not mention. */
+function takenServiceAddresses(
+  objects: readonly PlacedObject[],
+  knownServices: readonly KubeService[],
+): Map<string, string> {
+  const redefined = new Set(
+    objects
+      .filter(({ type, object }) => type.kind === "Service" && clusterIpsOf(object as KubeService).length > 0)
+      .map(({ subject }) => subject),
+  );
+  const owners = new Map<string, string>();
+  for (const service of knownServices) {
+    const subject = `Service ${objectKey(service.metadata)}`;
+    if (!redefined.has(subject)) for (const text of clusterIpsOf(service)) owners.set(text, subject);
+  }
+  return owners;
+}
+
+function checkServiceAddresses(
+  objects: readonly PlacedObject[],
+  { knownServices = [], serviceCidr }: CrossCheckOptions,
+): void {
+  const owners = takenServiceAddresses(objects, knownServices);
   for (const placed of objects) {
     if (placed.type.kind !== "Service") continue;
-    const { clusterIP, clusterIPs } = (placed.object as KubeService).spec;
-    for (const text of new Set([...(clusterIP ? [clusterIP] : []), ...(clusterIPs ?? [])])) {
-      if (text === "None") continue;
-      const place = placeOf(placed, "spec", clusterIP === text ? "clusterIP" : "clusterIPs");
-      const address = IpAddress.tryParse(text)?.text;
-      const owner = address === undefined ? undefined : owners.get(address);
-      if (address === undefined)
+    const service = placed.object as KubeService;
+    for (const text of clusterIpsOf(service)) {
+      const place = placeOf(placed, "spec", service.spec.clusterIP === text ? "clusterIP" : "clusterIPs");
+      const address = IpAddress.tryParse(text);
+      if (address === undefined) {
         report(placed, place, `clusterIP "${text}" of ${placed.subject} is not an address or None`);
-      else if (owner === undefined) owners.set(address, placed);
-      else report(placed, place, `${placed.subject} has the clusterIP ${address}, which ${owner.subject} has already`);
+        continue;
+      }
+      if (address.family === serviceCidr?.address.family && !serviceCidr.contains(address))
+        report(
+          placed,
+          place,
+          `clusterIP ${address} of ${placed.subject} is outside of the service range ${serviceCidr}`,
+        );
+      const owner = owners.get(address.text);
+      if (owner === undefined) owners.set(address.text, placed.subject);
+      else report(placed, place, `${placed.subject} has the clusterIP ${address}, which ${owner} has already`);
     }
   }
 }

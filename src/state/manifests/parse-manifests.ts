@@ -2,7 +2,7 @@ import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseAll
 import { nearestName } from "../../lib/nearest-name.js";
 import { type KubeObject, objectKey, type ResourceType } from "../../model/kube-object.js";
 import { type CheckContext, checkNode } from "./check-node.js";
-import { crossCheck } from "./cross-checks.js";
+import { type CrossCheckOptions, crossCheck } from "./cross-checks.js";
 import { ignoredKinds, laterKinds, type ManifestKind, manifestKinds, writtenKinds } from "./kinds.js";
 import type { ManifestObject, PlacedObject } from "./manifest-object.js";
 import { type ManifestFile, type ManifestProblem, ProblemCollector } from "./manifest-problem.js";
@@ -16,13 +16,8 @@ export interface ParsedManifests {
   readonly notes: readonly ManifestProblem[];
 }
 
-export interface ParseManifestsOptions {
-  /** Nodes that exist beside those of the manifests; without any node known, nodeName is not checked. */
-  readonly knownNodes?: readonly string[];
-}
-
 /** Reads Kubernetes manifests: YAML with several documents, JSON, and List kinds. Never throws for what is in the text. */
-export function parseManifests(files: readonly ManifestFile[], options: ParseManifestsOptions = {}): ParsedManifests {
+export function parseManifests(files: readonly ManifestFile[], options: CrossCheckOptions = {}): ParsedManifests {
   const collectors: ProblemCollector[] = [];
   const placed: PlacedObject[] = [];
   for (const file of files) {
@@ -33,7 +28,7 @@ export function parseManifests(files: readonly ManifestFile[], options: ParseMan
       placed.push(...readObjects(document, document.contents, collector));
     }
   }
-  crossCheck(placed, options.knownNodes ?? []);
+  crossCheck(placed, options);
   const inOrder = (a: ManifestProblem, b: ManifestProblem) => a.line - b.line || a.column - b.column;
   return {
     objects: placed.map(({ type, object }) => ({ type, object })),
