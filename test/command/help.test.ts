@@ -9,6 +9,11 @@ interface Manifest {
 }
 
 const manifest: Manifest = JSON.parse(readFileSync(join(repositoryRoot, "oclif.manifest.json"), "utf8"));
+const packageFile: {
+  readonly oclif: { readonly topics: Readonly<Record<string, { readonly description: string }>> };
+} = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8"));
+/** Pages are laid out in columns that wrap. */
+const asOneLine = (text: string): string => text.replaceAll(/\s+/g, " ");
 /** Other suites own the pages of these. */
 const isRead = (id: string): boolean => !/^(lab|agent|operator)(:|$)/.test(id);
 const commands = Object.keys(manifest.commands)
@@ -41,6 +46,21 @@ describe("help", () => {
     const { exitCode, stdout } = await runCli(["bpf", "--help"]);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/bpf ct list +List connection tracking entries|bpf ct +/);
+  });
+
+  const topics = [
+    ...new Set(Object.keys(manifest.commands).flatMap((id) => id.split(":").map((_, end, all) => all.slice(0, end)))),
+  ]
+    .map((words) => words.join(":"))
+    .filter((topic, index, all) => topic !== "" && all.indexOf(topic) === index);
+
+  test.each(topics)("of the topic %s says what it is about, on its own page and on the page above", async (topic) => {
+    const description = packageFile.oclif.topics[topic]?.description;
+    expect(description).toMatch(/^[A-Z].{10,}[^.]$/);
+    const words = topic.split(":");
+    const [own, above] = await Promise.all([runCli([...words, "--help"]), runCli([...words.slice(0, -1), "--help"])]);
+    expect(asOneLine(own.stdout)).toContain(description);
+    expect(asOneLine(above.stdout)).toContain(`${words.join(" ")} ${description}`);
   });
 
   test("every command says what it does in one line", () => {

@@ -73,6 +73,19 @@ describe("the maps of a real upstream node, read through the kernel by the binar
     expect(common / theirs.length).toBeGreaterThan(0.9);
   });
 
+  test.each(["table", "wide", "name"])(
+    "-o %s without a row says whether there was nothing, or nothing that fits",
+    async (output) => {
+      const unmatched = await run("bpf", "ct", "list", "--pod", "192.0.2.1", "-o", output);
+      expect([unmatched.exitCode, unmatched.stderr]).toEqual([
+        0,
+        expect.stringMatching(/^no entry matches the filters\n/),
+      ]);
+      const nothing = await run("endpoint", "list", "-o", output);
+      expect([nothing.exitCode, nothing.stderr]).toEqual([0, expect.stringMatching(/^there are no entries\n/)]);
+    },
+  );
+
   test("reading leaves a foreign node's maps as they were, byte for byte", async () => {
     const before = dumpAll(node);
     const commands = [...files.map(([command]) => command), "bpf ct list", "bpf metrics list", "bpf policy list"];

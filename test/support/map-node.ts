@@ -118,7 +118,7 @@ export class MapNode implements Disposable {
   }
 
   async #untilReady(): Promise<void> {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 60_000;
     let text = "";
     this.#init.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
