@@ -1,25 +1,11 @@
-/** Kinds of the BPF type format (kernel `Documentation/bpf/btf.rst`). */
-const Kind = {
-  int: 1,
-  pointer: 2,
-  array: 3,
-  struct: 4,
-  union: 5,
-  enum: 6,
-  forward: 7,
-  typedef: 8,
-  volatile: 9,
-  const: 10,
-  restrict: 11,
-  function: 12,
-  functionProto: 13,
-  variable: 14,
-  dataSection: 15,
-  float: 16,
-  declTag: 17,
-  typeTag: 18,
-  enum64: 19,
-} as const;
+import {
+  BtfKind,
+  btfElementsAt,
+  btfKindAt,
+  btfTypeBytes,
+  btfTypeOffsets,
+  readBtfLayout,
+} from "../../src/kernel/btf-format.js";
 
 export interface BtfMember {
   readonly name: string;
@@ -45,23 +31,23 @@ export class Btf {
 
   /** @throws Error when the section is no BTF of version 1 */
   constructor(section: Buffer) {
-    if (section.length < 24 || section.readUInt16LE(0) !== 0xeb9f || section[2] !== 1)
-      throw new Error("bad BTF header");
-    const header = section.readUInt32LE(4);
-    const typeOffset = header + section.readUInt32LE(8);
-    const types = section.subarray(typeOffset, typeOffset + section.readUInt32LE(12));
-    const stringOffset = header + section.readUInt32LE(16);
-    const strings = section.subarray(stringOffset, stringOffset + section.readUInt32LE(20));
-    this.#types = readTypes(types, (at) => strings.toString("utf8", at, strings.indexOf(0, at)));
+    const layout = readBtfLayout(section);
+    if (typeof layout === "string") throw new Error(layout);
+    const offsets = btfTypeOffsets(layout);
+    if (typeof offsets === "string") throw new Error(offsets);
+    const strings = section.subarray(layout.stringsAt, layout.stringsAt + layout.stringBytes);
+    const text: ReadText = (at) => strings.toString("utf8", at, strings.indexOf(0, at));
+    const { view } = layout;
+    this.#types = [noType, ...offsets.map((at, index) => readType(view, at, index + 1, text))];
   }
 
   struct(name: string): BtfType | undefined {
-    return this.#types.find((type) => type.kind === Kind.struct && type.name === name);
+    return this.#types.find((type) => type.kind === BtfKind.struct && type.name === name);
   }
 
   /** Names of all named structures. */
   structNames(): readonly string[] {
-    return this.#types.filter((type) => type.kind === Kind.struct && type.name !== "").map((type) => type.name);
+    return this.#types.filter((type) => type.kind === BtfKind.struct && type.name !== "").map((type) => type.name);
   }
 
   type(id: number): BtfType {
@@ -74,9 +60,15 @@ export class Btf {
   resolve(id: number): { readonly type: BtfType; readonly typedefs: readonly string[] } {
     const typedefs: string[] = [];
     let type = this.type(id);
-    const transparent: readonly number[] = [Kind.typedef, Kind.volatile, Kind.const, Kind.restrict, Kind.typeTag];
+    const transparent: readonly number[] = [
+      BtfKind.typedef,
+      BtfKind.volatile,
+      BtfKind.const,
+      BtfKind.restrict,
+      BtfKind.typeTag,
+    ];
     while (transparent.includes(type.kind)) {
-      if (type.kind === Kind.typedef) typedefs.push(type.name);
+      if (type.kind === BtfKind.typedef) typedefs.push(type.name);
       type = this.type(type.sizeOrType);
     }
     return { type, typedefs };
@@ -85,71 +77,37 @@ export class Btf {
   sizeBytes(id: number): number {
     const { type } = this.resolve(id);
     if (type.array !== undefined) return type.array.count * this.sizeBytes(type.array.type);
-    return type.kind === Kind.pointer ? 8 : type.sizeOrType;
+    return type.kind === BtfKind.pointer ? 8 : type.sizeOrType;
   }
 
   isComposite(type: BtfType): boolean {
-    return type.kind === Kind.struct || type.kind === Kind.union;
+    return type.kind === BtfKind.struct || type.kind === BtfKind.union;
   }
 }
 
-function readTypes(bytes: Buffer, text: (offset: number) => string): readonly BtfType[] {
-  const types: BtfType[] = [{ id: 0, kind: 0, name: "void", sizeOrType: 0, members: [] }];
-  let at = 0;
-  while (at < bytes.length) {
-    const info = bytes.readUInt32LE(at + 4);
-    const kind = (info >> 24) & 0x1f;
-    const count = info & 0xffff;
-    const base = { id: types.length, kind, name: text(bytes.readUInt32LE(at)), sizeOrType: bytes.readUInt32LE(at + 8) };
-    const body = at + 12;
-    const hasBitWidths = info >>> 31 === 1;
-    const members =
-      kind === Kind.struct || kind === Kind.union ? readMembers(bytes, body, count, hasBitWidths, text) : [];
-    const array =
-      kind === Kind.array ? { array: { type: bytes.readUInt32LE(body), count: bytes.readUInt32LE(body + 8) } } : {};
-    types.push({ ...base, members, ...array });
-    at = body + extraBytes(kind, count);
-  }
-  return types;
+type ReadText = (offset: number) => string;
+
+const noType: BtfType = { id: 0, kind: 0, name: "void", sizeOrType: 0, members: [] };
+
+function readType(view: DataView, at: number, id: number, text: ReadText): BtfType {
+  const kind = btfKindAt(view, at);
+  const word = (offset: number): number => view.getUint32(at + offset, true);
+  const base = { id, kind, name: text(word(0)), sizeOrType: word(8) };
+  if (kind === BtfKind.struct || kind === BtfKind.union) return { ...base, members: readMembers(view, at, text) };
+  if (kind !== BtfKind.array) return { ...base, members: [] };
+  return { ...base, members: [], array: { type: word(btfTypeBytes), count: word(btfTypeBytes + 8) } };
 }
 
-function readMembers(
-  bytes: Buffer,
-  start: number,
-  count: number,
-  hasBitWidths: boolean,
-  text: (offset: number) => string,
-): readonly BtfMember[] {
-  return Array.from({ length: count }, (_, index) => {
-    const at = start + 12 * index;
-    const offset = bytes.readUInt32LE(at + 8);
+function readMembers(view: DataView, typeAt: number, text: ReadText): readonly BtfMember[] {
+  const hasBitWidths = view.getUint32(typeAt + 4, true) >>> 31 === 1;
+  return Array.from({ length: btfElementsAt(view, typeAt) }, (_, index) => {
+    const at = typeAt + btfTypeBytes + 12 * index;
+    const offset = view.getUint32(at + 8, true);
     return {
-      name: text(bytes.readUInt32LE(at)),
-      type: bytes.readUInt32LE(at + 4),
+      name: text(view.getUint32(at, true)),
+      type: view.getUint32(at + 4, true),
       bitOffset: hasBitWidths ? offset & 0xffffff : offset,
       bitWidth: hasBitWidths ? offset >>> 24 : 0,
     };
   });
-}
-
-/** Bytes that follow the common twelve of a type. */
-function extraBytes(kind: number, count: number): number {
-  switch (kind) {
-    case Kind.int:
-    case Kind.variable:
-    case Kind.declTag:
-      return 4;
-    case Kind.array:
-      return 12;
-    case Kind.enum:
-    case Kind.functionProto:
-      return 8 * count;
-    case Kind.struct:
-    case Kind.union:
-    case Kind.dataSection:
-    case Kind.enum64:
-      return 12 * count;
-    default:
-      return 0;
-  }
 }
