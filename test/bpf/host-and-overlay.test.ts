@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { BpfObject } from "../../src/kernel/bpf-object.js";
-import { bpfCompiler } from "./compiler.js";
+import { findClang } from "../support/find-clang.js";
 import { allowAll, DatapathHarness, hostIp, hostMac, pod, remotePod, tc, u32, worldIp } from "./harness.js";
 import { arpRequest, ipv4Packet, parseFrame } from "./packet-builder.js";
 
@@ -136,7 +136,7 @@ describe("from-overlay: what comes out of the tunnel", () => {
   beforeAll(() => {
     const source = fileURLToPath(new URL("fixtures/overlay-entry.bpf.c", import.meta.url));
     const includes = `/usr/include/${execFileSync("gcc", ["-print-multiarch"], { encoding: "utf8" }).trim()}`;
-    execFileSync(bpfCompiler(), ["-target", "bpf", "-O2", "-g", "-isystem", includes, "-c", source, "-o", object]);
+    execFileSync(findClang(), ["-target", "bpf", "-O2", "-g", "-isystem", includes, "-c", source, "-o", object]);
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 

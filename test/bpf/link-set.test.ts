@@ -4,28 +4,28 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { requireKernelFeature } from "../support/skip.js";
-import { TestBpffs } from "./bpffs.js";
+import { TestFolder } from "../support/test-folder.js";
 
 const netns = `cts-t-links-${process.pid}`;
 const child = fileURLToPath(new URL("children/link-set-replaced.ts", import.meta.url));
 const inNetns = (...command: readonly string[]): string =>
   execFileSync("ip", ["netns", "exec", netns, ...command], { encoding: "utf8" });
 
-let bpffs: TestBpffs;
+let folder: TestFolder;
 
 beforeEach(() => {
-  bpffs = new TestBpffs();
-  mkdirSync(join(bpffs.path, "links"));
+  folder = new TestFolder();
+  mkdirSync(join(folder.bpffs, "links"));
   execFileSync("ip", ["netns", "add", netns]);
   inNetns("ip", "link", "add", "left", "type", "veth", "peer", "name", "right");
 });
 afterEach(() => {
   execFileSync("ip", ["netns", "del", netns]);
-  bpffs[Symbol.dispose]();
+  folder[Symbol.dispose]();
 });
 
 const run = (name: string): unknown =>
-  JSON.parse(inNetns(process.execPath, "--import", "tsx", child, name, join(bpffs.path, "links")));
+  JSON.parse(inNetns(process.execPath, "--import", "tsx", child, name, join(folder.bpffs, "links")));
 
 it("the old device keeps its program until the new one has its own, wherever the agent is killed", (context) => {
   requireKernelFeature(context, "tcx");

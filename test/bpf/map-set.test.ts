@@ -8,7 +8,7 @@ import { PolicyMaps } from "../../src/datapath/policy-maps.js";
 import { readEntries } from "../../src/datapath/table.js";
 import { BpfMap } from "../../src/kernel/bpf-map.js";
 import { KernelError } from "../../src/lib/errors.js";
-import { TestBpffs } from "./bpffs.js";
+import { TestFolder } from "../support/test-folder.js";
 import { allowAll } from "./harness.js";
 
 const objectPath = fileURLToPath(new URL("../../bpf/build/maps.bpf.o", import.meta.url));
@@ -19,16 +19,16 @@ const small = new Map([
   ["cilium_lb4_reverse_sk", 1024],
 ]);
 
-let bpffs: TestBpffs;
+let folder: TestFolder;
 beforeEach(() => {
-  bpffs = new TestBpffs();
+  folder = new TestFolder();
 });
-afterEach(() => bpffs[Symbol.dispose]());
+afterEach(() => folder[Symbol.dispose]());
 
 const open = (options: Partial<Parameters<typeof MapSet.open>[0]> = {}) =>
-  MapSet.open({ folder: bpffs.maps, objectPath, installId, maxEntries: small, adopt: false, ...options });
+  MapSet.open({ folder: folder.maps, objectPath, installId, maxEntries: small, adopt: false, ...options });
 const pinId = (name: string): number => {
-  using map = BpfMap.openPinned(join(bpffs.maps, name), { readOnly: true });
+  using map = BpfMap.openPinned(join(folder.maps, name), { readOnly: true });
   return map.info.id;
 };
 const codeOf = (run: () => unknown): string | undefined => {
@@ -45,7 +45,7 @@ describe("pinned maps", () => {
   it("pins every map and records it before anything else can happen", () => {
     using maps = open();
     for (const name of maps.names) {
-      expect(existsSync(join(bpffs.maps, name)), name).toBe(true);
+      expect(existsSync(join(folder.maps, name)), name).toBe(true);
       if (name !== "cts_owner") expect(maps.ownership.owns("map", name, pinId(name)), name).toBe(true);
     }
     expect(maps.ownership.installId).toBe(installId);
@@ -70,7 +70,7 @@ describe("pinned maps", () => {
     using after = open({ maxEntries: new Map([...small, ["cilium_ct4_global", 4096]]) });
     expect(pinId("cilium_ct4_global")).not.toBe(oldId);
     expect([...readEntries(after.get("cilium_ct4_global"))]).toHaveLength(100);
-    expect(readdirSync(bpffs.maps).filter((name) => name.endsWith("__next"))).toEqual([]);
+    expect(readdirSync(folder.maps).filter((name) => name.endsWith("__next"))).toEqual([]);
   });
 
   it("keeps connections that the old programs accept while a size changes", () => {
@@ -95,11 +95,11 @@ describe("pinned maps", () => {
       maxEntries: 64,
     });
     before.ownership.record("map", "cilium_ct4_global__next", next.info.id);
-    next.pin(join(bpffs.maps, "cilium_ct4_global__next"));
+    next.pin(join(folder.maps, "cilium_ct4_global__next"));
     before[Symbol.dispose]();
     using after = open();
     expect(after.has("cilium_ct4_global")).toBe(true);
-    expect(existsSync(join(bpffs.maps, "cilium_ct4_global__next"))).toBe(false);
+    expect(existsSync(join(folder.maps, "cilium_ct4_global__next"))).toBe(false);
   });
 
   it("refuses a bpffs that is none, and says how to mount one", () => {
@@ -117,7 +117,7 @@ describe("pins of others", () => {
       valueSizeBytes,
       maxEntries: 1024,
     });
-    map.pin(join(bpffs.maps, name));
+    map.pin(join(folder.maps, name));
     return map;
   };
 
@@ -127,7 +127,7 @@ describe("pins of others", () => {
       using map = foreign(name);
       map.update(ctKey(1), Buffer.alloc(56, 9));
       expect(codeOf(() => open())).toBe("foreign-pin");
-      expect(readdirSync(bpffs.maps)).toEqual([name]);
+      expect(readdirSync(folder.maps)).toEqual([name]);
       expect([...readEntries(map)]).toHaveLength(1);
       expect(pinId(name)).toBe(map.info.id);
     },
@@ -163,7 +163,7 @@ describe("pins of others", () => {
   it("an adoption is of one map: another one that takes its pin is foreign again", () => {
     foreign("cilium_signals").close();
     open({ adopt: true })[Symbol.dispose]();
-    rmSync(join(bpffs.maps, "cilium_signals"));
+    rmSync(join(folder.maps, "cilium_signals"));
     using _ = foreign("cilium_signals");
     expect(codeOf(() => open())).toBe("foreign-pin");
   });
@@ -172,7 +172,7 @@ describe("pins of others", () => {
     using signals = foreign("cilium_signals");
     using _ = foreign("cilium_ct4_global", 48);
     expect(codeOf(() => open({ adopt: true }))).toBe("foreign-pin");
-    expect(readdirSync(bpffs.maps).sort()).toEqual(["cilium_ct4_global", "cilium_signals"]);
+    expect(readdirSync(folder.maps).sort()).toEqual(["cilium_ct4_global", "cilium_signals"]);
     expect(pinId("cilium_signals")).toBe(signals.info.id);
   });
 
@@ -193,14 +193,14 @@ describe("pins of others", () => {
 
   it("takes a pin that was exchanged behind our back for foreign", () => {
     open()[Symbol.dispose]();
-    rmSync(join(bpffs.maps, "cilium_ct4_global"));
+    rmSync(join(folder.maps, "cilium_ct4_global"));
     using _ = foreign("cilium_ct4_global");
     expect(codeOf(() => open())).toBe("foreign-pin");
   });
 
   it("refuses a cts_owner that is not ours", () => {
     using map = BpfMap.create({ type: "hash", name: "odd", keySizeBytes: 8, valueSizeBytes: 8, maxEntries: 8 });
-    map.pin(join(bpffs.maps, "cts_owner"));
+    map.pin(join(folder.maps, "cts_owner"));
     expect(codeOf(() => open())).toBe("owner-layout");
   });
 });
@@ -208,7 +208,7 @@ describe("pins of others", () => {
 describe("policy maps", () => {
   it("pins one an endpoint, finds it again and removes it", async () => {
     using maps = open();
-    const policies = new PolicyMaps({ folder: bpffs.maps, maps, maxEntries: 256 });
+    const policies = new PolicyMaps({ folder: folder.maps, maps, maxEntries: 256 });
     await policies.write(7, allowAll);
     await policies.write(65_535, allowAll);
     const id = pinId("cilium_policy_v2_00007");
@@ -222,9 +222,9 @@ describe("policy maps", () => {
 
   it("survives a restart of its owner", async () => {
     const before = open();
-    await new PolicyMaps({ folder: bpffs.maps, maps: before, maxEntries: 256 }).write(7, allowAll);
+    await new PolicyMaps({ folder: folder.maps, maps: before, maxEntries: 256 }).write(7, allowAll);
     before[Symbol.dispose]();
     using after = open();
-    expect(new PolicyMaps({ folder: bpffs.maps, maps: after, maxEntries: 256 }).endpointIds()).toEqual([7]);
+    expect(new PolicyMaps({ folder: folder.maps, maps: after, maxEntries: 256 }).endpointIds()).toEqual([7]);
   });
 });

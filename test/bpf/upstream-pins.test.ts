@@ -8,8 +8,8 @@ import { readEntries } from "../../src/datapath/table.js";
 import { BpfMap } from "../../src/kernel/bpf-map.js";
 import type { KnownMapType } from "../../src/kernel/map-type.js";
 import { KernelError } from "../../src/lib/errors.js";
+import { TestFolder } from "../support/test-folder.js";
 import { readCapture, readCapturedMap } from "../unit/abi-capture-files.js";
-import { TestBpffs } from "./bpffs.js";
 
 const fixtures = fileURLToPath(new URL("../fixtures/cilium-1.20/maps", import.meta.url));
 const objectPath = fileURLToPath(new URL("../../bpf/build/maps.bpf.o", import.meta.url));
@@ -49,12 +49,12 @@ function snapshot(folder: string): Readonly<Record<string, unknown>> {
 
 describe("a bpffs full of upstream's maps", () => {
   it.each([false, true])("stays as it is, byte for byte (adopt: %s), unless every layout fits", (adopt) => {
-    using bpffs = new TestBpffs();
-    const maps = loadUpstreamNode(bpffs.maps);
+    using folder = new TestFolder();
+    const maps = loadUpstreamNode(folder.maps);
     try {
-      const before = snapshot(bpffs.maps);
+      const before = snapshot(folder.maps);
       expect(Object.keys(before).length).toBeGreaterThan(10);
-      const options = { folder: bpffs.maps, objectPath, installId: "x", maxEntries: new Map<string, number>(), adopt };
+      const options = { folder: folder.maps, objectPath, installId: "x", maxEntries: new Map<string, number>(), adopt };
       const thrown = (() => {
         try {
           MapSet.open(options)[Symbol.dispose]();
@@ -66,25 +66,25 @@ describe("a bpffs full of upstream's maps", () => {
       expect(thrown).toBeInstanceOf(KernelError);
       expect((thrown as KernelError).code).toBe("foreign-pin");
       expect((thrown as KernelError).nextSteps.join("\n")).toMatch(/--adopt[\s\S]*mv /);
-      expect(snapshot(bpffs.maps)).toEqual(before);
+      expect(snapshot(folder.maps)).toEqual(before);
     } finally {
       for (const map of maps) map.close();
     }
   });
 
   it("the command that moves a foreign pin away works as it stands, and leaves our own pins where they are", () => {
-    using bpffs = new TestBpffs();
+    using folder = new TestFolder();
     const options = {
-      folder: bpffs.maps,
+      folder: folder.maps,
       objectPath,
       installId: "x",
       maxEntries: new Map<string, number>(),
       adopt: false,
     };
     MapSet.open(options)[Symbol.dispose]();
-    const ours = snapshot(bpffs.maps);
+    const ours = snapshot(folder.maps);
     using foreign = BpfMap.create({ type: "hash", name: "foreign", keySizeBytes: 4, valueSizeBytes: 4, maxEntries: 8 });
-    foreign.pin(join(bpffs.maps, "cilium_foreign"));
+    foreign.pin(join(folder.maps, "cilium_foreign"));
     const step = (() => {
       try {
         MapSet.open(options)[Symbol.dispose]();
@@ -94,8 +94,8 @@ describe("a bpffs full of upstream's maps", () => {
       }
     })();
     execFileSync("sh", ["-c", step!.replace(/^.*?: /, "")]);
-    expect(readdirSync(join(bpffs.path, "tc", "globals-foreign"))).toEqual(["cilium_foreign"]);
-    expect(Object.keys(snapshot(bpffs.maps)).sort()).toEqual(Object.keys(ours).sort());
+    expect(readdirSync(join(folder.bpffs, "tc", "globals-foreign"))).toEqual(["cilium_foreign"]);
+    expect(Object.keys(snapshot(folder.maps)).sort()).toEqual(Object.keys(ours).sort());
     MapSet.open(options)[Symbol.dispose]();
   });
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it, type TestContext } from "vitest";
 import { requireKernelFeature } from "../support/skip.js";
-import { compileFixture, runChildForJson, TestFolder, TestNetns } from "./kernel-fixture.js";
+import { TestFolder } from "../support/test-folder.js";
+import { compileFixture, runChildForJson, TestNetns } from "./kernel-fixture.js";
 
 let folder: TestFolder;
 let objectPath: string;

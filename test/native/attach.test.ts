@@ -10,7 +10,8 @@ import { queryCgroup } from "../../src/kernel/hook-query.js";
 import { listLinkIds } from "../../src/kernel/object-ids.js";
 import type { TcFilter } from "../../src/kernel/tc-filter.js";
 import { requireKernelFeature } from "../support/skip.js";
-import { compileFixture, runChildForJson, TestFolder, TestNetns, thrownBy } from "./kernel-fixture.js";
+import { TestFolder } from "../support/test-folder.js";
+import { compileFixture, runChildForJson, TestNetns, thrownBy } from "./kernel-fixture.js";
 
 let folder: TestFolder;
 let objectPath: string;

@@ -7,7 +7,8 @@ import { probeKernelFeatures } from "../../src/kernel/features.js";
 import { bootNowNs, interfaceIndex, interfaceName, monotonicNowNs, possibleCpus } from "../../src/kernel/net.js";
 import { listMapIds, listProgramIds } from "../../src/kernel/object-ids.js";
 import { parseLoadLog } from "../../src/kernel/verifier-log.js";
-import { compileFixture, runChildForJson, TestFolder } from "./kernel-fixture.js";
+import { TestFolder } from "../support/test-folder.js";
+import { compileFixture, runChildForJson } from "./kernel-fixture.js";
 
 describe("feature probes", () => {
   it("find on a 6.x kernel what is older than it, each with its cost", () => {

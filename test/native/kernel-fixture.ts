@@ -1,17 +1,9 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findClang } from "../support/find-clang.js";
 
 const here = import.meta.dirname;
 export const repositoryRoot = join(here, "../..");
-
-function findClang(): string {
-  const candidates = [process.env.CLANG, ...[19, 18, 17, 16, 15, 14].map((version) => `clang-${version}`), "clang"];
-  const found = candidates.find((name) => name !== undefined && spawnSync(name, ["--version"]).status === 0);
-  if (found === undefined) throw new Error("no clang found: apt-get install clang-19");
-  return found;
-}
 
 /** Compiles test/native/fixtures/<name>.bpf.c and returns the object's path in `folder`. */
 export function compileFixture(name: string, folder: string): string {
@@ -23,22 +15,6 @@ export function compileFixture(name: string, folder: string): string {
     ...["-c", join(here, "fixtures", `${name}.bpf.c`), "-o", object],
   ]);
   return object;
-}
-
-/** A folder of the test's own with a BPF file system in it; both are gone after dispose. */
-export class TestFolder implements Disposable {
-  readonly path = mkdtempSync(join(tmpdir(), "cts-t-native-"));
-  readonly bpffs = join(this.path, "bpffs");
-
-  constructor() {
-    mkdirSync(this.bpffs);
-    execFileSync("mount", ["-t", "bpf", "bpf", this.bpffs]);
-  }
-
-  [Symbol.dispose](): void {
-    spawnSync("umount", ["-l", this.bpffs]);
-    rmSync(this.path, { recursive: true, force: true });
-  }
 }
 
 /** A network namespace with a veth pair (`left`, `right`), both up. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { compileFixture, runChildForJson, TestFolder } from "./kernel-fixture.js";
+import { TestFolder } from "../support/test-folder.js";
+import { compileFixture, runChildForJson } from "./kernel-fixture.js";
 
 let folder: TestFolder;
 let objectPath: string;

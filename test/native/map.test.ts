@@ -4,7 +4,8 @@ import { mapBtf } from "../../src/kernel/btf.js";
 import type { MapType } from "../../src/kernel/map-type.js";
 import { possibleCpus } from "../../src/kernel/net.js";
 import { listMapIds } from "../../src/kernel/object-ids.js";
-import { TestFolder, thrownBy } from "./kernel-fixture.js";
+import { TestFolder } from "../support/test-folder.js";
+import { thrownBy } from "./kernel-fixture.js";
 
 const u32 = (value: number) => {
   const bytes = Buffer.alloc(4);

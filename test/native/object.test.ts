@@ -6,7 +6,8 @@ import { BpfObject } from "../../src/kernel/bpf-object.js";
 import { BpfProgram } from "../../src/kernel/bpf-program.js";
 import { mapBtf } from "../../src/kernel/btf.js";
 import { listMapIds, listProgramIds, openRunStats } from "../../src/kernel/object-ids.js";
-import { compileFixture, runChildForJson, TestFolder, thrownBy } from "./kernel-fixture.js";
+import { TestFolder } from "../support/test-folder.js";
+import { compileFixture, runChildForJson, thrownBy } from "./kernel-fixture.js";
 
 let folder: TestFolder;
 let samplePath: string;

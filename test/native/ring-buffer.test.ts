@@ -3,7 +3,8 @@ import { BpfMap } from "../../src/kernel/bpf-map.js";
 import { BpfObject } from "../../src/kernel/bpf-object.js";
 import type { BpfProgram } from "../../src/kernel/bpf-program.js";
 import { RingBuffer } from "../../src/kernel/ring-buffer.js";
-import { compileFixture, runChild, runChildForJson, TestFolder, thrownBy } from "./kernel-fixture.js";
+import { TestFolder } from "../support/test-folder.js";
+import { compileFixture, runChild, runChildForJson, thrownBy } from "./kernel-fixture.js";
 
 /** `BPF_RB_NO_WAKEUP` */
 const noWakeup = 1n;
