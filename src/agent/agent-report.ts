@@ -1,22 +1,11 @@
 import { emptyNames } from "../model/names-document.js";
 import type { EndpointRow } from "../model/rows.js";
-import type { AgentOptions } from "./agent-options.js";
 import type { AgentRuntime } from "./agent-runtime.js";
 import { type AgentApi, waitForAttachments } from "./api/agent-routes.js";
 import type { EndpointRecord } from "./endpoints/endpoint-record.js";
 import { collectMetrics } from "./metrics/agent-metrics.js";
 import { formatMetrics } from "./metrics/metrics-text.js";
-import type { ProcessMonitor } from "./metrics/process-facts.js";
-import type { StatusBoard } from "./status/status-board.js";
-
-export interface ReportSources {
-  readonly options: AgentOptions;
-  readonly status: StatusBoard;
-  readonly monitor: ProcessMonitor;
-  readonly starts: number;
-  /** Pending while the agent starts. */
-  readonly runtime: Promise<AgentRuntime>;
-}
+import type { ReportSources } from "./report-sources.js";
 
 /** Container runtimes give a plugin minutes, kubelets retry; this is long enough for a slow start. */
 const ATTACH_WAIT_MS = 20_000;

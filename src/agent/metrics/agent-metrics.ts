@@ -1,5 +1,5 @@
-import type { ReportSources } from "../agent-report.js";
 import type { AgentRuntime } from "../agent-runtime.js";
+import type { ReportSources } from "../report-sources.js";
 import type { MetricFamily, MetricSample } from "./metrics-text.js";
 
 /** Metrics of the agent; names of upstream where upstream has the metric, `cilium_ts_*` otherwise. */
