@@ -12,25 +12,12 @@ import { isFeatureDisabled, isMapTypeDisabled } from "./feature-mask.js";
 import { checkStatus, kernelError } from "./kernel-error.js";
 import { deleteEntries, lookupEntries, type MapBatch, updateEntries } from "./map-batch.js";
 import { isMapOfMapsType, isPerCpuMapType, MapFlag, type MapType, mapTypeName, mapTypeNumber } from "./map-type.js";
-import type { NativeMap } from "./native-addon.js";
+import type { NativeMap, NativeMapInfo } from "./native-addon.js";
 import { NativeHandle } from "./native-handle.js";
 
 /** `struct bpf_map_info` as the kernel tells it; does not change while the map lives. */
-export interface MapInfo {
-  readonly id: number;
+export interface MapInfo extends Omit<NativeMapInfo, "type"> {
   readonly type: MapType;
-  /** At most 15 characters: the kernel cuts longer names. */
-  readonly name: string;
-  readonly keySizeBytes: number;
-  /** Of one value; see `BpfMap.valueStrideBytes` for per-CPU maps. */
-  readonly valueSizeBytes: number;
-  readonly maxEntries: number;
-  /** `map_flags` of creation, see `MapFlag`. */
-  readonly flags: number;
-  /** 0 = the map carries no BTF. */
-  readonly btfId: number;
-  readonly btfKeyTypeId: number;
-  readonly btfValueTypeId: number;
 }
 
 export interface MapSpec {

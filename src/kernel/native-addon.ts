@@ -8,11 +8,15 @@
 export interface NativeMapInfo {
   readonly id: number;
   readonly type: number;
+  /** At most 15 characters: the kernel cuts longer names. */
   readonly name: string;
   readonly keySizeBytes: number;
+  /** Of one value; see `BpfMap.valueStrideBytes` for per-CPU maps. */
   readonly valueSizeBytes: number;
   readonly maxEntries: number;
+  /** `map_flags` of creation, see `MapFlag`. */
   readonly flags: number;
+  /** 0 = the map carries no BTF. */
   readonly btfId: number;
   readonly btfKeyTypeId: number;
   readonly btfValueTypeId: number;
