@@ -166,6 +166,27 @@ describe("ADD", () => {
   });
 });
 
+describe("the pod's side of the interface", () => {
+  it("is configured before ADD answers", async () => {
+    await agent.manager.add(cniRequest("web"));
+    expect([...agent.links.configured]).toEqual([agent.table.list()[0]!.hostIfname]);
+  });
+
+  it("undoes everything when it cannot be configured, but only after the programs are attached", async () => {
+    const before = agent.datapath.snapshot();
+    const release = hold("attach");
+    agent.links.configureFailure = new Error("no such route");
+    const adding = agent.manager.add(cniRequest("web"));
+    adding.catch(() => {});
+    await isCalled("attach");
+    expect(agent.datapath.calls.join()).not.toContain("detach");
+    release();
+    await expect(adding).rejects.toThrow("no such route");
+    expect(agent.datapath.snapshot()).toEqual(before);
+    expect([agent.table.size, agent.links.links.size, (await files()).length]).toEqual([0, 0, 0]);
+  });
+});
+
 describe("DEL", () => {
   it("removes link, programs, maps, file and publishes", async () => {
     const before = agent.datapath.snapshot();

@@ -20,8 +20,10 @@ export interface EndpointLink {
 
 /** Makes, checks and removes the veth of a pod. Behind an interface because tests of the order of things need no kernel. */
 export interface LinkPort {
-  /** Returns the index of the host side. What it made before it failed is gone. */
+  /** Both ends and the host's side. Returns the index of the host side. What it made before it failed is gone. */
   create(link: EndpointLink): Promise<number>;
+  /** The pod's side of what `create` made: addresses and routes. A failure leaves the link to its caller. */
+  configure(link: EndpointLink): Promise<void>;
   /** Absence is not an error. */
   remove(hostIfname: string): Promise<void>;
   /** Words for everything that is not as `create` left it. */
@@ -32,19 +34,22 @@ export interface LinkPort {
 
 /** {@link LinkPort} over iproute2: two processes an attachment. */
 export function createLinkPort(): LinkPort {
-  return { create: createLink, remove: removeLink, check: checkLink, list: listHostLinks };
+  return { create: createLink, configure: configureLink, remove: removeLink, check: checkLink, list: listHostLinks };
 }
 
 async function createLink(link: EndpointLink): Promise<number> {
   const ifindex = await createPair(link);
   try {
     await relaxHostSide(link.hostIfname);
-    await runIpBatch(podSideSteps(link), { netnsPath: link.netns });
   } catch (error) {
     await removeLink(link.hostIfname);
     throw error;
   }
   return ifindex;
+}
+
+async function configureLink(link: EndpointLink): Promise<void> {
+  await runIpBatch(podSideSteps(link), { netnsPath: link.netns });
 }
 
 async function createPair(link: EndpointLink): Promise<number> {

@@ -134,7 +134,8 @@ export class EndpointManager {
       ]);
       const placed: EndpointRecord = { ...draft, ifindex, ...resolved };
       table.set(placed);
-      await programmer.install(placed);
+      // The kernel takes its time with the programs; the pod's own side needs nothing of them.
+      await waitForAll([programmer.install(placed), this.#options.links.configure(this.#link(placed))]);
       const record: EndpointRecord = { ...placed, state: "ready" };
       table.set(record);
       await store.save(record);
