@@ -9,31 +9,53 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
+/* Where a packet goes: to a pod or address of this node, to what the ipcache knows, or, both NULL, to the world. */
+struct destination {
+	struct endpoint_info *local;
+	struct remote_endpoint_info *remote;
+};
+
+static __always_inline void destination_find4(struct packet *pkt, struct destination *to)
+{
+	to->remote = NULL;
+	to->local = endpoint_lookup4(pkt->daddr);
+	if (to->local) {
+		pkt->dst_identity = to->local->flags & ENDPOINT_F_HOST ? IDENTITY_HOST : to->local->sec_id;
+		return;
+	}
+	to->remote = ipcache_lookup4(pkt->daddr);
+	pkt->dst_identity = to->remote ? to->remote->sec_identity : IDENTITY_WORLD;
+}
+
+static __always_inline bool destination_is_local_pod(const struct destination *to)
+{
+	return to->local && !(to->local->flags & ENDPOINT_F_HOST);
+}
+
 /* Conntrack and policy of the sender; `rev_nat_index` is not zero when the packet was just load-balanced. */
 static __always_inline int endpoint_egress4(struct __sk_buff *skb, struct packet *pkt, __u16 rev_nat_index)
 {
-	__u16 known_rev_nat = 0;
 	int ret;
 
-	ret = ct_lookup4(skb, pkt, CT_EGRESS, &known_rev_nat);
+	ret = ct_lookup4(skb, pkt, CT_EGRESS);
 	if (ret)
 		return ret;
 	if (pkt->ct_state == CT_REPLY || pkt->ct_state == CT_RELATED)
 		return 0;
-	ret = policy_check(pkt, pkt->source, pkt->dst_identity, true);
-	if (ret)
+	ret = policy_check_connection(pkt, pkt->source, pkt->dst_identity, true);
+	if (ret < 0)
 		return ret;
 	/* The same ports to the same backend, now over the Service and then direct or the other way round: the old entry
 	 * would give the replies the wrong source. */
-	if (pkt->ct_state == CT_ESTABLISHED && known_rev_nat == rev_nat_index)
-		return 0;
-	return ct_create4(pkt, skb->len, CT_EGRESS, rev_nat_index, false);
+	if (pkt->ct_state == CT_NEW || pkt->ct_rev_nat_index != rev_nat_index)
+		return ct_create4(pkt, skb->len, CT_EGRESS, rev_nat_index, false);
+	return ret == POLICY_AS_REMEMBERED ? 0 : ct_remember_policy4(pkt, CT_EGRESS);
 }
 
 static __always_inline int from_container4(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
-	struct remote_endpoint_info *remote = NULL;
-	struct endpoint_info *sender, *local;
+	struct endpoint_info *sender;
+	struct destination to;
 	__u16 rev_nat_index = 0;
 	int ret;
 
@@ -52,35 +74,32 @@ static __always_inline int from_container4(struct __sk_buff *skb, struct packet 
 	*trace_point = TRACE_TO_LXC;
 	if (pkt->daddr == HAIRPIN_ADDRESS4)
 		return hairpin_reply4(skb, pkt, sender);
-	ret = service_translate4(skb, pkt, &rev_nat_index);
-	if (ret)
-		return ret;
-	if (rev_nat_index && pkt->daddr == pkt->saddr)
-		return hairpin_forward4(skb, pkt, sender, rev_nat_index);
-	local = endpoint_lookup4(pkt->daddr);
-	if (local && !(local->flags & ENDPOINT_F_HOST)) {
-		pkt->dst_identity = local->sec_id;
-	} else if (local) {
-		pkt->dst_identity = IDENTITY_HOST;
-	} else {
-		remote = ipcache_lookup4(pkt->daddr);
-		pkt->dst_identity = remote ? remote->sec_identity : IDENTITY_WORLD;
-		if (pkt->dst_identity == IDENTITY_WORLD && service_owns_address4(pkt->daddr))
+	destination_find4(pkt, &to);
+	/* A pod's address is no Service's: most packets are spared the look-up. */
+	if (!destination_is_local_pod(&to) && !identity_is_pod(pkt->dst_identity)) {
+		ret = service_translate4(skb, pkt, &rev_nat_index);
+		if (ret)
+			return ret;
+		if (rev_nat_index && pkt->daddr == pkt->saddr)
+			return hairpin_forward4(skb, pkt, sender, rev_nat_index);
+		if (rev_nat_index)
+			destination_find4(pkt, &to);
+		else if (pkt->dst_identity == IDENTITY_WORLD && service_owns_address4(pkt->daddr))
 			return DROP_AT(pkt, DROP_NO_SERVICE);
 	}
 	ret = endpoint_egress4(skb, pkt, rev_nat_index);
 	if (ret)
 		return ret;
 
-	if (local && !(local->flags & ENDPOINT_F_HOST))
-		return deliver_to_endpoint4(skb, pkt, local, false);
-	if (local) {
+	if (destination_is_local_pod(&to))
+		return deliver_to_endpoint4(skb, pkt, to.local, false);
+	if (to.local) {
 		*trace_point = TRACE_TO_HOST;
 		return deliver_to_host4(skb, pkt);
 	}
-	if (remote && remote->flag_has_tunnel_ep && !remote->flag_skip_tunnel) {
+	if (to.remote && to.remote->flag_has_tunnel_ep && !to.remote->flag_skip_tunnel) {
 		*trace_point = TRACE_TO_OVERLAY;
-		return encap_redirect4(skb, pkt, remote->tunnel_endpoint.ip4);
+		return encap_redirect4(skb, pkt, to.remote->tunnel_endpoint.ip4);
 	}
 	*trace_point = TRACE_TO_STACK;
 	return EXIT_AT(pkt, VERDICT_PASS);

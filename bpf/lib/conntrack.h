@@ -136,24 +136,23 @@ static __always_inline void *ct_map4(__u8 proto)
 	return proto == IPPROTO_TCP ? (void *)&cilium_ct4_global : (void *)&cilium_ct_any4_global;
 }
 
-static __always_inline void ct_tuple_forward4(struct ipv4_ct_tuple *tuple, const struct packet *pkt, int dir)
+/* The key of the packet's entry, taken for the forward direction or for a reply. */
+static __always_inline void ct_tuple4(struct ipv4_ct_tuple *tuple, const struct packet *pkt, int dir, bool is_reply)
 {
-	tuple->daddr = pkt->saddr;
-	tuple->saddr = pkt->daddr;
-	tuple->dport = pkt->dport;
-	tuple->sport = pkt->sport;
+	tuple->daddr = is_reply ? pkt->daddr : pkt->saddr;
+	tuple->saddr = is_reply ? pkt->saddr : pkt->daddr;
+	tuple->dport = is_reply ? pkt->sport : pkt->dport;
+	tuple->sport = is_reply ? pkt->dport : pkt->sport;
 	tuple->nexthdr = pkt->proto;
-	tuple->flags = dir == CT_INGRESS ? TUPLE_F_IN : TUPLE_F_OUT;
+	tuple->flags = is_reply == (dir == CT_INGRESS) ? TUPLE_F_OUT : TUPLE_F_IN;
 }
 
-static __always_inline void ct_tuple_reply4(struct ipv4_ct_tuple *tuple, const struct packet *pkt, int dir)
+static __always_inline struct ct_entry *ct_find4(const struct packet *pkt, int dir, bool is_reply)
 {
-	tuple->daddr = pkt->daddr;
-	tuple->saddr = pkt->saddr;
-	tuple->dport = pkt->sport;
-	tuple->sport = pkt->dport;
-	tuple->nexthdr = pkt->proto;
-	tuple->flags = dir == CT_INGRESS ? TUPLE_F_OUT : TUPLE_F_IN;
+	struct ipv4_ct_tuple tuple;
+
+	ct_tuple4(&tuple, pkt, dir, is_reply);
+	return bpf_map_lookup_elem(ct_map4(pkt->proto), &tuple);
 }
 
 /* The packet an ICMP error quotes (RFC 792: its IP header and 8 bytes). Seen from the same hook it runs the other
@@ -163,7 +162,6 @@ static __always_inline void ct_tuple_reply4(struct ipv4_ct_tuple *tuple, const s
 static __always_inline int ct_lookup_related4(struct __sk_buff *skb, struct packet *pkt, int dir)
 {
 	struct packet inner = {};
-	struct ipv4_ct_tuple tuple;
 	struct iphdr ip4;
 	__u32 offset = pkt->l4_offset + sizeof(struct icmp_header);
 	__be16 ports[2];
@@ -192,25 +190,19 @@ static __always_inline int ct_lookup_related4(struct __sk_buff *skb, struct pack
 			inner.dport = id;
 	}
 	dir = dir == CT_INGRESS ? CT_EGRESS : CT_INGRESS;
-	ct_tuple_forward4(&tuple, &inner, dir);
-	if (bpf_map_lookup_elem(ct_map4(inner.proto), &tuple))
-		return CT_RELATED;
-	ct_tuple_reply4(&tuple, &inner, dir);
-	if (bpf_map_lookup_elem(ct_map4(inner.proto), &tuple))
-		return CT_RELATED;
-	return CT_NEW;
+	return ct_find4(&inner, dir, false) || ct_find4(&inner, dir, true) ? CT_RELATED : CT_NEW;
 }
 
-/* Finds the packet's connection from the endpoint's egress or ingress side; sets pkt->ct_state and pkt->report, and
- * *rev_nat_index of its entry: a reply must get its frontend's address back. 0 or a drop reason. */
-static __always_inline int ct_lookup4(struct __sk_buff *skb, struct packet *pkt, int dir, __u16 *rev_nat_index)
+/* Finds the packet's connection from the endpoint's egress or ingress side; sets pkt->ct_state and pkt->report, and what
+ * its entry remembers. 0 or a drop reason. */
+static __always_inline int ct_lookup4(struct __sk_buff *skb, struct packet *pkt, int dir)
 {
-	void *map = ct_map4(pkt->proto);
-	struct ipv4_ct_tuple tuple;
+	bool is_first = is_opening(pkt), is_reply;
 	struct ct_entry *entry;
-	bool is_reply;
-	int sides, state;
+	int state;
 
+	pkt->ct_rev_nat_index = 0;
+	pkt->policy_stamp = 0;
 	if (pkt->proto == IPPROTO_ICMP && icmp_type_is_error(pkt->icmp_type)) {
 		state = ct_lookup_related4(skb, pkt, dir);
 		if (state < 0)
@@ -221,23 +213,21 @@ static __always_inline int ct_lookup4(struct __sk_buff *skb, struct packet *pkt,
 	}
 	/* Servers listen on low ports: the likelier side first spares most packets a look-up that misses. A SYN is never a
 	 * reply: else a server could dial back from the port that was dialled, past the client's policy. */
-	sides = is_opening(pkt) ? 1 : 2;
-	is_reply = sides == 2 && bpf_ntohs(pkt->sport) < bpf_ntohs(pkt->dport);
-	for (int side = 0; side < sides; side++, is_reply = !is_reply) {
-		if (is_reply)
-			ct_tuple_reply4(&tuple, pkt, dir);
-		else
-			ct_tuple_forward4(&tuple, pkt, dir);
-		entry = bpf_map_lookup_elem(map, &tuple);
-		if (!entry || ct_entry_is_reopened(entry, pkt))
-			continue;
-		pkt->ct_state = is_reply ? CT_REPLY : CT_ESTABLISHED;
-		*rev_nat_index = entry->rev_nat_index;
-		ct_entry_touch(entry, pkt, skb->len, dir);
+	is_reply = !is_first && bpf_ntohs(pkt->sport) < bpf_ntohs(pkt->dport);
+	entry = ct_find4(pkt, dir, is_reply);
+	if (!entry && !is_first) {
+		is_reply = !is_reply;
+		entry = ct_find4(pkt, dir, is_reply);
+	}
+	if (!entry || ct_entry_is_reopened(entry, pkt)) {
+		pkt->ct_state = CT_NEW;
+		pkt->report = 1;
 		return 0;
 	}
-	pkt->ct_state = CT_NEW;
-	pkt->report = 1;
+	pkt->ct_state = is_reply ? CT_REPLY : CT_ESTABLISHED;
+	pkt->ct_rev_nat_index = entry->rev_nat_index;
+	pkt->policy_stamp = entry->reserved0;
+	ct_entry_touch(entry, pkt, skb->len, dir);
 	return 0;
 }
 
@@ -247,12 +237,23 @@ static __always_inline int ct_create4(struct packet *pkt, __u32 bytes, int dir, 
 	struct ipv4_ct_tuple tuple;
 	struct ct_entry entry = {};
 
-	ct_tuple_forward4(&tuple, pkt, dir);
+	ct_tuple4(&tuple, pkt, dir, false);
 	ct_entry_init(&entry, pkt, bytes, dir);
+	entry.reserved0 = pkt->policy_stamp;
 	entry.rev_nat_index = rev_nat_index;
 	entry.from_tunnel = from_tunnel;
 	entry.lb_loopback = pkt->saddr == HAIRPIN_ADDRESS4;
 	if (bpf_map_update_elem(ct_map4(pkt->proto), &tuple, &entry, BPF_ANY))
 		return DROP_AT(pkt, DROP_CT_CREATE_FAILED);
+	return 0;
+}
+
+/* Lets the entry of an established connection remember what policy_check_connection() found. 0. */
+static __always_inline int ct_remember_policy4(const struct packet *pkt, int dir)
+{
+	struct ct_entry *entry = ct_find4(pkt, dir, false);
+
+	if (entry)
+		entry->reserved0 = pkt->policy_stamp;
 	return 0;
 }

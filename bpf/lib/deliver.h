@@ -10,22 +10,21 @@
 static __always_inline int endpoint_ingress4(struct __sk_buff *skb, struct packet *pkt, const struct endpoint_info *ep,
 					     bool from_tunnel)
 {
-	__u16 rev_nat_index = 0;
 	int ret;
 
 	pkt->direction = METRIC_INGRESS;
 	pkt->dst_identity = ep->sec_id;
 	pkt->dst_endpoint = ep->lxc_id;
-	ret = ct_lookup4(skb, pkt, CT_INGRESS, &rev_nat_index);
-	if (ret)
+	ret = ct_lookup4(skb, pkt, CT_INGRESS);
+	if (ret || pkt->ct_state == CT_RELATED)
 		return ret;
 	if (pkt->ct_state == CT_REPLY)
-		return rev_nat_index ? service_reverse_nat4(skb, pkt, rev_nat_index) : 0;
-	if (pkt->ct_state == CT_RELATED)
-		return 0;
-	ret = policy_check(pkt, ep->lxc_id, pkt->src_identity, false);
-	if (ret || pkt->ct_state == CT_ESTABLISHED)
-		return ret;
+		return pkt->ct_rev_nat_index ? service_reverse_nat4(skb, pkt, pkt->ct_rev_nat_index) : 0;
+	ret = policy_check_connection(pkt, ep->lxc_id, pkt->src_identity, false);
+	if (ret)
+		return ret == POLICY_AS_REMEMBERED ? 0 : ret;
+	if (pkt->ct_state == CT_ESTABLISHED)
+		return ct_remember_policy4(pkt, CT_INGRESS);
 	return ct_create4(pkt, skb->len, CT_INGRESS, 0, from_tunnel);
 }
 

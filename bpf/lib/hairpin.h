@@ -20,7 +20,6 @@ static __always_inline int hairpin_deliver4(struct __sk_buff *skb, struct packet
 static __always_inline int hairpin_forward4(struct __sk_buff *skb, struct packet *pkt, const struct endpoint_info *ep,
 					    __u16 rev_nat_index)
 {
-	__u16 known_rev_nat = 0;
 	int ret;
 
 	pkt->orig_addr = pkt->saddr;
@@ -29,10 +28,10 @@ static __always_inline int hairpin_forward4(struct __sk_buff *skb, struct packet
 			      offsetof(struct tcphdr, source), pkt->sport, pkt->sport);
 	if (ret)
 		return ret;
-	ret = ct_lookup4(skb, pkt, CT_INGRESS, &known_rev_nat);
+	ret = ct_lookup4(skb, pkt, CT_INGRESS);
 	if (ret)
 		return ret;
-	if (pkt->ct_state == CT_NEW || known_rev_nat != rev_nat_index) {
+	if (pkt->ct_state == CT_NEW || pkt->ct_rev_nat_index != rev_nat_index) {
 		ret = ct_create4(pkt, skb->len, CT_INGRESS, rev_nat_index, false);
 		if (ret)
 			return ret;
@@ -44,15 +43,14 @@ static __always_inline int hairpin_forward4(struct __sk_buff *skb, struct packet
 static __always_inline int hairpin_reply4(struct __sk_buff *skb, struct packet *pkt, const struct endpoint_info *ep)
 {
 	__be32 own_address = pkt->saddr;
-	__u16 rev_nat_index = 0;
 	int ret;
 
-	ret = ct_lookup4(skb, pkt, CT_EGRESS, &rev_nat_index);
+	ret = ct_lookup4(skb, pkt, CT_EGRESS);
 	if (ret)
 		return ret;
-	if (pkt->ct_state != CT_REPLY || !rev_nat_index)
+	if (pkt->ct_state != CT_REPLY || !pkt->ct_rev_nat_index)
 		return DROP_AT(pkt, DROP_UNROUTABLE);
-	ret = service_reverse_nat4(skb, pkt, rev_nat_index);
+	ret = service_reverse_nat4(skb, pkt, pkt->ct_rev_nat_index);
 	if (ret)
 		return ret;
 	pkt->daddr = own_address;

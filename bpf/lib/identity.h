@@ -6,6 +6,13 @@
 #define IDENTITY_HOST	     1
 #define IDENTITY_WORLD	     2
 #define IDENTITY_REMOTE_NODE 6
+#define IDENTITY_FIRST_POD   256	  /* upstream: IdentityUserFirst */
+#define IDENTITY_SCOPE_MASK  0xff000000 /* not zero: of a CIDR or of a remote node, known to this node only */
+
+static __always_inline bool identity_is_pod(__u32 identity)
+{
+	return identity >= IDENTITY_FIRST_POD && !(identity & IDENTITY_SCOPE_MASK);
+}
 
 /* skb->mark, upstream's encoding: identity bits 0-15 in mark 16-31, bits 16-23 in mark 0-7, magic in mark 8-11. */
 #define MARK_MAGIC_MASK	    0x0f00

@@ -41,7 +41,7 @@ struct ct_entry {
 	union {
 		__u8 nat_addr[16];
 		struct {
-			__u64 reserved0;
+			__u64 reserved0; /* upstream: unused since 1.16; ours: policy_stamp() of what was allowed */
 			__u64 backend_id; /* service entries */
 		};
 	};

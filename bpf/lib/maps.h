@@ -52,6 +52,9 @@ struct {
 	__array(values, struct policy_map);
 } cts_policy_maps SEC(".maps");
 
+/* Counts the changes of policy maps; odd while one is being made. */
+DECLARE_MAP(cts_policy_epoch, BPF_MAP_TYPE_ARRAY, __u32, __u32, 1, 0);
+
 /* Slot 0 belongs to the agent, the others to sessions while the agent is down. An empty slot costs a look-up. */
 #define CTS_EVENT_SLOTS	     4
 #define CTS_EVENT_RING_BYTES (4 << 20)

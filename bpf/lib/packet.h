@@ -66,7 +66,9 @@ struct packet {
 	__u8 direction;	  /* METRIC_* */
 	__u8 ct_state;
 	__u8 report; /* this packet is worth a trace event */
-	__u32 now_seconds; /* 0: not asked yet */
+	__u16 ct_rev_nat_index; /* of its entry */
+	__u32 now_seconds;	/* 0: not asked yet */
+	__u64 policy_stamp;	/* of its entry; after policy_check_connection() what the entry shall remember */
 
 	__u16 exit_line;
 	__u8 exit_file;
@@ -95,17 +97,34 @@ static __always_inline int packet_pull(struct __sk_buff *skb, __u32 bytes)
 	return bpf_skb_pull_data(skb, bytes) ? DROP_INVALID : 0;
 }
 
+#define TCP_FLAGS_OFFSET 13
+
+/* Reads TCP's ports and flags in place; false when the packet has IP options or is not linear so far. */
+static __always_inline bool packet_parse_tcp_linear(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct tcphdr *tcp = (void *)(long)skb->data + ETH_HLEN + sizeof(struct iphdr);
+
+	if (pkt->l4_offset != ETH_HLEN + sizeof(struct iphdr) || (void *)(tcp + 1) > (void *)(long)skb->data_end)
+		return false;
+	pkt->sport = tcp->source;
+	pkt->dport = tcp->dest;
+	pkt->tcp_flags = ((__u8 *)tcp)[TCP_FLAGS_OFFSET];
+	return true;
+}
+
 /* Ports, TCP flags, ICMP identifier at pkt->l4_offset. */
 static __always_inline int packet_parse_l4(struct __sk_buff *skb, struct packet *pkt)
 {
 	if (pkt->proto == IPPROTO_TCP) {
-		__u8 header[14];
+		__u8 header[TCP_FLAGS_OFFSET + 1];
 
+		if (packet_parse_tcp_linear(skb, pkt))
+			return 0;
 		if (bpf_skb_load_bytes(skb, pkt->l4_offset, header, sizeof(header)))
 			return DROP_AT(pkt, DROP_CT_INVALID_HDR);
 		__builtin_memcpy(&pkt->sport, header, 2);
 		__builtin_memcpy(&pkt->dport, header + 2, 2);
-		pkt->tcp_flags = header[13];
+		pkt->tcp_flags = header[TCP_FLAGS_OFFSET];
 	} else if (pkt->proto == IPPROTO_UDP || pkt->proto == IPPROTO_SCTP_) {
 		__be16 ports[2];
 

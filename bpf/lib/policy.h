@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 #pragma once
-#include "maps.h"
-#include "packet.h"
+#include "conntrack.h"
 
 /* Prefix of a fully given key: 40 static bits (identity, direction byte) + 8 protocol + 16 port. */
 #define POLICY_FULL_PREFIX	64
@@ -38,4 +37,34 @@ static __always_inline int policy_check(struct packet *pkt, __u32 endpoint_id, _
 	if (entry->deny)
 		return DROP_AT(pkt, DROP_POLICY_DENY);
 	return 0;
+}
+
+/* What an entry remembers of a verdict: the epoch of the policies and the peer's identity. 0: nothing may be remembered,
+ * because a policy is being changed, or because the entry of ICMP is not of one type alone. */
+static __always_inline __u64 policy_stamp(const struct packet *pkt, __u32 remote_identity)
+{
+	__u32 zero = 0, epoch, *changes = bpf_map_lookup_elem(&cts_policy_epoch, &zero);
+
+	if (!changes)
+		return 0;
+	epoch = *(const volatile __u32 *)changes;
+	/* Without a branch: each one doubles what the verifier walks behind it. */
+	return ((__u64)epoch << 32 | remote_identity) * (!(epoch & 1) & (pkt->proto != IPPROTO_ICMP));
+}
+
+#define POLICY_AS_REMEMBERED 1
+
+/* As policy_check(), for every packet of a connection's forward direction: what its entry was allowed is asked again only
+ * after a change of a policy or of the peer's identity. POLICY_AS_REMEMBERED; 0: allowed, and the entry shall remember
+ * pkt->policy_stamp; or a drop reason. The epoch is read before the policy: a change meanwhile leaves a stamp that fits no
+ * later epoch. */
+static __always_inline int policy_check_connection(struct packet *pkt, __u32 endpoint_id, __u32 remote_identity,
+						   bool egress)
+{
+	__u64 remembered = pkt->policy_stamp;
+
+	pkt->policy_stamp = policy_stamp(pkt, remote_identity);
+	if (remembered && remembered == pkt->policy_stamp)
+		return POLICY_AS_REMEMBERED;
+	return policy_check(pkt, endpoint_id, remote_identity, egress);
 }

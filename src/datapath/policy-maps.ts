@@ -7,7 +7,8 @@ import type { PolicyEntry } from "../model/datapath-port.js";
 import { listPins } from "./bpf-folder.js";
 import { encodePolicyEntry, POLICY_ENTRY_BYTES, POLICY_KEY_BYTES } from "./entries.js";
 import type { MapSet } from "./map-set.js";
-import { reconcileTable } from "./table.js";
+import { PolicyEpoch } from "./policy-epoch.js";
+import { applyPlan, isEmptyPlan, planTable } from "./table.js";
 
 const PREFIX = "cilium_policy_v2_";
 
@@ -16,6 +17,7 @@ export class PolicyMaps {
   readonly #folder: string;
   readonly #maps: MapSet;
   readonly #maxEntries: number;
+  readonly #epoch: PolicyEpoch;
   /** A change of the map of maps waits in the kernel, two of them for the same moment: files need threads of the pool too. */
   readonly #turns = new Turns(2);
 
@@ -23,6 +25,7 @@ export class PolicyMaps {
     this.#folder = options.folder;
     this.#maps = options.maps;
     this.#maxEntries = options.maxEntries;
+    this.#epoch = new PolicyEpoch(options.maps.get("cts_policy_epoch"));
   }
 
   endpointIds(): readonly number[] {
@@ -34,15 +37,19 @@ export class PolicyMaps {
 
   async write(endpointId: number, desired: readonly PolicyEntry[]): Promise<void> {
     using map = this.#openOrCreate(endpointId);
-    reconcileTable(map, desired.map(encodePolicyEntry));
-    // After its content: a program never finds a map that is still empty.
+    const plan = planTable(map, desired.map(encodePolicyEntry));
     const index = this.#index();
-    if (index.lookup(indexKey(endpointId))?.readUInt32LE() === map.info.id) return;
-    await this.#turns.run(() => index.updateInnerAsync(indexKey(endpointId), map));
+    const isIndexed = index.lookup(indexKey(endpointId))?.readUInt32LE() === map.info.id;
+    if (isIndexed && isEmptyPlan(plan)) return;
+    using _change = this.#epoch.change();
+    applyPlan(map, plan);
+    // After its content: a program never finds a map that is still empty.
+    if (!isIndexed) await this.#turns.run(() => index.updateInnerAsync(indexKey(endpointId), map));
   }
 
   /** Absence is not an error. */
   async remove(endpointId: number): Promise<void> {
+    using _change = this.#epoch.change();
     await this.#turns.run(() => this.#index().deleteAsync(indexKey(endpointId)));
     const path = join(this.#folder, pinName(endpointId));
     if (!existsSync(path)) return;

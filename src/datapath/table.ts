@@ -55,22 +55,38 @@ function* readKeyByKey(map: BpfMap): Generator<TableEntry> {
   }
 }
 
-/** Makes the map hold exactly `desired`: writes what differs, then deletes the rest. */
-export function reconcileTable(map: BpfMap, desired: Iterable<TableEntry>): TableChange {
+/** What must be written and deleted for a map to hold exactly what is desired. */
+export interface TablePlan {
+  readonly upserts: readonly TableEntry[];
+  readonly deletions: readonly Buffer[];
+}
+
+export function planTable(map: BpfMap, desired: Iterable<TableEntry>): TablePlan {
   const current = new Map<string, Buffer>();
   for (const { key, value } of readEntries(map)) current.set(keyText(key), value);
-  const upserted: TableEntry[] = [];
+  const upserts: TableEntry[] = [];
   for (const entry of desired) {
     const text = keyText(entry.key);
-    if (current.get(text)?.equals(entry.value) !== true) upserted.push(entry);
+    if (current.get(text)?.equals(entry.value) !== true) upserts.push(entry);
     current.delete(text);
   }
-  writeEntries(map, upserted);
-  deleteKeys(
-    map,
-    [...current.keys()].map((text) => Buffer.from(text, "latin1")),
-  );
-  return { written: upserted.length, deleted: current.size };
+  return { upserts, deletions: [...current.keys()].map((text) => Buffer.from(text, "latin1")) };
+}
+
+export function isEmptyPlan(plan: TablePlan): boolean {
+  return plan.upserts.length === 0 && plan.deletions.length === 0;
+}
+
+/** Writes first, then deletes. */
+export function applyPlan(map: BpfMap, plan: TablePlan): TableChange {
+  writeEntries(map, plan.upserts);
+  deleteKeys(map, plan.deletions);
+  return { written: plan.upserts.length, deleted: plan.deletions.length };
+}
+
+/** Makes the map hold exactly `desired`. */
+export function reconcileTable(map: BpfMap, desired: Iterable<TableEntry>): TableChange {
+  return applyPlan(map, planTable(map, desired));
 }
 
 export function writeEntries(map: BpfMap, entries: readonly TableEntry[]): void {

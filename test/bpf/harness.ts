@@ -11,6 +11,7 @@ import {
   encodePolicyEntry,
 } from "../../src/datapath/entries.js";
 import { EventReader } from "../../src/datapath/events.js";
+import { PolicyEpoch } from "../../src/datapath/policy-epoch.js";
 import { closePrograms, loadPrograms, type ProgramKey, type Programs } from "../../src/datapath/programs.js";
 import { encodeBackend, encodeFrontend } from "../../src/datapath/service-entries.js";
 import { deleteKeys, readEntries } from "../../src/datapath/table.js";
@@ -58,6 +59,7 @@ export class DatapathHarness implements Disposable {
   readonly programs: Programs;
   readonly #maps: ReadonlyMap<string, BpfMap>;
   readonly #policies: BpfMap[] = [];
+  readonly policyEpoch: PolicyEpoch;
   readonly events: EventReader;
 
   constructor(config: Partial<AgentConfig> = {}) {
@@ -66,6 +68,7 @@ export class DatapathHarness implements Disposable {
       if (map.maxEntries > 4096 && !map.isInternal) object.setMapMaxEntries(map.name, 4096);
     object.load();
     this.#maps = new Map(object.maps.filter((map) => !map.isInternal).map((map) => [map.name, object.map(map.name)]));
+    this.policyEpoch = new PolicyEpoch(this.get("cts_policy_epoch"));
     this.events = new EventReader(this);
     const devices = { hostIfindex: 1, netIfindex: 1, tunnelIfindex: 1, hostMac: Buffer.from(hostMac, "hex") };
     const bytes = encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, IpAddress.parse(hostIp));
@@ -94,15 +97,26 @@ export class DatapathHarness implements Disposable {
     this.get("cilium_lxc").update(entry.key, entry.value);
   }
 
-  addPod(endpoint: (typeof pod)[keyof typeof pod], ifindex: number, policy: readonly PolicyEntry[] = allowAll): void {
-    const { id: endpointId, ip, mac, nodeMac, identity } = endpoint;
+  /** Gives a pod another identity; its policy stays. */
+  relabel(endpoint: (typeof pod)[keyof typeof pod], ifindex: number, identity: number): void {
+    const { id: endpointId, ip, mac, nodeMac } = endpoint;
     const entry = encodeEndpoint({ endpointId, address: IpAddress.parse(ip), ifindex, mac, nodeMac, identity });
     this.get("cilium_lxc").update(entry.key, entry.value);
     this.addIpcache(`${ip}/32`, identity);
-    this.setPolicy(endpointId, policy);
+  }
+
+  addPod(endpoint: (typeof pod)[keyof typeof pod], ifindex: number, policy: readonly PolicyEntry[] = allowAll): void {
+    this.relabel(endpoint, ifindex, endpoint.identity);
+    this.setPolicy(endpoint.id, policy);
   }
 
   setPolicy(endpointId: number, policy: readonly PolicyEntry[]): void {
+    using _change = this.policyEpoch.change();
+    this.setPolicyUnannounced(endpointId, policy);
+  }
+
+  /** A change that the epoch does not count: connections go on as they were allowed. */
+  setPolicyUnannounced(endpointId: number, policy: readonly PolicyEntry[]): void {
     const map = BpfMap.create({
       type: "lpm_trie",
       name: "cts_test_policy",
@@ -117,6 +131,7 @@ export class DatapathHarness implements Disposable {
   }
 
   removePolicy(endpointId: number): void {
+    using _change = this.policyEpoch.change();
     this.get("cts_policy_maps").delete(u32(endpointId));
   }
 

@@ -88,6 +88,48 @@ describe("policy", () => {
     expect(send({ tcpFlags: tcpFlag.ack })).toBe(tc.shot);
   });
 
+  it("remembers what a connection was allowed until a policy changes", () => {
+    expect(send()).toBe(tc.redirect);
+    datapath.setPolicyUnannounced(client.id, []);
+    expect(send({ tcpFlags: tcpFlag.ack })).toBe(tc.redirect);
+    // Any change asks again, that of another endpoint's policy too.
+    datapath.setPolicy(server.id, allowAll);
+    expect(send({ tcpFlags: tcpFlag.ack })).toBe(tc.shot);
+  });
+
+  it("remembers nothing while a change is being made", () => {
+    const change = datapath.policyEpoch.change();
+    expect(send()).toBe(tc.redirect);
+    datapath.setPolicyUnannounced(client.id, []);
+    expect(send({ tcpFlags: tcpFlag.ack })).toBe(tc.shot);
+    change[Symbol.dispose]();
+    expect(send({ tcpFlags: tcpFlag.ack })).toBe(tc.shot);
+  });
+
+  it("asks again when the identity at the other end changes", () => {
+    datapath.setPolicy(client.id, [rule("egress", { identity: server.identity })]);
+    expect(send()).toBe(tc.redirect);
+    datapath.setPolicy(server.id, allowAll);
+    expect(send({ tcpFlags: tcpFlag.ack })).toBe(tc.redirect);
+    datapath.relabel(server, 77, 4242);
+    expect(send({ tcpFlags: tcpFlag.ack })).toBe(tc.shot);
+  });
+
+  it("remembers for the receiver's policy too", () => {
+    expect(send()).toBe(tc.redirect);
+    datapath.setPolicyUnannounced(server.id, []);
+    expect(send({ tcpFlags: tcpFlag.ack })).toBe(tc.redirect);
+    datapath.setPolicy(server.id, []);
+    expect(send({ tcpFlags: tcpFlag.ack })).toBe(tc.shot);
+  });
+
+  it("asks for every ICMP message: one entry may stand for several types", () => {
+    datapath.setPolicy(client.id, [rule("egress", { protocol: proto.icmp, port: 13, portPrefixLength: 16 })]);
+    const icmp = (type: number) => send({ protocol: proto.icmp, icmp: { type } });
+    expect(icmp(13)).toBe(tc.redirect);
+    expect(icmp(17)).toBe(tc.shot);
+  });
+
   it("creates no connection for a packet that it denies", () => {
     datapath.setPolicy(client.id, []);
     send();
