@@ -70,6 +70,23 @@ static __always_inline __u32 event_capture(struct __sk_buff *skb, __u8 *payload)
 /* Readers drain on a timer: waking one for each record costs a third of all new connections. */
 #define EVENT_SUBMIT(record) bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP)
 
+/* What all messages about a packet begin with, and the packet's first bytes behind it. */
+#define NOTIFY_CAPTURE(record, skb, pkt, message_type, message_subtype, message_version)                               \
+	({                                                                                                             \
+		__builtin_memset(&(record)->header, 0, sizeof((record)->header));                                      \
+		(record)->header.type = message_type;                                                                  \
+		(record)->header.subtype = message_subtype;                                                            \
+		(record)->header.source = (pkt)->source;                                                               \
+		(record)->header.hash = bpf_get_hash_recalc(skb);                                                      \
+		(record)->header.len_orig = (skb)->len;                                                                \
+		(record)->header.len_cap = event_capture(skb, (record)->payload);                                      \
+		(record)->header.version = message_version;                                                            \
+		(record)->header.src_label = (pkt)->src_identity;                                                      \
+		(record)->header.dst_label = (pkt)->dst_identity;                                                      \
+		(record)->header.dst_id = (pkt)->dst_endpoint;                                                         \
+		(record)->header.ifindex = (skb)->ifindex;                                                             \
+	})
+
 static __always_inline void notify_drop(struct __sk_buff *skb, struct packet *pkt, __u8 reason)
 {
 	struct drop_record *record;
@@ -79,21 +96,10 @@ static __always_inline void notify_drop(struct __sk_buff *skb, struct packet *pk
 	record = event_reserve(sizeof(*record));
 	if (!record)
 		return;
-	__builtin_memset(&record->header, 0, sizeof(record->header));
-	record->header.type = NOTIFY_DROP;
-	record->header.subtype = reason;
-	record->header.source = pkt->source;
-	record->header.hash = bpf_get_hash_recalc(skb);
-	record->header.len_orig = skb->len;
-	record->header.len_cap = event_capture(skb, record->payload);
-	record->header.version = NOTIFY_DROP_VERSION;
-	record->header.src_label = pkt->src_identity;
-	record->header.dst_label = pkt->dst_identity;
-	record->header.dst_id = pkt->dst_endpoint;
+	NOTIFY_CAPTURE(record, skb, pkt, NOTIFY_DROP, reason, NOTIFY_DROP_VERSION);
 	record->header.line = pkt->exit_line;
 	record->header.file = pkt->exit_file;
 	record->header.ext_error = pkt->exit_error;
-	record->header.ifindex = skb->ifindex;
 	EVENT_SUBMIT(record);
 }
 
@@ -106,19 +112,8 @@ static __always_inline void notify_trace(struct __sk_buff *skb, struct packet *p
 	record = event_reserve(sizeof(*record));
 	if (!record)
 		return;
-	__builtin_memset(&record->header, 0, sizeof(record->header));
-	record->header.type = NOTIFY_TRACE;
-	record->header.subtype = point;
-	record->header.source = pkt->source;
-	record->header.hash = bpf_get_hash_recalc(skb);
-	record->header.len_orig = skb->len;
-	record->header.len_cap = event_capture(skb, record->payload);
-	record->header.version = NOTIFY_TRACE_VERSION;
-	record->header.src_label = pkt->src_identity;
-	record->header.dst_label = pkt->dst_identity;
-	record->header.dst_id = pkt->dst_endpoint;
+	NOTIFY_CAPTURE(record, skb, pkt, NOTIFY_TRACE, point, NOTIFY_TRACE_VERSION);
 	record->header.reason = pkt->ct_state;
-	record->header.ifindex = skb->ifindex;
 	record->header.orig_ip4 = pkt->orig_addr;
 	EVENT_SUBMIT(record);
 }

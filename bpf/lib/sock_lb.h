@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 #pragma once
 #include "drop_reasons.h"
-#include "maps.h"
+#include "load_balancer.h"
 #include "metrics.h"
 #include "source_files.h"
 
@@ -15,18 +15,6 @@
 static __always_inline __u8 sock_proto(const struct bpf_sock_addr *ctx)
 {
 	return ctx->protocol == IPPROTO_TCP ? IPPROTO_TCP : IPPROTO_UDP;
-}
-
-static __always_inline struct lb4_service *sock_frontend4(__be32 address, __be16 port, __u8 proto, __u16 slot)
-{
-	struct lb4_key key = {
-		.address = address,
-		.dport = port,
-		.backend_slot = slot,
-		.proto = proto,
-	};
-
-	return bpf_map_lookup_elem(&cilium_lb4_services_v2, &key);
 }
 
 static __always_inline int sock_reject(int error)
@@ -54,25 +42,22 @@ static __always_inline int sock_translate4(struct bpf_sock_addr *ctx)
 {
 	struct ipv4_revnat_tuple reverse = {};
 	struct ipv4_revnat_entry origin = {};
-	struct lb4_service *frontend, *slot;
+	struct lb4_service *frontend;
 	struct lb4_backend *backend;
 	__u8 proto = sock_proto(ctx);
 	__be32 address = ctx->user_ip4;
 	__be16 port = ctx->user_port;
-	__u16 count;
 	__u32 id;
 
-	frontend = sock_frontend4(address, port, proto, 0);
+	frontend = service_lookup4(address, port, proto, 0);
 	if (!frontend)
 		return SOCK_PROCEED;
-	count = *(const volatile __u16 *)&frontend->count;
-	slot = count ? sock_frontend4(address, port, proto, bpf_get_prandom_u32() % count + 1) : NULL;
-	if (!slot) {
+	id = backend_select4(frontend, address, port, proto);
+	if (!id) {
 		SOCK_COUNT(REASON_LB_NO_BACKEND_SLOT);
 		return sock_reject(-EHOSTUNREACH);
 	}
-	id = slot->backend_id;
-	backend = bpf_map_lookup_elem(&cilium_lb4_backends_v3, &id);
+	backend = backend_lookup4(id);
 	if (!backend) {
 		SOCK_COUNT(REASON_LB_NO_BACKEND);
 		return sock_reject(-EHOSTUNREACH);
@@ -107,7 +92,7 @@ static __always_inline void sock_reverse4(struct bpf_sock_addr *ctx)
 	origin = bpf_map_lookup_elem(&cilium_lb4_reverse_sk, &reverse);
 	if (!origin)
 		return;
-	frontend = sock_frontend4(origin->address, origin->port, sock_proto(ctx), 0);
+	frontend = service_lookup4(origin->address, origin->port, sock_proto(ctx), 0);
 	if (!frontend || frontend->rev_nat_index != origin->rev_nat_index) {
 		bpf_map_delete_elem(&cilium_lb4_reverse_sk, &reverse);
 		SOCK_COUNT(REASON_LB_REVNAT_STALE);
