@@ -15,6 +15,8 @@ const COALESCE_MS = 20;
 const RESCAN_MS = 5000;
 /** Instead, where the kernel gives no inotify instance or watch (fs.inotify.max_user_instances is 128 a user by default). */
 const POLL_MS = 200;
+/** A rescan waits for so many times what the last one took: a folder of 100,000 files that is being filled changes all the time. */
+const RESCAN_SPACING = 20;
 /** Files that are read without letting others have a turn: about two milliseconds. */
 const READS_A_TURN = 64;
 
@@ -121,12 +123,14 @@ export class TypeFolder {
     this.#setRescanTimer(this.#isPolling ? POLL_MS : RESCAN_MS);
   }
 
-  /** Each rescan sets the timer of the next one, so that a slow one does not meet its successor. */
+  /** Each rescan sets the timer of the next one: a slow one does not meet its successor, and takes a small share of the time. */
   #setRescanTimer(intervalMs: number): void {
     clearTimeout(this.#rescanTimer);
     this.#rescanTimer = setTimeout(async () => {
+      const startedAt = performance.now();
       await this.#readOrFail(() => this.#rescanChanged());
-      if (this.#listeners.size > 0) this.#setRescanTimer(this.#isPolling ? POLL_MS : RESCAN_MS);
+      const leastMs = RESCAN_SPACING * (performance.now() - startedAt);
+      if (this.#listeners.size > 0) this.#setRescanTimer(Math.max(leastMs, this.#isPolling ? POLL_MS : RESCAN_MS));
     }, intervalMs);
   }
 
