@@ -32,8 +32,6 @@ build_addon() {
 }
 
 compile_typescript() {
-  # Its build info lies outside of dist/ and would claim that a removed dist/ is up to date.
-  [ -d dist ] || rm -f node_modules/.cache/tsbuildinfo
   node node_modules/typescript/bin/tsc -p tsconfig.json
   # The compiler never deletes, so a command that was renamed would live on. Files stay in place otherwise: a lab that
   # runs from dist/ loads modules late.
