@@ -5,12 +5,13 @@ import type { Mode } from "./traffic.js";
 
 /** One run of the benchmarks, as it is kept beside docs/benchmarks.md. */
 export interface BenchResults {
-  readonly version: 1;
+  readonly version: 2;
   readonly startedAt: string;
   readonly commit: string;
   readonly machine: Machine;
   readonly settings: { readonly rounds: number; readonly seconds: number };
   readonly traffic: readonly TrafficResult[];
+  readonly programs: readonly ProgramCost[];
   readonly evidence: readonly Evidence[];
   readonly commands: readonly CommandTime[];
   readonly agents: readonly AgentCost[];
@@ -32,8 +33,21 @@ export interface TrafficResult {
   readonly mode: Mode;
   /** Name of the series that the others are compared with. */
   readonly baseline: string;
+  readonly series: readonly TrafficSeries[];
+}
+
+export interface TrafficSeries {
+  readonly name: string;
   /** Transactions a second; bits a second for `STREAM`. */
-  readonly series: readonly { readonly name: string; readonly values: readonly number[] }[];
+  readonly values: readonly number[];
+  /** CPU time of the whole machine for one transaction; for one bit of `STREAM`. */
+  readonly cpuSeconds: readonly number[];
+}
+
+/** A program's run over a packet in memory (`BPF_PROG_TEST_RUN`): the least of many. */
+export interface ProgramCost {
+  readonly packet: string;
+  readonly nanoseconds: number;
 }
 
 /** What a datapath of ours says about itself after the traffic: proof that it did its work meanwhile. */

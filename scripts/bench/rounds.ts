@@ -1,5 +1,5 @@
 import type { TrafficResult } from "./results.js";
-import type { Topology } from "./topology.js";
+import type { Measurement, Topology } from "./topology.js";
 import type { Mode } from "./traffic.js";
 
 export interface RoundSettings {
@@ -18,18 +18,26 @@ export async function measureRounds(
   topologies: readonly Topology[],
   settings: RoundSettings,
 ): Promise<TrafficResult> {
-  const values = topologies.map((): number[] => []);
+  const measured = topologies.map((): Measurement[] => []);
   // Neighbours, conntrack tables and the CPUs' clocks settle before the first round counts.
   for (const topology of topologies) await topology.measure(frame.mode, 0.3);
   for (let round = 0; round < settings.rounds; round++) {
     for (let step = 0; step < topologies.length; step++) {
       settings.signal.throwIfAborted();
       const index = (round + step) % topologies.length;
-      values[index]?.push(await (topologies[index] as Topology).measure(frame.mode, settings.seconds));
+      measured[index]?.push(await (topologies[index] as Topology).measure(frame.mode, settings.seconds));
     }
   }
-  const series = topologies.map(({ name }, index) => ({ name, values: values[index] ?? [] }));
+  const series = topologies.map(({ name }, index) => {
+    const one = measured[index] ?? [];
+    return { name, values: one.map(({ rate }) => rate), cpuSeconds: one.map(({ cpuSeconds }) => cpuSeconds) };
+  });
   return { ...frame, baseline: series[0]?.name ?? "", series };
+}
+
+/** CPU time for one transaction, or for a gigabit of a stream. */
+export function describeCpu(mode: Mode, cpuSeconds: number): string {
+  return mode === "STREAM" ? `${(cpuSeconds * 1e12).toFixed(0)} ms/Gbit` : `${(cpuSeconds * 1e6).toFixed(1)} µs`;
 }
 
 export function describeRate(mode: Mode, rate: number): string {

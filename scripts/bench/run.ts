@@ -12,6 +12,7 @@ import { agentCost, readFullConntrack, timeCommands } from "./command-costs.js";
 import { openKernelVxlan } from "./kernel-vxlan.js";
 import { openKubeProxy } from "./kube-proxy.js";
 import { sweepNamespaces } from "./namespaces.js";
+import { measurePrograms } from "./program-costs.js";
 import { writeReport } from "./report.js";
 import {
   type BenchResults,
@@ -21,7 +22,7 @@ import {
   type MapRead,
   type TrafficResult,
 } from "./results.js";
-import { describeRate, measureRounds, type RoundSettings } from "./rounds.js";
+import { describeCpu, describeRate, measureRounds, type RoundSettings } from "./rounds.js";
 import { openRoutedVeth } from "./routed-veth.js";
 import { median, ratioOfPairs } from "./statistics.js";
 import type { Topology } from "./topology.js";
@@ -44,13 +45,14 @@ function print(line: string): void {
 }
 
 function printResult(result: TrafficResult): TrafficResult {
-  const plain = result.series[0]?.values ?? [];
-  for (const { name, values } of result.series) {
-    const { median: ratio, low, high } = ratioOfPairs(values, plain);
+  const [plain] = result.series;
+  for (const { name, values, cpuSeconds } of result.series) {
+    const { median: ratio, low, high } = ratioOfPairs(values, plain?.values ?? []);
+    const cpu = `${describeCpu(result.mode, median(cpuSeconds))} ${ratioOfPairs(cpuSeconds, plain?.cpuSeconds ?? []).median.toFixed(3)}`;
     const rate = describeRate(result.mode, median(values)).padStart(14);
     const interval = `${ratio.toFixed(3)} (${low.toFixed(3)}–${high.toFixed(3)})`;
     print(
-      `${result.scope}  ${result.mode.padEnd(7)} ${`${result.services}`.padStart(6)}  ${name.padEnd(28)} ${rate}  ${interval}`,
+      `${result.scope}  ${result.mode.padEnd(7)} ${`${result.services}`.padStart(6)}  ${name.padEnd(28)} ${rate}  ${interval}  cpu ${cpu}`,
     );
   }
   return result;
@@ -117,12 +119,13 @@ async function runAll(
   const cleanup = new Cleanup();
   const { rounds, seconds } = settings;
   let results: BenchResults = {
-    version: 1,
+    version: 2,
     startedAt: new Date().toISOString(),
     commit: describeCommit(),
     machine: describeMachine(),
     settings: { rounds, seconds },
     traffic: [],
+    programs: measurePrograms(),
     evidence: [],
     commands: [],
     agents: [],

@@ -1,9 +1,15 @@
 import type { Mode } from "./traffic.js";
 
+export interface Measurement {
+  /** Transactions a second; bits a second for `STREAM`. */
+  readonly rate: number;
+  /** CPU time of the whole machine for one transaction; for one bit of `STREAM`. */
+  readonly cpuSeconds: number;
+}
+
 /** A way from a client to a server that can be measured again and again. */
 export interface Topology extends AsyncDisposable {
   /** As the table names it. */
   readonly name: string;
-  /** Transactions a second, or bits a second for `STREAM`. */
-  measure(mode: Mode, seconds: number): Promise<number>;
+  measure(mode: Mode, seconds: number): Promise<Measurement>;
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { run } from "./shell.js";
+import type { Measurement } from "./topology.js";
 
 /** netperf's names; the order gives a mode's port: the server's first port plus the index. */
 export const modes = ["TCP_CRR", "TCP_RR", "STREAM", "UDP_RR"] as const;
@@ -22,6 +23,7 @@ interface ClientReport {
   readonly bytes: number;
   readonly errors: number;
   readonly seconds: number;
+  readonly cpuSeconds: number;
 }
 
 export const serverCommand: readonly string[] = [benchTool, "server", "--port", `${firstPort}`, "--cpu", serverCpu];
@@ -44,20 +46,25 @@ export function clientCommand(mode: Mode, host: string, seconds: number): readon
   ];
 }
 
-/** Transactions a second, or bits a second of a stream. */
-export function rateOf(mode: Mode, report: string): number {
-  const { transactions, bytes, errors, seconds } = JSON.parse(report) as ClientReport;
+/** @throws Error when nothing was transferred */
+export function measurementOf(mode: Mode, report: string): Measurement {
+  const { transactions, bytes, errors, seconds, cpuSeconds } = JSON.parse(report) as ClientReport;
   const amount = mode === "STREAM" ? bytes * 8 : transactions;
   if (amount === 0) throw new Error(`${mode}: nothing was transferred`);
   if (errors > 0) process.stderr.write(`${mode}: ${errors} transactions failed\n`);
-  return amount / seconds;
+  return { rate: amount / seconds, cpuSeconds: cpuSeconds / amount };
 }
 
 /** Runs the client by a command prefix that puts it where it belongs. */
-export async function drive(prefix: readonly string[], mode: Mode, host: string, seconds: number): Promise<number> {
+export async function drive(
+  prefix: readonly string[],
+  mode: Mode,
+  host: string,
+  seconds: number,
+): Promise<Measurement> {
   const [command, ...args] = [...prefix, ...clientCommand(mode, host, seconds)];
   const result = await run(command as string, args, { timeoutMs: (seconds + 30) * 1000 });
-  return rateOf(mode, result.stdout.trim().split("\n").at(-1) ?? "");
+  return measurementOf(mode, result.stdout.trim().split("\n").at(-1) ?? "");
 }
 
 /**

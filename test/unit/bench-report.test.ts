@@ -7,19 +7,20 @@ import type { BenchResults, TrafficResult } from "../../scripts/bench/results.js
 
 function crr(services: number, ours: readonly number[]): TrafficResult {
   const series = [
-    { name: "plain", values: [100, 200] },
-    { name: "ours", values: ours },
+    { name: "plain", values: [100, 200], cpuSeconds: [100e-6, 50e-6] },
+    { name: "ours", values: ours, cpuSeconds: [90e-6, 45e-6] },
   ];
   return { scope: "same node", services, mode: "TCP_CRR", baseline: "plain", series };
 }
 
 const results: BenchResults = {
-  version: 1,
+  version: 2,
   startedAt: "2026-11-21T10:00:00.000Z",
   commit: "0123456789ab",
   machine: { processor: "Test CPU", cores: 2, memoryBytes: 2 ** 34, kernel: "6.18.0", node: "v20.20.2" },
   settings: { rounds: 2, seconds: 5 },
   traffic: [crr(1, [110, 220]), crr(50_000, [105, 210])],
+  programs: [{ packet: "established", nanoseconds: 212.4 }],
   evidence: [{ topology: "ours", services: 1, conntrackEntries: 1234, forwardedPackets: 99_000, frontends: 8 }],
   commands: [{ command: "version", milliseconds: [150, 160, 155] }],
   agents: [{ services: 1, rssBytes: 90e6, cpuShare: 0.004 }],
@@ -47,8 +48,11 @@ describe("writeReport", () => {
     expect(first).toMatch(/^before\n/);
     expect(first).toMatch(/\nafter\n$/);
     expect(first).not.toContain("old");
-    expect(first).toContain("| TCP_CRR | 1 | ours | 165/s | **1.10** (1.10–1.10) |");
-    expect(first).toContain("| TCP_CRR | 50,000 | ours | 158/s | **1.05** (1.05–1.05) |");
+    expect(first).toContain("| TCP_CRR | 1 | ours | 165/s | **1.10** (1.10–1.10) | 67.5 µs | **0.90** (0.90–0.90) |");
+    expect(first).toContain(
+      "| TCP_CRR | 50,000 | ours | 158/s | **1.05** (1.05–1.05) | 67.5 µs | **0.90** (0.90–0.90) |",
+    );
+    expect(first).toContain("| established | 212 ns |");
     expect(first).toContain("| 500,000 | json | 0.85 s | 110 MB | 200 MB |");
     expect(first).toContain("| 1 | 90 MB | 0.40 % |");
   });
