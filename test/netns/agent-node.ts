@@ -280,7 +280,9 @@ export class AgentNode implements AsyncDisposable {
   /** Every entry of every pinned map of ours, as text; without counters, rings and what packets write. */
   dumpMaps(): Readonly<Record<string, readonly string[]>> {
     const folder = join(this.bpffs, "tc/globals");
-    const names = readdirSync(folder).filter((file) => !/cilium_metrics|cts_events|cts_policy_epoch|cilium_ct|reverse_sk/.test(file));
+    const names = readdirSync(folder).filter(
+      (file) => !/cilium_metrics|cts_events|cts_policy_epoch|cilium_ct|reverse_sk/.test(file),
+    );
     return Object.fromEntries(names.sort().map((file) => [file, dumpMap(join(folder, file))]));
   }
 
