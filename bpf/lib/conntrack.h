@@ -147,12 +147,12 @@ static __always_inline void ct_tuple4(struct ipv4_ct_tuple *tuple, const struct 
 	tuple->flags = is_reply == (dir == CT_INGRESS) ? TUPLE_F_OUT : TUPLE_F_IN;
 }
 
-static __always_inline struct ct_entry *ct_find4(const struct packet *pkt, int dir, bool is_reply)
+static __always_inline struct ct_entry *ct_find4(void *map, const struct packet *pkt, int dir, bool is_reply)
 {
 	struct ipv4_ct_tuple tuple;
 
 	ct_tuple4(&tuple, pkt, dir, is_reply);
-	return bpf_map_lookup_elem(ct_map4(pkt->proto), &tuple);
+	return bpf_map_lookup_elem(map, &tuple);
 }
 
 /* The packet an ICMP error quotes (RFC 792: its IP header and 8 bytes). Seen from the same hook it runs the other
@@ -162,6 +162,7 @@ static __always_inline struct ct_entry *ct_find4(const struct packet *pkt, int d
 static __always_inline int ct_lookup_related4(struct __sk_buff *skb, struct packet *pkt, int dir)
 {
 	struct packet inner = {};
+	void *map;
 	struct iphdr ip4;
 	__u32 offset = pkt->l4_offset + sizeof(struct icmp_header);
 	__be16 ports[2];
@@ -190,15 +191,38 @@ static __always_inline int ct_lookup_related4(struct __sk_buff *skb, struct pack
 			inner.dport = id;
 	}
 	dir = dir == CT_INGRESS ? CT_EGRESS : CT_INGRESS;
-	return ct_find4(&inner, dir, false) || ct_find4(&inner, dir, true) ? CT_RELATED : CT_NEW;
+	map = ct_map4(inner.proto);
+	return ct_find4(map, &inner, dir, false) || ct_find4(map, &inner, dir, true) ? CT_RELATED : CT_NEW;
+}
+
+static __always_inline void ct_search4(void *map, struct packet *pkt, __u32 bytes, int dir)
+{
+	bool is_first = is_opening(pkt), is_reply;
+	struct ct_entry *entry;
+
+	/* Servers listen on low ports: the likelier side first spares most packets a look-up that misses. A SYN is never a
+	 * reply: else a server could dial back from the port that was dialled, past the client's policy. */
+	is_reply = !is_first && bpf_ntohs(pkt->sport) < bpf_ntohs(pkt->dport);
+	entry = ct_find4(map, pkt, dir, is_reply);
+	if (!entry && !is_first) {
+		is_reply = !is_reply;
+		entry = ct_find4(map, pkt, dir, is_reply);
+	}
+	if (!entry || ct_entry_is_reopened(entry, pkt)) {
+		pkt->ct_state = CT_NEW;
+		pkt->report = 1;
+		return;
+	}
+	pkt->ct_state = is_reply ? CT_REPLY : CT_ESTABLISHED;
+	pkt->ct_rev_nat_index = entry->rev_nat_index;
+	pkt->policy_stamp = entry->reserved0;
+	ct_entry_touch(entry, pkt, bytes, dir);
 }
 
 /* Finds the packet's connection from the endpoint's egress or ingress side; sets pkt->ct_state and pkt->report, and what
  * its entry remembers. 0 or a drop reason. */
 static __always_inline int ct_lookup4(struct __sk_buff *skb, struct packet *pkt, int dir)
 {
-	bool is_first = is_opening(pkt), is_reply;
-	struct ct_entry *entry;
 	int state;
 
 	pkt->ct_rev_nat_index = 0;
@@ -211,23 +235,11 @@ static __always_inline int ct_lookup4(struct __sk_buff *skb, struct packet *pkt,
 		pkt->report = 1;
 		return 0;
 	}
-	/* Servers listen on low ports: the likelier side first spares most packets a look-up that misses. A SYN is never a
-	 * reply: else a server could dial back from the port that was dialled, past the client's policy. */
-	is_reply = !is_first && bpf_ntohs(pkt->sport) < bpf_ntohs(pkt->dport);
-	entry = ct_find4(pkt, dir, is_reply);
-	if (!entry && !is_first) {
-		is_reply = !is_reply;
-		entry = ct_find4(pkt, dir, is_reply);
-	}
-	if (!entry || ct_entry_is_reopened(entry, pkt)) {
-		pkt->ct_state = CT_NEW;
-		pkt->report = 1;
-		return 0;
-	}
-	pkt->ct_state = is_reply ? CT_REPLY : CT_ESTABLISHED;
-	pkt->ct_rev_nat_index = entry->rev_nat_index;
-	pkt->policy_stamp = entry->reserved0;
-	ct_entry_touch(entry, pkt, skb->len, dir);
+	/* By name, not by ct_map4(): only where the map is known does the kernel inline its look-up. */
+	if (pkt->proto == IPPROTO_TCP)
+		ct_search4(&cilium_ct4_global, pkt, skb->len, dir);
+	else
+		ct_search4(&cilium_ct_any4_global, pkt, skb->len, dir);
 	return 0;
 }
 
@@ -251,7 +263,7 @@ static __always_inline int ct_create4(struct packet *pkt, __u32 bytes, int dir, 
 /* Lets the entry of an established connection remember what policy_check_connection() found. 0. */
 static __always_inline int ct_remember_policy4(const struct packet *pkt, int dir)
 {
-	struct ct_entry *entry = ct_find4(pkt, dir, false);
+	struct ct_entry *entry = ct_find4(ct_map4(pkt->proto), pkt, dir, false);
 
 	if (entry)
 		entry->reserved0 = pkt->policy_stamp;
