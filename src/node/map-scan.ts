@@ -35,6 +35,8 @@ export interface ScanOptions {
   readonly signal: AbortSignal;
   /** Longest time one slice should hold the CPU. */
   readonly sliceMs?: number;
+  /** Milliseconds of a clock that only goes forward; `performance.now` unless told. */
+  readonly now?: () => number;
 }
 
 const firstBatch = 256;
@@ -54,6 +56,7 @@ const largestBatch = 1024;
 export async function* scanMap(map: ScannableMap, options: ScanOptions): AsyncGenerator<MapSlice, ScanEnd> {
   const sliceMs = options.sliceMs ?? 5;
   const bound = 2 * map.info.maxEntries;
+  const now = options.now ?? monotonicMs;
   const pacer = new Pacer(sliceMs);
   let size = Math.min(firstBatch, Math.max(smallestBatch, map.info.maxEntries));
   let cursor: Buffer | undefined;
@@ -61,7 +64,7 @@ export async function* scanMap(map: ScannableMap, options: ScanOptions): AsyncGe
   let entries = 0;
   while (true) {
     if (options.signal.aborted) return partial("interrupted", entries, restarts.count);
-    const startedAt = performance.now();
+    const startedAt = now();
     let batch: MapBatch;
     try {
       batch = map.lookupBatch(cursor, size);
@@ -77,7 +80,7 @@ export async function* scanMap(map: ScannableMap, options: ScanOptions): AsyncGe
       }
       throw error;
     }
-    const tookMs = performance.now() - startedAt;
+    const tookMs = now() - startedAt;
     entries += batch.count;
     restarts.inspect(batch);
     if (batch.count > 0) yield batch;
@@ -87,6 +90,10 @@ export async function* scanMap(map: ScannableMap, options: ScanOptions): AsyncGe
     size = nextSize(size, tookMs, sliceMs);
     await pacer.pace();
   }
+}
+
+function monotonicMs(): number {
+  return performance.now();
 }
 
 function nextSize(size: number, tookMs: number, sliceMs: number): number {

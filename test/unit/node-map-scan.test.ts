@@ -51,10 +51,11 @@ function toBuffers(values: readonly number[]) {
 
 async function collect(
   map: ScannableMap,
-  options: { signal?: AbortSignal; onSlice?: (found: readonly number[]) => void } = {},
+  options: { signal?: AbortSignal; now?: () => number; onSlice?: (found: readonly number[]) => void } = {},
 ): Promise<{ found: number[]; end: ScanEnd }> {
   const found: number[] = [];
-  const scan = scanMap(map, { signal: options.signal ?? new AbortController().signal });
+  const { signal = new AbortController().signal, now } = options;
+  const scan = scanMap(map, { signal, ...(now === undefined ? {} : { now }) });
   while (true) {
     const step = await scan.next();
     if (step.done === true) return { found, end: step.value };
@@ -75,17 +76,17 @@ describe("scanMap with batch calls", () => {
 
   test("begins small and grows while slices are quick", async () => {
     const map = new ScriptedMap(5000);
-    await collect(map);
+    await collect(map, { now: () => 0 });
     expect(map.asked.slice(0, 3)).toEqual([256, 512, 1024]);
   });
 
   test("shrinks when a slice holds the CPU for too long", async () => {
     const map = new ScriptedMap(3000);
+    let nowMs = 0;
     map.onBatch = () => {
-      const until = performance.now() + 8;
-      while (performance.now() < until);
+      nowMs += 8;
     };
-    await collect(map);
+    await collect(map, { now: () => nowMs });
     expect(map.asked.slice(0, 3)).toEqual([256, 128, 64]);
   });
 
