@@ -65,7 +65,7 @@ export class BenchLab implements AsyncDisposable {
     const prefix = [cli, "lab", "exec", "--name", this.name, "-n", "bench", "client", "--"];
     return {
       name,
-      measure: (mode, seconds) => drive(prefix, mode, address, seconds),
+      measure: (how) => drive(prefix, address, how),
       [Symbol.asyncDispose]: async () => undefined,
     };
   }

@@ -57,7 +57,7 @@ export async function openKernelVxlan(name: string, group: string): Promise<Topo
     cleanup.defer(() => stopServer(server));
     return {
       name,
-      measure: (mode, seconds) => drive(["ip", "netns", "exec", client], mode, serverAddress, seconds),
+      measure: (how) => drive(["ip", "netns", "exec", client], serverAddress, how),
       [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
     };
   });

@@ -108,7 +108,7 @@ export async function openKubeProxy(name: string, group: string, services: numbe
     await run("ip", ["netns", "exec", node, "iptables-restore"], { input: kubeProxyRules(services) });
     return {
       name,
-      measure: (mode, seconds) => drive(["ip", "netns", "exec", client], mode, measuredAddress, seconds),
+      measure: (how) => drive(["ip", "netns", "exec", client], measuredAddress, how),
       [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
     };
   });

@@ -14,7 +14,9 @@ interface Point {
 /** New connections on one node beside the plain way, by number of Services, one line a way. */
 function flatnessLines(results: BenchResults): ReadonlyMap<string, readonly Point[]> {
   const lines = new Map<string, Point[]>();
-  const chosen = results.traffic.filter(({ scope, mode }) => scope === "same node" && mode === "TCP_CRR");
+  const chosen = results.traffic.filter(
+    ({ scope, mode, cores }) => scope === "same node" && mode === "TCP_CRR" && cores === "two cores",
+  );
   for (const { services, baseline, series } of chosen) {
     const plain = series.find(({ name }) => name === baseline)?.values ?? [];
     for (const { name, values } of series.filter((one) => one.name !== baseline)) {

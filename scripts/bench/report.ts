@@ -18,6 +18,7 @@ function trafficRows(result: TrafficResult): string[][] {
     const isBaseline = name === result.baseline;
     return [
       result.mode,
+      result.cores,
       result.services.toLocaleString("en-US"),
       name,
       describeRate(result.mode, median(values)),
@@ -36,7 +37,16 @@ function describeRatio(values: readonly number[], baseline: readonly number[]): 
 function trafficSection(results: BenchResults, scope: TrafficResult["scope"]): string {
   const chosen = results.traffic.filter((result) => result.scope === scope);
   if (chosen.length === 0) return "";
-  const head = ["what", "services", "way", "median", "beside the plain way (95 % interval)", "CPU", "beside"];
+  const head = [
+    "what",
+    "client and server on",
+    "services",
+    "way",
+    "median",
+    "beside the plain way (95 % interval)",
+    "CPU",
+    "beside",
+  ];
   return [
     `### ${scope === "same node" ? "One node" : "Across two nodes"}`,
     "",

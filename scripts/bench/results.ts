@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
-import type { Mode } from "./traffic.js";
+import type { Cores, Mode } from "./traffic.js";
 
 /** One run of the benchmarks, as it is kept beside docs/benchmarks.md. */
 export interface BenchResults {
@@ -31,6 +31,7 @@ export interface TrafficResult {
   readonly scope: "same node" | "across nodes";
   readonly services: number;
   readonly mode: Mode;
+  readonly cores: Cores;
   /** Name of the series that the others are compared with. */
   readonly baseline: string;
   readonly series: readonly TrafficSeries[];

@@ -20,12 +20,13 @@ export async function measureRounds(
 ): Promise<TrafficResult> {
   const measured = topologies.map((): Measurement[] => []);
   // Neighbours, conntrack tables and the CPUs' clocks settle before the first round counts.
-  for (const topology of topologies) await topology.measure(frame.mode, 0.3);
+  const { mode, cores } = frame;
+  for (const topology of topologies) await topology.measure({ mode, cores, seconds: 0.3 });
   for (let round = 0; round < settings.rounds; round++) {
     for (let step = 0; step < topologies.length; step++) {
       settings.signal.throwIfAborted();
       const index = (round + step) % topologies.length;
-      measured[index]?.push(await (topologies[index] as Topology).measure(frame.mode, settings.seconds));
+      measured[index]?.push(await (topologies[index] as Topology).measure({ mode, cores, seconds: settings.seconds }));
     }
   }
   const series = topologies.map(({ name }, index) => {

@@ -20,7 +20,7 @@ export async function openRoutedVeth(name: string, group: string): Promise<Topol
     cleanup.defer(() => stopServer(server));
     return {
       name,
-      measure: (mode, seconds) => drive(["ip", "netns", "exec", client], mode, serverAddress, seconds),
+      measure: (how) => drive(["ip", "netns", "exec", client], serverAddress, how),
       [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
     };
   });

@@ -52,10 +52,26 @@ function printResult(result: TrafficResult): TrafficResult {
     const rate = describeRate(result.mode, median(values)).padStart(14);
     const interval = `${ratio.toFixed(3)} (${low.toFixed(3)}–${high.toFixed(3)})`;
     print(
-      `${result.scope}  ${result.mode.padEnd(7)} ${`${result.services}`.padStart(6)}  ${name.padEnd(28)} ${rate}  ${interval}  cpu ${cpu}`,
+      `${result.scope}, ${result.cores}  ${result.mode.padEnd(7)} ${`${result.services}`.padStart(6)}  ${name.padEnd(28)} ${rate}  ${interval}  cpu ${cpu}`,
     );
   }
   return result;
+}
+
+/** Without wake-ups of another core, which cost a guest more than a packet's whole way: the work itself. */
+async function measureOnOneCore(bench: Bench, services: number): Promise<readonly TrafficResult[]> {
+  const [lab] = bench.labs as readonly [BenchLab];
+  const results: TrafficResult[] = [];
+  for (const mode of modes) {
+    const frame = { services, mode, cores: "one core" } as const;
+    const [veth, vxlan] = [
+      [...bench.veth, lab.sameNode],
+      [...bench.vxlan, lab.acrossNodes],
+    ];
+    results.push(printResult(await measureRounds({ ...frame, scope: "same node" }, veth, bench.settings)));
+    results.push(printResult(await measureRounds({ ...frame, scope: "across nodes" }, vxlan, bench.settings)));
+  }
+  return results;
 }
 
 /** One stage: everything with so many Services. The first one measures every mode, the others what may depend on the number. */
@@ -71,11 +87,12 @@ async function runStage(bench: Bench, services: number, isFirst: boolean): Promi
     const results: TrafficResult[] = [];
     for (const mode of chosen) {
       const sameNode = [...bench.veth, ...kubeProxy, ...bench.labs.map((lab) => lab.sameNode)];
-      results.push(printResult(await measureRounds({ scope: "same node", services, mode }, sameNode, bench.settings)));
       const across = [...bench.vxlan, ...bench.labs.map((lab) => lab.acrossNodes)];
-      results.push(printResult(await measureRounds({ scope: "across nodes", services, mode }, across, bench.settings)));
+      const frame = { services, mode, cores: "two cores" } as const;
+      results.push(printResult(await measureRounds({ ...frame, scope: "same node" }, sameNode, bench.settings)));
+      results.push(printResult(await measureRounds({ ...frame, scope: "across nodes" }, across, bench.settings)));
     }
-    return results;
+    return isFirst ? [...results, ...(await measureOnOneCore(bench, services))] : results;
   } finally {
     await cleanup[Symbol.asyncDispose]();
   }

@@ -1,4 +1,4 @@
-import type { Mode } from "./traffic.js";
+import type { Drive } from "./traffic.js";
 
 export interface Measurement {
   /** Transactions a second; bits a second for `STREAM`. */
@@ -11,5 +11,5 @@ export interface Measurement {
 export interface Topology extends AsyncDisposable {
   /** As the table names it. */
   readonly name: string;
-  measure(mode: Mode, seconds: number): Promise<Measurement>;
+  measure(how: Drive): Promise<Measurement>;
 }

@@ -14,9 +14,11 @@ export function portOf(mode: Mode): number {
   return firstPort + modes.indexOf(mode);
 }
 
-/** Client and server never share a core: their costs add up instead of hiding in the scheduler. */
-export const clientCpu = "0";
-export const serverCpu = "1";
+/** Where the client runs: beside the server's core or on it. */
+export type Cores = "two cores" | "one core";
+
+const serverCpu = "1";
+const clientCpu: Readonly<Record<Cores, string>> = { "two cores": "0", "one core": serverCpu };
 
 interface ClientReport {
   readonly transactions: number;
@@ -28,7 +30,13 @@ interface ClientReport {
 
 export const serverCommand: readonly string[] = [benchTool, "server", "--port", `${firstPort}`, "--cpu", serverCpu];
 
-export function clientCommand(mode: Mode, host: string, seconds: number): readonly string[] {
+export interface Drive {
+  readonly mode: Mode;
+  readonly cores: Cores;
+  readonly seconds: number;
+}
+
+function clientCommand({ mode, cores, seconds }: Drive, host: string): readonly string[] {
   const port = `${portOf(mode)}`;
   return [
     benchTool,
@@ -42,7 +50,7 @@ export function clientCommand(mode: Mode, host: string, seconds: number): readon
     "--seconds",
     `${seconds}`,
     "--cpu",
-    clientCpu,
+    clientCpu[cores],
   ];
 }
 
@@ -56,15 +64,10 @@ export function measurementOf(mode: Mode, report: string): Measurement {
 }
 
 /** Runs the client by a command prefix that puts it where it belongs. */
-export async function drive(
-  prefix: readonly string[],
-  mode: Mode,
-  host: string,
-  seconds: number,
-): Promise<Measurement> {
-  const [command, ...args] = [...prefix, ...clientCommand(mode, host, seconds)];
-  const result = await run(command as string, args, { timeoutMs: (seconds + 30) * 1000 });
-  return measurementOf(mode, result.stdout.trim().split("\n").at(-1) ?? "");
+export async function drive(prefix: readonly string[], host: string, how: Drive): Promise<Measurement> {
+  const [command, ...args] = [...prefix, ...clientCommand(how, host)];
+  const result = await run(command as string, args, { timeoutMs: (how.seconds + 30) * 1000 });
+  return measurementOf(how.mode, result.stdout.trim().split("\n").at(-1) ?? "");
 }
 
 /**

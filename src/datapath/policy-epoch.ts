@@ -8,32 +8,35 @@ const KEY = Buffer.alloc(4);
  * and nothing is remembered; an agent that was killed in the middle of one leaves it odd.
  */
 export class PolicyEpoch {
-  readonly #map: BpfMap;
+  readonly #map: Pick<BpfMap, "lookup" | "update">;
   #epoch: number;
   #changes = 0;
 
-  constructor(map: BpfMap) {
+  /** Begins a new epoch: while no agent ran, nobody counted. */
+  constructor(map: Pick<BpfMap, "lookup" | "update">) {
     this.#map = map;
     this.#epoch = map.lookup(KEY)?.readUInt32LE() ?? 0;
-    // What the killed agent wrote stands, and whoever it concerns asks again.
-    if (isOdd(this.#epoch)) this.#advance();
+    this.#write(this.#epoch + (isOdd(this.#epoch) ? 1 : 2));
   }
 
   /** Opens a change; dispose it once the kernel holds all of it. Changes may overlap. */
   change(): Disposable {
-    if (this.#changes++ === 0) this.#advance();
+    // After a change whose end could not be written the number is odd already.
+    if (!isOdd(this.#epoch)) this.#write(this.#epoch + 1);
+    this.#changes++;
     return {
       [Symbol.dispose]: () => {
-        if (--this.#changes === 0) this.#advance();
+        this.#changes--;
+        if (this.#changes === 0) this.#write(this.#epoch + 1);
       },
     };
   }
 
-  #advance(): void {
-    this.#epoch = (this.#epoch + 1) >>> 0;
+  #write(epoch: number): void {
     const value = Buffer.alloc(4);
-    value.writeUInt32LE(this.#epoch);
+    value.writeUInt32LE(epoch >>> 0);
     this.#map.update(KEY, value);
+    this.#epoch = epoch >>> 0;
   }
 }
 

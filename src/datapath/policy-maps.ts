@@ -41,20 +41,31 @@ export class PolicyMaps {
     const index = this.#index();
     const isIndexed = index.lookup(indexKey(endpointId))?.readUInt32LE() === map.info.id;
     if (isIndexed && isEmptyPlan(plan)) return;
-    using _change = this.#epoch.change();
-    applyPlan(map, plan);
+    if (isIndexed) {
+      using _change = this.#epoch.change();
+      applyPlan(map, plan);
+      return;
+    }
     // After its content: a program never finds a map that is still empty.
-    if (!isIndexed) await this.#turns.run(() => index.updateInnerAsync(indexKey(endpointId), map));
+    applyPlan(map, plan);
+    await this.#changeIndex(() => index.updateInnerAsync(indexKey(endpointId), map));
   }
 
   /** Absence is not an error. */
   async remove(endpointId: number): Promise<void> {
-    using _change = this.#epoch.change();
-    await this.#turns.run(() => this.#index().deleteAsync(indexKey(endpointId)));
+    await this.#changeIndex(() => this.#index().deleteAsync(indexKey(endpointId)));
     const path = join(this.#folder, pinName(endpointId));
     if (!existsSync(path)) return;
     rmSync(path);
     this.#maps.ownership.forget("map", pinName(endpointId));
+  }
+
+  /** The epoch is odd for this change alone, not while it waits for others. */
+  async #changeIndex(change: () => Promise<unknown>): Promise<void> {
+    await this.#turns.run(async () => {
+      using _change = this.#epoch.change();
+      await change();
+    });
   }
 
   #openOrCreate(endpointId: number): BpfMap {

@@ -286,11 +286,6 @@ export class AgentNode implements AsyncDisposable {
     return Object.fromEntries(names.sort().map((file) => [file, dumpMap(join(folder, file))]));
   }
 
-  /** How often a policy map was changed, twice counted. */
-  policyEpoch(): string {
-    return dumpMap(join(this.bpffs, "tc/globals/cts_policy_epoch")).join();
-  }
-
   /** Pinned links: pin → link id. */
   linkIds(): Readonly<Record<string, number>> {
     const folder = join(this.bpffs, "cts/links");

@@ -83,7 +83,7 @@ describe("a Service", () => {
 
 describe("an agent that starts again", () => {
   it("ends in the same maps, byte by byte, and the same links", async () => {
-    const state = () => ({ maps: a.dumpMaps(), links: a.linkIds(), policyEpoch: a.policyEpoch() });
+    const state = () => ({ maps: a.dumpMaps(), links: a.linkIds() });
     const before = state();
     expect(Object.values(before.maps).flat().length).toBeGreaterThan(10);
     expect(await a.stop("SIGTERM")).toBe(0);

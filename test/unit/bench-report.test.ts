@@ -10,7 +10,7 @@ function crr(services: number, ours: readonly number[]): TrafficResult {
     { name: "plain", values: [100, 200], cpuSeconds: [100e-6, 50e-6] },
     { name: "ours", values: ours, cpuSeconds: [90e-6, 45e-6] },
   ];
-  return { scope: "same node", services, mode: "TCP_CRR", baseline: "plain", series };
+  return { scope: "same node", services, mode: "TCP_CRR", cores: "two cores", baseline: "plain", series };
 }
 
 const results: BenchResults = {
@@ -48,9 +48,11 @@ describe("writeReport", () => {
     expect(first).toMatch(/^before\n/);
     expect(first).toMatch(/\nafter\n$/);
     expect(first).not.toContain("old");
-    expect(first).toContain("| TCP_CRR | 1 | ours | 165/s | **1.10** (1.10–1.10) | 67.5 µs | **0.90** (0.90–0.90) |");
     expect(first).toContain(
-      "| TCP_CRR | 50,000 | ours | 158/s | **1.05** (1.05–1.05) | 67.5 µs | **0.90** (0.90–0.90) |",
+      "| TCP_CRR | two cores | 1 | ours | 165/s | **1.10** (1.10–1.10) | 67.5 µs | **0.90** (0.90–0.90) |",
+    );
+    expect(first).toContain(
+      "| TCP_CRR | two cores | 50,000 | ours | 158/s | **1.05** (1.05–1.05) | 67.5 µs | **0.90** (0.90–0.90) |",
     );
     expect(first).toContain("| established | 212 ns |");
     expect(first).toContain("| 500,000 | json | 0.85 s | 110 MB | 200 MB |");
