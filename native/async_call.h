@@ -15,7 +15,7 @@ class AsyncCall {
 
   /// On a thread of the pool: no JavaScript, no Node-API. Returns what the promise resolves with: ≥ 0 or -errno.
   virtual int Run() = 0;
-  /// Afterwards on the environment's own thread, also while that ends: plain C++ only.
+  /// Afterwards on the environment's own thread, also while that ends: no JavaScript runs; references may be let go.
   virtual void Finish() {}
 
   /// Queues `call`; the promise never rejects. A call whose descriptors could not be duplicated answers the errno at once.

@@ -60,7 +60,8 @@ function isUnspecified(address: string): boolean {
   return address === "0.0.0.0" || address === "::";
 }
 
-class OpenTarget implements Target {
+/** A resolved target with its names; `state` is undefined on a node itself. */
+export class OpenTarget implements Target {
   readonly resolved: ResolvedTarget;
   readonly state: StateSource | undefined;
   readonly notes: string[] = [];
@@ -89,7 +90,9 @@ class OpenTarget implements Target {
     const names = await this.#names;
     const query = servicesOfSelection(selection);
     if (query === undefined || names.missingReason !== undefined) return names;
-    await this.#addServices(names, query);
+    const failure = await this.#addServices(names, query);
+    // Who filters by Services must not get an answer that knows none of them.
+    if (failure !== undefined) return new NameIndex(emptyNames, failure);
     const isKnown = (text: string): boolean =>
       [...names.services, ...names.document.pods].some((candidate) => isCalled(candidate, text));
     // Whoever asked for what is not there is told what is.
@@ -105,19 +108,26 @@ class OpenTarget implements Target {
     for (const { address, port } of ends) {
       // Frontends at the unspecified address and at nodes' own are node ports: of any number of Services.
       const isNode = isUnspecified(address) || names.ofAddress(address)?.kind === "node";
-      const key = isNode ? `:${port}` : address;
+      const key = isNode ? `${address}:${port}` : address;
       if (this.#asked.has(key) || (!isNode && names.ofAddress(address) !== undefined)) continue;
       this.#asked.add(key);
       if (isNode) nodePorts.push(port);
-      else addresses.push(address);
+      // A node's address may be an external address of a Service too.
+      if (!isUnspecified(address)) addresses.push(address);
     }
     if (addresses.length + nodePorts.length > 0) await this.#addServices(names, { addresses, nodePorts });
   }
 
-  async #addServices(names: NameIndex, query: ServiceQuery): Promise<void> {
-    const found = await this.#services.find(query);
-    if (found !== undefined) names.addServices(found);
-    else this.#say("names of Services are missing: the agent does not answer");
+  /** Why they could not be had, which the footer then says too. */
+  async #addServices(names: NameIndex, query: ServiceQuery): Promise<string | undefined> {
+    try {
+      names.addServices(await this.#services.find(query));
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof AgentError || error instanceof TimeoutError)) throw error;
+      this.#say(`names of Services are missing: ${error.message}`);
+      return error.message;
+    }
   }
 
   #say(note: string): void {

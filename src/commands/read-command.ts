@@ -22,6 +22,9 @@ export interface ListFlags {
 
 const watchIntervalMs = 2000;
 
+/** How long a command that was told to end waits for a reader that takes nothing. */
+const stalledReaderMs = 1_000;
+
 /** A command that prints one list: rows to stdout, what became of the reading to stderr or into the envelope. */
 export abstract class ReadCommand extends BaseCommand {
   /**
@@ -77,11 +80,29 @@ export abstract class ReadCommand extends BaseCommand {
     return status;
   }
 
-  /** Waits until a slow reader has taken the piece, whose memory is used again then; stops when the reader has gone. */
+  /**
+   * Waits until a slow reader has taken the piece, whose memory is used again then. Throws the reason of the signal when the
+   * reader has gone, or when the command is ended while a reader that has stopped reading keeps it waiting.
+   */
   async #write(piece: Uint8Array): Promise<void> {
-    if (isOutputClosed(this.signal)) throw this.signal.reason;
-    // An error comes as an event of the stream too, and is judged there.
-    await new Promise<void>((resolve) => process.stdout.write(piece, () => resolve()));
+    const { signal } = this;
+    if (isOutputClosed(signal)) throw signal.reason;
+    await new Promise<void>((resolve, reject) => {
+      let patience: NodeJS.Timeout | undefined;
+      // A reader that still reads gets the end of the list; one that has stopped does not hold the command up.
+      const lose = (): void => {
+        patience = setTimeout(() => reject(signal.reason), stalledReaderMs);
+      };
+      // An error comes as an event of the stream too, and is judged there.
+      const isTaken = process.stdout.write(piece, () => {
+        signal.removeEventListener("abort", lose);
+        clearTimeout(patience);
+        resolve();
+      });
+      if (isTaken) return;
+      if (signal.aborted) lose();
+      else signal.addEventListener("abort", lose, { once: true });
+    });
   }
 }
 

@@ -18,8 +18,8 @@ const DIRECTIONS = ["ingress", "egress"] as const;
 
 /**
  * Attachments by clsact filters. The kernel has no names for them, so the ownership records hold which program of ours
- * sits on which device. The qdisc stays when a filter goes: others may have filters on it. The kernel waits for nobody here,
- * so each method is one synchronous step.
+ * sits on which device. The qdisc stays when a filter goes: others may have filters on it. Each method is one synchronous step,
+ * because it writes by what it has read; the kernel's RTNL lock may make it wait for another device's removal.
  */
 export class ClsactHooks implements DeviceHooks {
   readonly #ownership: Ownership;

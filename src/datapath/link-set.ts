@@ -69,7 +69,10 @@ export class LinkSet implements DeviceHooks {
 
   /** Detaches and forgets; absence is not an error. */
   async remove(name: string): Promise<void> {
-    for (const pin of [name + NEXT, name]) await this.#removePin(name, pin);
+    const pins = [name + NEXT, name];
+    for (const pin of pins) await this.#removePin(name, pin);
+    // A kill between two steps may have left a record without its pin.
+    for (const pin of pins) this.#ownership.forget("link", pin);
   }
 
   async #removePin(name: string, pin: string): Promise<void> {

@@ -4,14 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AgentServices, FallbackServices, StateServices } from "../../src/actions/names/service-directory.js";
+import { OpenTarget } from "../../src/actions/open-target.js";
+import { resolveSelection } from "../../src/actions/row-selection.js";
 import {
   type KubeEndpointSlice,
   type KubeService,
   resourceTypes,
   SERVICE_NAME_LABEL,
 } from "../../src/model/kubernetes.js";
-import type { NamedService } from "../../src/model/names-document.js";
+import { emptyNames, type NamedService } from "../../src/model/names-document.js";
 import type { ServiceQuery } from "../../src/model/service-query.js";
+import { localNode } from "../../src/session/local-session.js";
 import { FolderStateSource } from "../../src/state/folder-state-source.js";
 
 let folder: string;
@@ -78,8 +81,31 @@ describe("names of Services", () => {
     for (const query of queries) expect(JSON.stringify(query).length).toBeLessThan(64 * 1024);
   });
 
-  test("are unknown when no agent answers", async () => {
-    expect(await new AgentServices([join(folder, "none.sock")]).find({ names: ["cart"] })).toBeUndefined();
+  test("are unknown when no agent answers, and the last one's reason is told each time", async () => {
+    const starting = await serve("starting.sock", () => undefined);
+    const services = new AgentServices([join(folder, "none.sock"), starting]);
+    await expect(services.find({ names: ["cart"] })).rejects.toThrow("503");
+    await expect(services.find({ names: ["cart"] })).rejects.toThrow("503");
+    await expect(new AgentServices([]).find({ names: ["cart"] })).rejects.toThrow("no agent");
+  });
+
+  test("are not taken for none where rows are chosen by them: an agent that starts is an error, not an empty list", async () => {
+    const agentSocket = join(folder, "agent.sock");
+    const server = createServer((message, response) => {
+      if (message.url === "/v1/names") response.end(JSON.stringify(emptyNames));
+      else response.writeHead(503).end("{}");
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(agentSocket, resolve));
+    for (const selection of [{ services: ["shop/cart"] }, { namespace: "shop" }]) {
+      await using target = new OpenTarget(
+        { kind: "local", description: "this node", nodes: [localNode("here", folder)], agentSocket },
+        undefined,
+      );
+      const names = await target.names(selection);
+      expect(() => resolveSelection(selection, names)).toThrow("503");
+      expect(target.notes.join()).toContain("503");
+    }
   });
 
   test("come from the state while agents are down", async () => {
@@ -97,7 +123,7 @@ describe("names of Services", () => {
     await state.create(resourceTypes.services, { apiVersion: "v1", kind: "Service", metadata, spec });
     await state.create(resourceTypes.endpointSlices, slice);
     const services = new FallbackServices(new AgentServices([join(folder, "none.sock")]), new StateServices(state));
-    const [cart] = (await services.find({ addresses: ["10.96.0.1"] })) ?? [];
+    const [cart] = await services.find({ addresses: ["10.96.0.1"] });
     expect(cart).toMatchObject({ name: "cart", backends: [{ address: "10.244.0.2", port: 8080 }] });
     expect(await services.find({ addresses: ["10.96.0.9"] })).toEqual([]);
   });

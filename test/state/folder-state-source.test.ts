@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type KubeConfigMap, resourceTypes } from "../../src/model/kubernetes.js";
+import { rescanIntervalMs } from "../../src/state/folder/type-folder.js";
 import { FolderStateSource } from "../../src/state/folder-state-source.js";
 import { describeStateSource } from "./contract.js";
 
@@ -21,6 +22,18 @@ describeStateSource("FolderStateSource", async () => {
       await rm(dir, { recursive: true });
     },
   };
+});
+
+describe("the next rescan", () => {
+  it.each([
+    { tookMs: 0, isPolling: false, expected: 5_000 },
+    { tookMs: 400, isPolling: false, expected: 8_000 },
+    { tookMs: 60_000, isPolling: false, expected: 30_000 },
+    { tookMs: 0, isPolling: true, expected: 200 },
+    { tookMs: 500, isPolling: true, expected: 1_000 },
+  ])("after $tookMs ms, polling $isPolling: in $expected ms", ({ tookMs, isPolling, expected }) => {
+    expect(rescanIntervalMs(tookMs, isPolling)).toBe(expected);
+  });
 });
 
 describe("the files of a FolderStateSource", () => {

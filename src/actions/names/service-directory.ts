@@ -8,45 +8,49 @@ import type { StateSource } from "../../state/state-source.js";
 
 /** Who can be asked for Services. */
 export interface ServiceDirectory {
-  /** Undefined when nobody answers. */
-  find(query: ServiceQuery): Promise<readonly NamedService[] | undefined>;
+  /** @throws AgentError, TimeoutError when nobody answers */
+  find(query: ServiceQuery): Promise<readonly NamedService[]>;
 }
 
-/** An agent that answers at all does so within milliseconds; the next one knows the same. */
+/** An agent that answers at all tells of single Services within milliseconds; the next one knows the same. */
 const answerTimeoutMs = 500;
+/** Whole namespaces may be tens of thousands of Services. */
+const longAnswerTimeoutMs = 5_000;
 /** A thousand addresses of IPv6 fit the agent's limit of a request. */
 const addressesAtOnce = 1000;
 
 /** Asks agents, which hold every Service of the cluster in memory; one that failed is not asked again. */
 export class AgentServices implements ServiceDirectory {
   readonly #sockets: string[];
+  #failure: AgentError | TimeoutError = new AgentError("names-missing", "there is no agent to ask for names");
 
   constructor(sockets: readonly string[]) {
     this.#sockets = [...sockets];
   }
 
-  async find(query: ServiceQuery): Promise<readonly NamedService[] | undefined> {
+  async find(query: ServiceQuery): Promise<readonly NamedService[]> {
     const { addresses = [], ...rest } = query;
     const found: NamedService[] = [];
     for (let start = 0; start === 0 || start < addresses.length; start += addressesAtOnce) {
       const part = { ...(start === 0 ? rest : {}), addresses: addresses.slice(start, start + addressesAtOnce) };
-      const answer = await this.#ask(part);
-      if (answer === undefined) return undefined;
-      found.push(...answer);
+      found.push(...(await this.#ask(part)));
     }
     return found;
   }
 
-  async #ask(query: ServiceQuery): Promise<readonly NamedService[] | undefined> {
+  async #ask(query: ServiceQuery): Promise<readonly NamedService[]> {
+    const isLong = query.all === true || (query.namespaces?.length ?? 0) > 0;
+    const timeoutMs = isLong ? longAnswerTimeoutMs : answerTimeoutMs;
     for (let socket = this.#sockets[0]; socket !== undefined; socket = this.#sockets[0]) {
       try {
-        return await fetchAgentServices(socket, query, { timeoutMs: answerTimeoutMs });
+        return await fetchAgentServices(socket, query, { timeoutMs });
       } catch (error) {
         if (!(error instanceof AgentError || error instanceof TimeoutError)) throw error;
+        this.#failure = error;
         this.#sockets.shift();
       }
     }
-    return undefined;
+    throw this.#failure;
   }
 }
 
@@ -110,10 +114,15 @@ export class FallbackServices implements ServiceDirectory {
     this.#second = second;
   }
 
-  async find(query: ServiceQuery): Promise<readonly NamedService[] | undefined> {
-    const found = await this.#first?.find(query);
-    if (found !== undefined) return found;
-    this.#first = undefined;
+  async find(query: ServiceQuery): Promise<readonly NamedService[]> {
+    if (this.#first !== undefined) {
+      try {
+        return await this.#first.find(query);
+      } catch (error) {
+        if (!(error instanceof AgentError || error instanceof TimeoutError)) throw error;
+        this.#first = undefined;
+      }
+    }
     return this.#second.find(query);
   }
 }

@@ -38,7 +38,6 @@ export async function whichBackend(
     .filter(({ connection }) => isWanted(connection, question, isDestination))
     .sort((a, b) => Number(b.connection.isLive) - Number(a.connection.isLive));
   const statuses = readings.map((reading) => reading.status);
-  const notes = [...new Set([...target.notes, ...readings.flatMap((reading) => reading.notes)])];
   // "None" may only be said by whoever has looked everywhere.
   const isWhole = statuses.every((status) => status.state === "complete");
   if (connections.length === 0 && isWhole) throw noConnection(question, nodes, names);
@@ -50,6 +49,7 @@ export async function whichBackend(
   );
   const frontends = connections.flatMap(({ connection: { frontend } }) => frontend ?? []);
   await target.learnServices(frontends.map(({ address, port }) => ({ address: address.text, port })));
+  const notes = [...new Set([...target.notes, ...readings.flatMap((reading) => reading.notes)])];
   const rows = connections.map(({ node, connection }) => toRow(node, connection, servers, names));
   return {
     rows: (async function* () {

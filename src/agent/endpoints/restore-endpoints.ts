@@ -1,4 +1,5 @@
 import type { Logger } from "../../lib/log.js";
+import { Turns } from "../../lib/turns.js";
 import { waitForAll } from "../../lib/wait-for-all.js";
 import type { DatapathPort } from "../../model/datapath-port.js";
 import type { AddressPool } from "../ipam/address-pool.js";
@@ -27,6 +28,9 @@ export interface RestoredEndpoints {
   readonly problems: readonly string[];
 }
 
+/** Each removal starts a process, and all of them wait for one lock of the kernel. */
+const removalsAtOnce = 4;
+
 /**
  * What a former run left: living endpoints get their programs and maps compared and completed, pins that no record names
  * are removed. Nothing that is as it should be is touched.
@@ -39,7 +43,8 @@ export async function restoreEndpoints(options: RestoreOptions): Promise<Restore
   const unknown = options.datapath.endpoints
     .list()
     .filter((endpointId) => options.table.get(endpointId) === undefined && !reservedIds.has(endpointId));
-  await waitForAll(unknown.map((endpointId) => removeUnknown(endpointId, links, options)));
+  const turns = new Turns(removalsAtOnce);
+  await waitForAll(unknown.map((endpointId) => turns.run(() => removeUnknown(endpointId, links, options))));
   await options.programmer.restore(sorted.living);
   const unreadable = loaded.unreadable.map(
     ({ endpointId, reason }) => `endpoint ${endpointId} is not managed, its record cannot be read: ${reason}`,

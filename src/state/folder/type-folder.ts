@@ -17,6 +17,10 @@ const RESCAN_MS = 5000;
 const POLL_MS = 200;
 /** A rescan waits for so many times what the last one took: a folder of 100,000 files that is being filled changes all the time. */
 const RESCAN_SPACING = 20;
+/** However long that took: what a queue that overflowed has lost is found by then. */
+const MAX_RESCAN_MS = 30_000;
+/** Polling is all there is then, so it may take a third of the time. */
+const POLL_SPACING = 2;
 /** Files that are read without letting others have a turn: about two milliseconds. */
 const READS_A_TURN = 64;
 
@@ -127,10 +131,13 @@ export class TypeFolder {
   #setRescanTimer(intervalMs: number): void {
     clearTimeout(this.#rescanTimer);
     this.#rescanTimer = setTimeout(async () => {
-      const startedAt = performance.now();
-      await this.#readOrFail(() => this.#rescanChanged());
-      const leastMs = RESCAN_SPACING * (performance.now() - startedAt);
-      if (this.#listeners.size > 0) this.#setRescanTimer(Math.max(leastMs, this.#isPolling ? POLL_MS : RESCAN_MS));
+      let tookMs = 0;
+      await this.#readOrFail(async () => {
+        const startedAt = performance.now();
+        await this.#rescanChanged();
+        tookMs = performance.now() - startedAt;
+      });
+      if (this.#listeners.size > 0) this.#setRescanTimer(rescanIntervalMs(tookMs, this.#isPolling));
     }, intervalMs);
   }
 
@@ -251,6 +258,12 @@ export class TypeFolder {
       for (const listener of [...this.#listeners]) listener.failed(error);
     }
   }
+}
+
+/** When the next rescan begins after one that took `tookMs`, by its own work. */
+export function rescanIntervalMs(tookMs: number, isPolling: boolean): number {
+  const [least, spacing] = isPolling ? [POLL_MS, POLL_SPACING] : [RESCAN_MS, RESCAN_SPACING];
+  return Math.min(MAX_RESCAN_MS, Math.max(least, spacing * tookMs));
 }
 
 function keyOf(namespace: string, name: string): string {
