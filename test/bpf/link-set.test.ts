@@ -29,7 +29,17 @@ const run = (name: string): unknown =>
 
 it("the old device keeps its program until the new one has its own, wherever the agent is killed", (context) => {
   requireKernelFeature(context, "tcx");
-  expect(run("killed")).toEqual({ failures: [], left: [], records: [] });
+  expect(run("killed")).toEqual({ failures: [], left: [] });
+});
+
+it("a replacement that was pinned but not yet named is finished, or undone, as the next start wants it", (context) => {
+  requireKernelFeature(context, "tcx");
+  const name = "lxc_1_ingress";
+  expect(run("halfReplaced")).toEqual({
+    right: { pins: 2, programs: { left: 0, right: 1 }, after: [name], records: [name] },
+    left: { pins: 2, programs: { left: 1, right: 0 }, after: [name], records: [name] },
+    nothing: { pins: 2, programs: { left: 0, right: 0 }, after: [], records: [] },
+  });
 });
 
 it("a device that comes back under another index gets the programs again, and the dead link's pin goes", (context) => {

@@ -95,7 +95,15 @@ async function moveWithDeaths(first: number, second: number): Promise<readonly s
   }
   ownership.onStep = () => {};
   await links.remove(NAME);
+  const records = ownership.names("link");
+  if (records.length > 0) say(`records without a link: ${records}`);
   return failures;
+}
+
+function pinNextAt(device: string): void {
+  using link = BpfLink.attachTcx({ ...at(device), program: fromContainer });
+  ownership.record("link", `${NAME}__next`, link.id);
+  link.pin(join(folder, `${NAME}__next`));
 }
 
 const cases: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -104,7 +112,27 @@ const cases: Readonly<Record<string, () => Promise<unknown>>> = {
     for (let first = 0; first < STEPS; first++) {
       for (const second of [0, 1, 3, STEPS]) failures.push(...(await moveWithDeaths(first, second)));
     }
-    return { failures, left: readdirSync(folder), records: ownership.names("link") };
+    return { failures, left: readdirSync(folder) };
+  },
+
+  /** Killed between the new link's pin and the moment when it takes the old one's name. */
+  async halfReplaced() {
+    const wishes: Readonly<Record<string, () => Promise<void>>> = {
+      right: () => links.ensureDevice(NAME, fromContainer, at("right")),
+      left: () => links.ensureDevice(NAME, fromContainer, at("left")),
+      nothing: () => links.remove(NAME),
+    };
+    const ends: Record<string, unknown> = {};
+    for (const [wish, act] of Object.entries(wishes)) {
+      await links.ensureDevice(NAME, fromContainer, at("left"));
+      pinNextAt("right");
+      const pins = readdirSync(folder).length;
+      await act();
+      const programs = { left: programsAt("left").length, right: programsAt("right").length };
+      ends[wish] = { pins, programs, after: readdirSync(folder), records: ownership.names("link") };
+      await links.remove(NAME);
+    }
+    return ends;
   },
 
   async deviceGone() {
