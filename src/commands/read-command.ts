@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { RowList } from "../actions/row-list.js";
 import { ExitCode } from "../lib/errors.js";
+import { writePiece } from "../lib/write-piece.js";
 import type { ListStatus } from "../model/list-status.js";
 import type { ListFormat } from "../output/list-format.js";
 import { parseOutput } from "../output/output-format.js";
@@ -21,9 +22,6 @@ export interface ListFlags {
 }
 
 const watchIntervalMs = 2000;
-
-/** How long a command that was told to end waits for a reader that takes nothing. */
-const stalledReaderMs = 1_000;
 
 /** A command that prints one list: rows to stdout, what became of the reading to stderr or into the envelope. */
 export abstract class ReadCommand extends BaseCommand {
@@ -80,29 +78,10 @@ export abstract class ReadCommand extends BaseCommand {
     return status;
   }
 
-  /**
-   * Waits until a slow reader has taken the piece, whose memory is used again then. Throws the reason of the signal when the
-   * reader has gone, or when the command is ended while a reader that has stopped reading keeps it waiting.
-   */
+  /** Throws the reason of the signal when the reader has gone, or keeps a command waiting that was told to end. */
   async #write(piece: Uint8Array): Promise<void> {
-    const { signal } = this;
-    if (isOutputClosed(signal)) throw signal.reason;
-    await new Promise<void>((resolve, reject) => {
-      let patience: NodeJS.Timeout | undefined;
-      // A reader that still reads gets the end of the list; one that has stopped does not hold the command up.
-      const lose = (): void => {
-        patience = setTimeout(() => reject(signal.reason), stalledReaderMs);
-      };
-      // An error comes as an event of the stream too, and is judged there.
-      const isTaken = process.stdout.write(piece, () => {
-        signal.removeEventListener("abort", lose);
-        clearTimeout(patience);
-        resolve();
-      });
-      if (isTaken) return;
-      if (signal.aborted) lose();
-      else signal.addEventListener("abort", lose, { once: true });
-    });
+    if (isOutputClosed(this.signal)) throw this.signal.reason;
+    await writePiece(process.stdout, piece, this.signal);
   }
 }
 
