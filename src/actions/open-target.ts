@@ -56,6 +56,9 @@ async function openLabState(folder: string): Promise<StateSource> {
   }
 }
 
+/** How many addresses and ports a target remembers to have asked for: some MB. */
+const askedLimit = 65_536;
+
 function isUnspecified(address: string): boolean {
   return address === "0.0.0.0" || address === "::";
 }
@@ -66,7 +69,7 @@ export class OpenTarget implements Target {
   readonly state: StateSource | undefined;
   readonly notes: string[] = [];
   readonly #services: ServiceDirectory;
-  /** Ends that were asked for already. */
+  /** What was asked for already: addresses, and node ports as `:30080`. */
   readonly #asked = new Set<string>();
   #names: Promise<NameIndex> | undefined;
 
@@ -103,19 +106,27 @@ export class OpenTarget implements Target {
   async learnServices(ends: readonly TransportEnd[]): Promise<void> {
     const names = await this.names();
     if (names.missingReason !== undefined) return;
+    // To ask again costs a question; to remember each address that half a million connections go to costs memory.
+    if (this.#asked.size > askedLimit) this.#asked.clear();
     const addresses: string[] = [];
     const nodePorts: number[] = [];
     for (const { address, port } of ends) {
+      const owner = names.ofAddress(address);
       // Frontends at the unspecified address and at nodes' own are node ports: of any number of Services.
-      const isNode = isUnspecified(address) || names.ofAddress(address)?.kind === "node";
-      const key = isNode ? `${address}:${port}` : address;
-      if (this.#asked.has(key) || (!isNode && names.ofAddress(address) !== undefined)) continue;
-      this.#asked.add(key);
-      if (isNode) nodePorts.push(port);
+      const isNode = isUnspecified(address) || owner?.kind === "node";
+      if (isNode && this.#isUnasked(`:${port}`)) nodePorts.push(port);
       // A node's address may be an external address of a Service too.
-      if (!isUnspecified(address)) addresses.push(address);
+      const mayBeService = !isUnspecified(address) && (isNode || owner === undefined);
+      if (mayBeService && this.#isUnasked(address)) addresses.push(address);
     }
     if (addresses.length + nodePorts.length > 0) await this.#addServices(names, { addresses, nodePorts });
+  }
+
+  /** Whether this is asked for the first time; it counts as asked from then on. */
+  #isUnasked(key: string): boolean {
+    if (this.#asked.has(key)) return false;
+    this.#asked.add(key);
+    return true;
   }
 
   /** Why they could not be had, which the footer then says too. */

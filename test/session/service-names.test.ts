@@ -12,7 +12,7 @@ import {
   resourceTypes,
   SERVICE_NAME_LABEL,
 } from "../../src/model/kubernetes.js";
-import { emptyNames, type NamedService } from "../../src/model/names-document.js";
+import { emptyNames, type NamedService, type NamesDocument } from "../../src/model/names-document.js";
 import type { ServiceQuery } from "../../src/model/service-query.js";
 import { localNode } from "../../src/session/local-session.js";
 import { FolderStateSource } from "../../src/state/folder-state-source.js";
@@ -37,19 +37,26 @@ async function readBody(message: IncomingMessage): Promise<ServiceQuery> {
   return JSON.parse(Buffer.concat(chunks).toString()) as ServiceQuery;
 }
 
-/** An agent that answers each query with what `answer` says; undefined: it is starting. */
+/** An agent that has these names and answers each query with what `answer` says; undefined: it is starting. */
 async function serve(
   name: string,
   answer: (query: ServiceQuery) => readonly NamedService[] | undefined,
+  names: NamesDocument = emptyNames,
 ): Promise<string> {
   const socketPath = join(folder, name);
   const server = createServer(async (message, response) => {
+    if (message.url === "/v1/names") return response.end(JSON.stringify(names));
     const items = answer(await readBody(message));
-    response.writeHead(items === undefined ? 503 : 200).end(JSON.stringify({ items }));
+    return response.writeHead(items === undefined ? 503 : 200).end(JSON.stringify({ items }));
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   return socketPath;
+}
+
+function openNode(agentSocket: string): OpenTarget {
+  const nodes = [localNode("here", folder)];
+  return new OpenTarget({ kind: "local", description: "this node", nodes, agentSocket }, undefined);
 }
 
 const named = (name: string): NamedService => ({ namespace: "shop", name, frontends: [], backends: [] });
@@ -90,22 +97,31 @@ describe("names of Services", () => {
   });
 
   test("are not taken for none where rows are chosen by them: an agent that starts is an error, not an empty list", async () => {
-    const agentSocket = join(folder, "agent.sock");
-    const server = createServer((message, response) => {
-      if (message.url === "/v1/names") response.end(JSON.stringify(emptyNames));
-      else response.writeHead(503).end("{}");
-    });
-    servers.push(server);
-    await new Promise<void>((resolve) => server.listen(agentSocket, resolve));
+    const agentSocket = await serve("agent.sock", () => undefined);
     for (const selection of [{ services: ["shop/cart"] }, { namespace: "shop" }]) {
-      await using target = new OpenTarget(
-        { kind: "local", description: "this node", nodes: [localNode("here", folder)], agentSocket },
-        undefined,
-      );
+      await using target = openNode(agentSocket);
       const names = await target.names(selection);
       expect(() => resolveSelection(selection, names)).toThrow("503");
       expect(target.notes.join()).toContain("503");
     }
+  });
+
+  test("are asked for once at each address and at each node port, however many ends share them", async () => {
+    const queries: ServiceQuery[] = [];
+    const names = { ...emptyNames, nodes: [{ name: "here", addresses: ["192.0.2.1"], podCidrs: [] }] };
+    const ask = (query: ServiceQuery): readonly NamedService[] => {
+      queries.push(query);
+      return [];
+    };
+    await using target = openNode(await serve("agent.sock", ask, names));
+    const learn = (...ends: readonly [address: string, port: number][]): Promise<void> =>
+      target.learnServices(ends.map(([address, port]) => ({ address, port })));
+    await learn(["192.0.2.1", 30080], ["192.0.2.1", 30081], ["0.0.0.0", 30080], ["10.96.0.1", 80], ["10.96.0.1", 443]);
+    expect(queries.splice(0)).toEqual([{ addresses: ["192.0.2.1", "10.96.0.1"], nodePorts: [30080, 30081] }]);
+    await learn(["192.0.2.1", 30080], ["0.0.0.0", 30081], ["10.96.0.1", 8080]);
+    expect(queries.splice(0)).toEqual([]);
+    await learn(["192.0.2.1", 30082], ["10.96.0.2", 30080]);
+    expect(queries.splice(0)).toEqual([{ addresses: ["10.96.0.2"], nodePorts: [30082] }]);
   });
 
   test("come from the state while agents are down", async () => {
