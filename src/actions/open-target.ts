@@ -1,7 +1,7 @@
-import { AgentError, StateError, TimeoutError } from "../lib/errors.js";
+import { StateError } from "../lib/errors.js";
 import { emptyNames } from "../model/names-document.js";
 import { isCalled, type ServiceQuery } from "../model/service-query.js";
-import { fetchAgentNames } from "../session/agent-client.js";
+import { fetchAgentNames, isAgentFailure } from "../session/agent-client.js";
 import { type ResolvedTarget, resolveTarget, type TargetSelection } from "../session/resolve-target.js";
 import type { SessionNode } from "../session/session.js";
 import { FolderStateSource } from "../state/folder-state-source.js";
@@ -135,7 +135,7 @@ export class OpenTarget implements Target {
       names.addServices(await this.#services.find(query));
       return undefined;
     } catch (error) {
-      if (!(error instanceof AgentError || error instanceof TimeoutError)) throw error;
+      if (!isAgentFailure(error)) throw error;
       this.#say(`names of Services are missing: ${error.message}`);
       return error.message;
     }
@@ -151,7 +151,7 @@ export class OpenTarget implements Target {
     try {
       return new NameIndex(await fetchAgentNames(this.resolved.agentSocket));
     } catch (error) {
-      if (!(error instanceof AgentError || error instanceof TimeoutError)) throw error;
+      if (!isAgentFailure(error)) throw error;
       this.#say(`names of pods and services are missing: ${error.message}`);
       return new NameIndex(emptyNames, error.message);
     }

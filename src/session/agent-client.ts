@@ -5,6 +5,11 @@ import type { ServiceQuery } from "../model/service-query.js";
 /** Longest time an agent may take to answer; it answers from memory. */
 const answerTimeoutMs = 2000;
 
+/** Whether an agent was asked and could not be had: it is down, is starting, answers nonsense or not at all. */
+export function isAgentFailure(error: unknown): error is AgentError | TimeoutError {
+  return error instanceof AgentError || error instanceof TimeoutError;
+}
+
 /** Names of addresses as the agent knows them. @throws AgentError, TimeoutError as {@link getFromAgent} */
 export async function fetchAgentNames(socketPath: string): Promise<NamesDocument> {
   const value = await getFromAgent(socketPath, "/v1/names");

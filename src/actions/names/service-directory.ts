@@ -1,9 +1,9 @@
-import { AgentError, TimeoutError } from "../../lib/errors.js";
+import { AgentError, type TimeoutError } from "../../lib/errors.js";
 import { type KubeEndpointSlice, type KubeService, resourceTypes, SERVICE_NAME_LABEL } from "../../model/kubernetes.js";
 import { nameService, nodeAddressesOf } from "../../model/named-service.js";
 import type { NamedService } from "../../model/names-document.js";
 import { createServiceTest, type ServiceQuery } from "../../model/service-query.js";
-import { fetchAgentServices } from "../../session/agent-client.js";
+import { fetchAgentServices, isAgentFailure } from "../../session/agent-client.js";
 import type { StateSource } from "../../state/state-source.js";
 
 /** Who can be asked for Services. */
@@ -45,7 +45,7 @@ export class AgentServices implements ServiceDirectory {
       try {
         return await fetchAgentServices(socket, query, { timeoutMs });
       } catch (error) {
-        if (!(error instanceof AgentError || error instanceof TimeoutError)) throw error;
+        if (!isAgentFailure(error)) throw error;
         this.#failure = error;
         this.#sockets.shift();
       }
@@ -119,7 +119,7 @@ export class FallbackServices implements ServiceDirectory {
       try {
         return await this.#first.find(query);
       } catch (error) {
-        if (!(error instanceof AgentError || error instanceof TimeoutError)) throw error;
+        if (!isAgentFailure(error)) throw error;
         this.#first = undefined;
       }
     }
