@@ -1,4 +1,5 @@
 import { Args, Flags } from "@oclif/core";
+import { writePiece } from "../../lib/write-piece.js";
 import { BaseCommand } from "../base-command.js";
 
 /** Logs of a lab's pods and of its own parts. */
@@ -27,17 +28,7 @@ export default class LabLogs extends BaseCommand {
     const lab = openLab(chooseLabName(flags.name));
     const { namespace, container, follow, tail } = flags;
     const log = readLabLog(lab, { target: args.what, namespace, container, follow, tail, signal: this.signal });
-    for await (const part of log) {
-      if (!process.stdout.write(part)) await this.drained();
-    }
+    for await (const part of log) await writePiece(process.stdout, part, this.signal);
     if (this.signal.aborted) this.exit(this.stopExitCode());
-  }
-
-  /** A slow reader holds the log back instead of filling memory. */
-  private drained(): Promise<void> {
-    return new Promise((resolve) => {
-      process.stdout.once("drain", resolve);
-      this.signal.addEventListener("abort", () => resolve(), { once: true });
-    });
   }
 }
