@@ -58,18 +58,27 @@ function printResult(result: TrafficResult): TrafficResult {
   return result;
 }
 
-/** Without wake-ups of another core, which cost a guest more than a packet's whole way: the work itself. */
-async function measureOnOneCore(bench: Bench, services: number): Promise<readonly TrafficResult[]> {
-  const [lab] = bench.labs as readonly [BenchLab];
+interface Stage {
+  readonly services: number;
+  readonly cores: TrafficResult["cores"];
+  readonly modes: readonly Mode[];
+  readonly labs: readonly BenchLab[];
+  /** Beside ours on one node. */
+  readonly others: readonly Topology[];
+}
+
+/** Each mode on one node and across two, beside the plain topologies. */
+async function measureStage(bench: Bench, { labs, others, ...stage }: Stage): Promise<readonly TrafficResult[]> {
+  const scopes = [
+    ["same node", [...bench.veth, ...others, ...labs.map((lab) => lab.sameNode)]],
+    ["across nodes", [...bench.vxlan, ...labs.map((lab) => lab.acrossNodes)]],
+  ] as const;
+  const { services, cores } = stage;
   const results: TrafficResult[] = [];
-  for (const mode of modes) {
-    const frame = { services, mode, cores: "one core" } as const;
-    const [veth, vxlan] = [
-      [...bench.veth, lab.sameNode],
-      [...bench.vxlan, lab.acrossNodes],
-    ];
-    results.push(printResult(await measureRounds({ ...frame, scope: "same node" }, veth, bench.settings)));
-    results.push(printResult(await measureRounds({ ...frame, scope: "across nodes" }, vxlan, bench.settings)));
+  for (const mode of stage.modes) {
+    for (const [scope, topologies] of scopes) {
+      results.push(printResult(await measureRounds({ services, cores, mode, scope }, topologies, bench.settings)));
+    }
   }
   return results;
 }
@@ -77,22 +86,19 @@ async function measureOnOneCore(bench: Bench, services: number): Promise<readonl
 /** One stage: everything with so many Services. The first one measures every mode, the others what may depend on the number. */
 async function runStage(bench: Bench, services: number, isFirst: boolean): Promise<readonly TrafficResult[]> {
   const cleanup = new Cleanup();
+  const { labs } = bench;
   try {
-    for (const lab of bench.labs) await lab.growTo(services);
-    const kubeProxy =
+    for (const lab of labs) await lab.growTo(services);
+    const others =
       services <= mostKubeProxyServices
         ? [cleanup.use(await openKubeProxy("kube-proxy, iptables", `k${services}`, services))]
         : [];
     const chosen: readonly Mode[] = isFirst ? modes : ["TCP_CRR"];
-    const results: TrafficResult[] = [];
-    for (const mode of chosen) {
-      const sameNode = [...bench.veth, ...kubeProxy, ...bench.labs.map((lab) => lab.sameNode)];
-      const across = [...bench.vxlan, ...bench.labs.map((lab) => lab.acrossNodes)];
-      const frame = { services, mode, cores: "two cores" } as const;
-      results.push(printResult(await measureRounds({ ...frame, scope: "same node" }, sameNode, bench.settings)));
-      results.push(printResult(await measureRounds({ ...frame, scope: "across nodes" }, across, bench.settings)));
-    }
-    return isFirst ? [...results, ...(await measureOnOneCore(bench, services))] : results;
+    const results = await measureStage(bench, { services, cores: "two cores", modes: chosen, labs, others });
+    if (!isFirst) return results;
+    // Without wake-ups of another core, which cost a guest more than a packet's whole way: the work itself.
+    const oneCore = { services, cores: "one core", modes, labs: labs.slice(0, 1), others: [] } as const;
+    return [...results, ...(await measureStage(bench, oneCore))];
   } finally {
     await cleanup[Symbol.asyncDispose]();
   }
