@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomicSync } from "../lib/atomic-file.js";
-import type { CniRequest } from "./agent-client.js";
+import type { CniRequest } from "../model/cni.js";
 import { killCgroupTree, makeCgroup, removeCgroupTree } from "./cgroup.js";
 import { netnsPath, nodeNetns, podNetns } from "./lab-name.js";
 import { type LabPaths, nodePaths, podDir } from "./lab-paths.js";
@@ -101,8 +101,7 @@ export class PodSandbox {
 
   async #attach(node: RunningNode, signal: AbortSignal): Promise<string> {
     await this.#options.netns.add.request(podNetns(this.#options.paths.lab, this.#options.pod.uid));
-    const result = await node.agent.client.add(this.#call(), signal);
-    return result.ips[0]!.address.split("/")[0]!;
+    return node.agent.client.add(this.#call(), signal);
   }
 
   /** The node was started anew: release what its agent may remember, and begin again. */

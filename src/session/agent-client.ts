@@ -1,9 +1,7 @@
 import { AgentError, TimeoutError } from "../lib/errors.js";
 import type { NamedService, NamesDocument } from "../model/names-document.js";
 import type { ServiceQuery } from "../model/service-query.js";
-
-/** Longest time an agent may take to answer; it answers from memory. */
-const answerTimeoutMs = 2000;
+import { type AgentQuestion, exchangeWithAgent } from "./agent-exchange.js";
 
 /** Whether an agent was asked and could not be had: it is down, is starting, answers nonsense or not at all. */
 export function isAgentFailure(error: unknown): error is AgentError | TimeoutError {
@@ -45,17 +43,9 @@ export async function getFromAgent(socketPath: string, path: string): Promise<un
   return askAgent(socketPath, { method: "GET", path });
 }
 
-interface AgentQuestion {
-  readonly method: "GET" | "POST";
-  readonly path: string;
-  /** Sent as JSON. */
-  readonly body?: unknown;
-  readonly timeoutMs?: number;
-}
-
 async function askAgent(socketPath: string, question: AgentQuestion): Promise<unknown> {
   const words = `${question.method} ${question.path}`;
-  const { status, text } = await exchange(socketPath, question).catch((error: NodeJS.ErrnoException) => {
+  const { status, text } = await exchangeWithAgent(socketPath, question).catch((error: NodeJS.ErrnoException) => {
     if (error instanceof TimeoutError) throw error;
     throw new AgentError("agent-down", `the agent does not answer on ${socketPath} (${error.code ?? error.message})`, {
       nextSteps: [
@@ -79,29 +69,6 @@ async function askAgent(socketPath: string, question: AgentQuestion): Promise<un
       cause: error,
     });
   }
-}
-
-async function exchange(
-  socketPath: string,
-  { method, path, body, timeoutMs = answerTimeoutMs }: AgentQuestion,
-): Promise<{ readonly status: number; readonly text: string }> {
-  const { request } = await import("node:http");
-  return new Promise((resolve, reject) => {
-    const call = request({ socketPath, method, path, timeout: timeoutMs }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("error", reject);
-      response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
-      );
-    });
-    call.on("timeout", () => {
-      const message = `the agent on ${socketPath} did not answer ${method} ${path} within ${timeoutMs / 1000} s`;
-      call.destroy(new TimeoutError("agent-silent", message));
-    });
-    call.on("error", reject);
-    call.end(body === undefined ? undefined : JSON.stringify(body));
-  });
 }
 
 function isNamesDocument(value: unknown): value is NamesDocument {

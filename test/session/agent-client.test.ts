@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AgentError, TimeoutError } from "../../src/lib/errors.js";
 import { emptyNames } from "../../src/model/names-document.js";
 import { fetchAgentNames, getFromAgent } from "../../src/session/agent-client.js";
+import { exchangeWithAgent } from "../../src/session/agent-exchange.js";
 
 let folder: string;
 let socketPath: string;
@@ -83,5 +84,31 @@ describe("fetchAgentNames", () => {
   test("refuses anything else", async () => {
     await serve((_, response) => response.end(JSON.stringify({ pods: [] })));
     await expect(fetchAgentNames(socketPath)).rejects.toThrow("no list of names");
+  });
+});
+
+describe("exchangeWithAgent", () => {
+  const breakOff: RequestListener = (_, response) => response.writeHead(200, { "content-length": "100" }).write("{");
+
+  test.each([
+    ["says nothing", () => {}],
+    ["stops in the middle of its answer", breakOff],
+  ] as const)("an agent that %s is told to be silent, not to be down", async (_, listener) => {
+    await serve(listener);
+    const asked = exchangeWithAgent(socketPath, { method: "GET", path: "/", timeoutMs: 100 });
+    await expect(asked).rejects.toMatchObject({ code: "agent-silent" });
+  });
+
+  test.each(["before", "in the middle of the answer"])("a caller that ends it %s gets its own reason", async (when) => {
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    if (when === "before") stop.abort(reason);
+    await serve((request, response) => {
+      breakOff(request, response);
+      setImmediate(() => stop.abort(reason));
+    });
+    const { signal } = stop;
+    const asked = exchangeWithAgent(socketPath, { method: "GET", path: "/", timeoutMs: 60_000, signal });
+    await expect(asked).rejects.toBe(reason);
   });
 });

@@ -1,7 +1,6 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { CniRequest } from "../../src/agent/cni/cni-request.js";
 import { EndpointManager } from "../../src/agent/endpoints/endpoint-manager.js";
 import { EndpointProgrammer } from "../../src/agent/endpoints/endpoint-programmer.js";
 import { EndpointStore } from "../../src/agent/endpoints/endpoint-store.js";
@@ -12,6 +11,7 @@ import { openAddressPool, savePoolCursor } from "../../src/agent/ipam/pool-curso
 import type { LocalNode } from "../../src/agent/nodes/local-node.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
 import { createLogger } from "../../src/lib/log.js";
+import type { CniRequest } from "../../src/model/cni.js";
 import { InMemoryDatapath } from "./in-memory-datapath.js";
 import { InMemoryLinks } from "./in-memory-links.js";
 

@@ -1,6 +1,6 @@
+import type { CniRequest, CniResult } from "../../model/cni.js";
 import { parseServiceQuery, type ServiceQuery } from "../../model/service-query.js";
 import { CniError, CniErrorCode, formatCniError } from "../cni/cni-error.js";
-import type { CniRequest, CniResult } from "../cni/cni-request.js";
 import { parseCniRequest } from "../cni/cni-request.js";
 import type { HttpAnswer, HttpHandler, HttpRequest } from "./http-server.js";
 

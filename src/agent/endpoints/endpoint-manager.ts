@@ -1,7 +1,7 @@
 import type { Logger } from "../../lib/log.js";
 import { waitForAll } from "../../lib/wait-for-all.js";
+import type { CniRequest, CniResult } from "../../model/cni.js";
 import { CniError, CniErrorCode } from "../cni/cni-error.js";
-import type { CniRequest, CniResult } from "../cni/cni-request.js";
 import type { IdentityResolver } from "../identities/identity-resolver.js";
 import type { AddressPool } from "../ipam/address-pool.js";
 import type { LocalNode } from "../nodes/local-node.js";
