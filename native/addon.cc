@@ -6,6 +6,7 @@
 #include "bpf_program.h"
 #include "btf.h"
 #include "libbpf_log.h"
+#include "map_iterator.h"
 #include "net.h"
 #include "ring_buffer.h"
 #include "tc_filter.h"
@@ -18,6 +19,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("BpfObject", cts::BpfObject::Define(env));
   exports.Set("BpfProgram", cts::BpfProgram::Define(env));
   exports.Set("BpfLink", cts::BpfLink::Define(env));
+  exports.Set("MapIterator", cts::MapIterator::Define(env));
   exports.Set("RingBuffer", cts::RingBuffer::Define(env));
   exports.Set("clsactAttach", Napi::Function::New<cts::ClsactAttach>(env));
   exports.Set("clsactDetach", Napi::Function::New<cts::ClsactDetach>(env));

@@ -32,11 +32,18 @@ export const deviceAttachTypeNumbers = {
 } as const;
 export type DeviceAttachType = keyof typeof deviceAttachTypeNumbers;
 
-export type AttachType = CgroupAttachType | DeviceAttachType | `type_${number}`;
+/** Hooks of programs that know the kernel's types: `BPF_TRACE_*`. */
+export const tracingAttachTypeNumbers = { tp_btf: 23, fentry: 24, fexit: 25, iter: 28 } as const;
+export type TracingAttachType = keyof typeof tracingAttachTypeNumbers;
+
+export type AttachType = CgroupAttachType | DeviceAttachType | TracingAttachType | `type_${number}`;
 
 const namesByNumber: ReadonlyMap<number, AttachType> = new Map(
   (
-    [...Object.entries(cgroupAttachTypeNumbers), ...Object.entries(deviceAttachTypeNumbers)] as [AttachType, number][]
+    [cgroupAttachTypeNumbers, deviceAttachTypeNumbers, tracingAttachTypeNumbers].flatMap(Object.entries) as [
+      AttachType,
+      number,
+    ][]
   ).map(([name, number]) => [number, name]),
 );
 

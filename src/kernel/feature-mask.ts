@@ -6,13 +6,15 @@ export function disabledFeatures(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): ReadonlySet<string> {
   const text = environment.CTS_DISABLE_FEATURES ?? "";
-  return new Set(
-    text
-      .split(",")
-      .map((name) => name.trim())
-      .filter((name) => name !== ""),
-  );
+  const named = text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  return new Set(named.flatMap((name) => [name, ...(impliedFeatures[name] ?? [])]));
 }
+
+/** What a kernel without the feature lacks as well. */
+const impliedFeatures: Readonly<Record<string, readonly string[]>> = { btf: ["map_iterator"] };
 
 export function isFeatureDisabled(feature: string): boolean {
   const text = process.env.CTS_DISABLE_FEATURES;

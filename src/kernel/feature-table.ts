@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { cgroupAttachTypeNumbers, deviceAttachTypeNumbers } from "./attach-type.js";
+import { cgroupAttachTypeNumbers, deviceAttachTypeNumbers, tracingAttachTypeNumbers } from "./attach-type.js";
 import { Errno } from "./errno.js";
 import {
   addToRegister,
@@ -50,10 +50,16 @@ function withMap(addon: NativeAddon, type: KnownMapType, use: (map: NativeMap) =
   }
 }
 
-function loads(addon: NativeAddon, type: KnownProgramType, attachType: number, instructions: Buffer): boolean {
+function loads(
+  addon: NativeAddon,
+  type: KnownProgramType,
+  attachType: number,
+  instructions: Buffer,
+  attachTo = "",
+): boolean {
   const program = new addon.BpfProgram();
   try {
-    return program.loadInstructions(programTypeNumbers[type], attachType, "cts_probe", instructions) >= 0;
+    return program.loadInstructions(programTypeNumbers[type], attachType, "cts_probe", instructions, attachTo) >= 0;
   } finally {
     program.close();
   }
@@ -106,6 +112,13 @@ export const featureProbes: readonly FeatureProbe[] = [
     probed: "/sys/kernel/btf/vmlinux exists",
     costWhenMissing: "drop reasons of the kernel are shown as numbers; programs that need kernel types are skipped",
     run: () => existsSync("/sys/kernel/btf/vmlinux"),
+  },
+  {
+    name: "map_iterator",
+    since: "5.9 (CONFIG_DEBUG_INFO_BTF)",
+    probed: "load an iterator over the elements of a map",
+    costWhenMissing: "large and nearly empty maps are read by calls that cannot be interrupted",
+    run: (addon) => loads(addon, "tracing", tracingAttachTypeNumbers.iter, returning(0), "bpf_map_elem"),
   },
   {
     name: "lru",

@@ -41,10 +41,11 @@ export function probeKernelFeatures(
   });
 }
 
-/** For hints: whether one feature is there; undefined when this process may not ask. */
+/** Tries one feature; undefined when this process may not ask, or when there is no such feature. */
 export function isFeatureAvailable(name: string): boolean | undefined {
   if (missingBpfCapabilities().length > 0) return undefined;
-  return probeKernelFeatures().find((feature) => feature.name === name)?.available;
+  const probe = featureProbes.find((feature) => feature.name === name);
+  return probe === undefined ? undefined : !disabledFeatures().has(name) && probe.run(loadAddon());
 }
 
 /** For the hint of a refused load: what this kernel lacks; undefined when it lacks nothing or may not be asked. */

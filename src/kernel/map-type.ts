@@ -66,6 +66,20 @@ export function isMapOfMapsType(type: MapType): boolean {
   return type === "array_of_maps" || type === "hash_of_maps";
 }
 
+/** Types whose elements a map iterator yields (bpf_iter_attach_map of kernel/bpf/map_iter.c). LPM tries have none. */
+export function isIterableMapType(type: MapType): boolean {
+  return iterableTypes.has(type);
+}
+
+const iterableTypes: ReadonlySet<string> = new Set<KnownMapType>([
+  "hash",
+  "lru_hash",
+  "array",
+  "percpu_hash",
+  "lru_percpu_hash",
+  "percpu_array",
+]);
+
 /** Map creation flags (`map_flags`). */
 export const MapFlag = {
   noPrealloc: 1 << 0,

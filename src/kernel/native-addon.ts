@@ -76,7 +76,14 @@ export interface NativeProgramInfo {
 }
 
 export interface NativeProgram extends NativeHandle {
-  loadInstructions(type: number, expectedAttachType: number, name: string, instructions: Uint8Array): number;
+  /** `attachTo`: the kernel function, tracepoint or iterator of a tracing program; empty for the other types. */
+  loadInstructions(
+    type: number,
+    expectedAttachType: number,
+    name: string,
+    instructions: Uint8Array,
+    attachTo: string,
+  ): number;
   openPinned(path: string): number;
   openById(id: number): number;
   adopt(fd: number): number;
@@ -167,6 +174,12 @@ export interface NativeHookQuery {
   readonly linkIds: readonly number[];
 }
 
+export interface NativeMapIterator extends NativeHandle {
+  open(programFd: number, mapFd: number): number;
+  /** Bytes read, at most `length` and the kernel's own 32 KiB; 0 at the end. */
+  read(into: Uint8Array, length: number): number;
+}
+
 export interface NativeRingBuffer {
   open(mapFd: number, onRecords: (buffer: Buffer, records: Uint32Array) => void): number;
   /** 0 = when the kernel wakes the reader, else every so many milliseconds. */
@@ -209,6 +222,7 @@ export interface NativeAddon {
   readonly BpfProgram: new () => NativeProgram;
   readonly BpfLink: new () => NativeLink;
   readonly BpfObject: new () => NativeObject;
+  readonly MapIterator: new () => NativeMapIterator;
   readonly RingBuffer: new () => NativeRingBuffer;
   /** `[rc, handle, priority, qdisc was created]` */
   clsactAttach(
