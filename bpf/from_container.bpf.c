@@ -20,16 +20,11 @@ static __always_inline void destination_find4(struct packet *pkt, struct destina
 	to->remote = NULL;
 	to->local = endpoint_lookup4(pkt->daddr);
 	if (to->local) {
-		pkt->dst_identity = to->local->flags & ENDPOINT_F_HOST ? IDENTITY_HOST : to->local->sec_id;
+		pkt->dst_identity = endpoint_is_host(to->local) ? IDENTITY_HOST : to->local->sec_id;
 		return;
 	}
 	to->remote = ipcache_lookup4(pkt->daddr);
-	pkt->dst_identity = to->remote ? to->remote->sec_identity : IDENTITY_WORLD;
-}
-
-static __always_inline bool destination_is_local_pod(const struct destination *to)
-{
-	return to->local && !(to->local->flags & ENDPOINT_F_HOST);
+	pkt->dst_identity = remote_identity(to->remote);
 }
 
 /* Conntrack and policy of the sender; `rev_nat_index` is not zero when the packet was just load-balanced. */
@@ -76,7 +71,7 @@ static __always_inline int from_container4(struct __sk_buff *skb, struct packet 
 		return hairpin_reply4(skb, pkt, sender);
 	destination_find4(pkt, &to);
 	/* A pod's address is no Service's: most packets are spared the look-up. */
-	if (!destination_is_local_pod(&to) && !identity_is_pod(pkt->dst_identity)) {
+	if (!endpoint_is_pod(to.local) && !identity_is_pod(pkt->dst_identity)) {
 		ret = service_translate4(skb, pkt, &rev_nat_index);
 		if (ret)
 			return ret;
@@ -91,13 +86,13 @@ static __always_inline int from_container4(struct __sk_buff *skb, struct packet 
 	if (ret)
 		return ret;
 
-	if (destination_is_local_pod(&to))
+	if (endpoint_is_pod(to.local))
 		return deliver_to_endpoint4(skb, pkt, to.local, false);
 	if (to.local) {
 		*trace_point = TRACE_TO_HOST;
 		return deliver_to_host4(skb, pkt);
 	}
-	if (to.remote && to.remote->flag_has_tunnel_ep && !to.remote->flag_skip_tunnel) {
+	if (remote_is_tunnelled(to.remote)) {
 		*trace_point = TRACE_TO_OVERLAY;
 		return encap_redirect4(skb, pkt, to.remote->tunnel_endpoint.ip4);
 	}

@@ -10,13 +10,9 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 /* HOST for the node's own addresses; what the node forwards for others keeps its identity. */
 static __always_inline __u32 sender_identity4(const struct packet *pkt)
 {
-	struct endpoint_info *local = endpoint_lookup4(pkt->saddr);
-	struct remote_endpoint_info *remote;
-
-	if (local && (local->flags & ENDPOINT_F_HOST))
+	if (endpoint_is_host(endpoint_lookup4(pkt->saddr)))
 		return IDENTITY_HOST;
-	remote = ipcache_lookup4(pkt->saddr);
-	return remote ? remote->sec_identity : IDENTITY_WORLD;
+	return remote_identity(ipcache_lookup4(pkt->saddr));
 }
 
 static __always_inline int from_host4(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
@@ -30,7 +26,7 @@ static __always_inline int from_host4(struct __sk_buff *skb, struct packet *pkt,
 		return ret;
 	pkt->src_identity = sender_identity4(pkt);
 	local = endpoint_lookup4(pkt->daddr);
-	if (local && !(local->flags & ENDPOINT_F_HOST)) {
+	if (endpoint_is_pod(local)) {
 		pkt->dst_identity = local->sec_id;
 		ret = packet_forward_l2_l3(skb, pkt, local->node_mac, local->mac);
 		if (ret)
@@ -40,7 +36,7 @@ static __always_inline int from_host4(struct __sk_buff *skb, struct packet *pkt,
 		return EXIT_AT(pkt, bpf_redirect(local->ifindex, 0));
 	}
 	remote = ipcache_lookup4(pkt->daddr);
-	if (remote && remote->flag_has_tunnel_ep && !remote->flag_skip_tunnel) {
+	if (remote_is_tunnelled(remote)) {
 		*trace_point = TRACE_TO_OVERLAY;
 		pkt->dst_identity = remote->sec_identity;
 		pkt->report = 1;

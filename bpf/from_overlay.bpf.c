@@ -26,7 +26,7 @@ static __always_inline int from_overlay4(struct __sk_buff *skb, struct packet *p
 		return DROP_AT(pkt, DROP_UNROUTABLE);
 	/* The inner destination MAC is the sender's affair; the stack would call the packet somebody else's. */
 	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
-	if (local->flags & ENDPOINT_F_HOST) {
+	if (endpoint_is_host(local)) {
 		*trace_point = TRACE_TO_HOST;
 		pkt->dst_identity = IDENTITY_HOST;
 		return deliver_to_host4(skb, pkt);

@@ -9,7 +9,6 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline int to_container4(struct __sk_buff *skb, struct packet *pkt)
 {
-	struct remote_endpoint_info *remote;
 	struct endpoint_info *ep;
 	int ret;
 
@@ -20,10 +19,8 @@ static __always_inline int to_container4(struct __sk_buff *skb, struct packet *p
 	if (!ep || ep->ifindex != skb->ifindex)
 		return DROP_AT(pkt, DROP_UNROUTABLE);
 	pkt->src_identity = identity_from_mark(skb->mark);
-	if (!pkt->src_identity) {
-		remote = ipcache_lookup4(pkt->saddr);
-		pkt->src_identity = remote ? remote->sec_identity : IDENTITY_WORLD;
-	}
+	if (!pkt->src_identity)
+		pkt->src_identity = remote_identity(ipcache_lookup4(pkt->saddr));
 	ret = endpoint_ingress4(skb, pkt, ep, false);
 	return ret ? ret : EXIT_AT(pkt, VERDICT_PASS);
 }

@@ -9,14 +9,12 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline int to_host4(struct __sk_buff *skb, struct packet *pkt)
 {
-	struct endpoint_info *local;
 	int ret;
 
 	ret = packet_parse4(skb, pkt);
 	if (ret)
 		return ret;
-	local = endpoint_lookup4(pkt->daddr);
-	if (!local || !(local->flags & ENDPOINT_F_HOST))
+	if (!endpoint_is_host(endpoint_lookup4(pkt->daddr)))
 		return DROP_AT(pkt, DROP_UNKNOWN_TARGET);
 	return EXIT_AT(pkt, VERDICT_PASS);
 }

@@ -49,6 +49,17 @@ static __always_inline struct remote_endpoint_info *ipcache_lookup4(__be32 addre
 	return bpf_map_lookup_elem(&cilium_ipcache_v2, &key);
 }
 
+/* What the ipcache says of an address it has, or NULL: all others are the world's. */
+static __always_inline __u32 remote_identity(const struct remote_endpoint_info *remote)
+{
+	return remote ? remote->sec_identity : IDENTITY_WORLD;
+}
+
+static __always_inline bool remote_is_tunnelled(const struct remote_endpoint_info *remote)
+{
+	return remote && remote->flag_has_tunnel_ep && !remote->flag_skip_tunnel;
+}
+
 static __always_inline struct endpoint_info *endpoint_lookup4(__be32 address)
 {
 	struct endpoint_key key = {
@@ -57,4 +68,15 @@ static __always_inline struct endpoint_info *endpoint_lookup4(__be32 address)
 	};
 
 	return bpf_map_lookup_elem(&cilium_lxc, &key);
+}
+
+/* An endpoint of this node is a pod, or one of the node's own addresses. */
+static __always_inline bool endpoint_is_pod(const struct endpoint_info *ep)
+{
+	return ep && !(ep->flags & ENDPOINT_F_HOST);
+}
+
+static __always_inline bool endpoint_is_host(const struct endpoint_info *ep)
+{
+	return ep && (ep->flags & ENDPOINT_F_HOST);
 }
