@@ -44,7 +44,9 @@ static __always_inline int endpoint_egress4(struct __sk_buff *skb, struct packet
 	 * would give the replies the wrong source. */
 	if (pkt->ct_state == CT_NEW || pkt->ct_rev_nat_index != rev_nat_index)
 		return ct_create4(pkt, skb->len, CT_EGRESS, rev_nat_index, false);
-	return ret == POLICY_AS_REMEMBERED ? 0 : ct_remember_policy4(pkt, CT_EGRESS);
+	if (ret != POLICY_AS_REMEMBERED)
+		ct_remember_policy4(pkt, CT_EGRESS);
+	return 0;
 }
 
 static __always_inline int from_container4(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)

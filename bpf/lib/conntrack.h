@@ -261,15 +261,14 @@ static __always_inline int ct_create4(struct packet *pkt, __u32 bytes, int dir, 
 }
 
 /* Lets the entry of an established connection remember what policy_check_connection() found. An older stamp may stay where
- * nothing can be remembered: it fits no later epoch. 0. */
-static __always_inline int ct_remember_policy4(const struct packet *pkt, int dir)
+ * nothing can be remembered: it fits no later epoch. */
+static __always_inline void ct_remember_policy4(const struct packet *pkt, int dir)
 {
 	struct ct_entry *entry;
 
 	if (!pkt->policy_stamp)
-		return 0;
+		return;
 	entry = ct_find4(ct_map4(pkt->proto), pkt, dir, false);
 	if (entry)
 		entry->reserved0 = pkt->policy_stamp;
-	return 0;
 }

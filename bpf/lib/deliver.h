@@ -23,8 +23,10 @@ static __always_inline int endpoint_ingress4(struct __sk_buff *skb, struct packe
 	ret = policy_check_connection(pkt, ep->lxc_id, pkt->src_identity, false);
 	if (ret)
 		return ret == POLICY_AS_REMEMBERED ? 0 : ret;
-	if (pkt->ct_state == CT_ESTABLISHED)
-		return ct_remember_policy4(pkt, CT_INGRESS);
+	if (pkt->ct_state == CT_ESTABLISHED) {
+		ct_remember_policy4(pkt, CT_INGRESS);
+		return 0;
+	}
 	return ct_create4(pkt, skb->len, CT_INGRESS, 0, from_tunnel);
 }
 
