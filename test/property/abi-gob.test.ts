@@ -3,6 +3,9 @@ import { describe, expect, it } from "vitest";
 import { GobDecoder } from "../../src/abi/gob/gob-decoder.js";
 import { GobError } from "../../src/abi/gob/gob-error.js";
 import type { GobValue } from "../../src/abi/gob/gob-value.js";
+import { decodeAccessLog } from "../../src/abi/monitor/access-log.js";
+import { decodeAgentNotification } from "../../src/abi/monitor/agent-notification.js";
+import { PayloadDecoder } from "../../src/abi/monitor/payload.js";
 import { GobTestEncoder, type TestType } from "../support/gob-encoder.js";
 import { gobSample, gobSampleNames } from "../support/gob-samples.js";
 
@@ -87,6 +90,39 @@ function decodeInPieces(bytes: Buffer, cuts: readonly number[]): readonly GobVal
 
 const cuts = fc.array(fc.nat({ max: 40 }), { maxLength: 20 });
 
+describe("what an upstream agent says", () => {
+  it("gob streams of anything decode or are refused as what they are", () => {
+    fc.assert(
+      fc.property(samples, fc.nat({ max: 300 }), fc.nat({ max: 255 }), ({ type, value }, at, byte) => {
+        const record = Buffer.concat([Buffer.of(129), new GobTestEncoder().encode(type, value)]);
+        record[at % record.length] = byte;
+        for (const decode of [decodeAccessLog, decodeAgentNotification, pushPayloads])
+          expectGobError(() => decode(record));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("real records with some bytes changed decode or are refused as what they are", () => {
+    const names = gobSampleNames.filter((sample) => sample.startsWith("l7"));
+    const change = fc.tuple(fc.nat({ max: 2000 }), fc.nat({ max: 255 }));
+    fc.assert(
+      fc.property(fc.constantFrom(...names), fc.array(change, { minLength: 1, maxLength: 3 }), (sample, changed) => {
+        const record = Buffer.concat([Buffer.of(129), gobSample(sample)]);
+        for (const [at, byte] of changed) record[at % record.length] = byte;
+        expectGobError(() => decodeAccessLog(record));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+function pushPayloads(bytes: Uint8Array): void {
+  const decoder = new PayloadDecoder();
+  decoder.push(bytes.subarray(1));
+  decoder.end();
+}
+
 describe("gob", () => {
   it("decode of encode is the value, however the bytes are cut", () => {
     fc.assert(
@@ -121,8 +157,12 @@ describe("gob", () => {
 });
 
 function expectOwnError(bytes: Buffer, sizes: readonly number[]): void {
+  expectGobError(() => decodeInPieces(bytes, sizes));
+}
+
+function expectGobError(decode: () => unknown): void {
   try {
-    decodeInPieces(bytes, sizes);
+    decode();
   } catch (error) {
     expect(error).toBeInstanceOf(GobError);
   }
