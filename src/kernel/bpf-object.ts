@@ -121,13 +121,16 @@ export class BpfObject implements Disposable {
     }));
   }
 
-  /** Uses an existing map in place of a declared one; type and sizes must agree, entries and flags are the map's own. */
-  reuseMap(name: string, map: BpfMap): void {
+  /**
+   * Uses an existing map in place of a declared one; type and sizes must agree, entries and flags are the map's own.
+   * `sizes: "any"` is for programs that only take the map's address.
+   */
+  reuseMap(name: string, map: BpfMap, options: { readonly sizes?: "declared" | "any" } = {}): void {
     const native = this.#useBeforeLoad("reuse a map");
     requireInstance(map, BpfMap, "map");
     const declared = this.#declaredMap(name);
     for (const field of ["type", "keySizeBytes", "valueSizeBytes"] as const) {
-      if (declared[field] === map.info[field]) continue;
+      if (options.sizes === "any" || declared[field] === map.info[field]) continue;
       throw new KernelError(
         "object-configure",
         `cannot use map ${map.info.name} (id ${map.info.id}) as ${name} of ${this.name}: ${field} is ${map.info[field]}, the program needs ${declared[field]}`,

@@ -14,7 +14,9 @@ export function disabledFeatures(
 }
 
 /** What a kernel without the feature lacks as well. */
-const impliedFeatures: Readonly<Record<string, readonly string[]>> = { btf: ["map_iterator"] };
+const impliedFeatures: Readonly<Record<string, readonly string[]>> = {
+  btf: ["map_iterator", "probe_read_kernel"],
+};
 
 export function isFeatureDisabled(feature: string): boolean {
   const text = process.env.CTS_DISABLE_FEATURES;

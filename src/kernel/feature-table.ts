@@ -29,6 +29,7 @@ export interface FeatureProbe {
 /** Helper function ids of include/uapi/linux/bpf.h. */
 const helper = {
   fib_lookup: 69,
+  probe_read_kernel: 113,
   get_netns_cookie: 122,
   ktime_get_boot_ns: 125,
   redirect_neigh: 152,
@@ -117,8 +118,30 @@ export const featureProbes: readonly FeatureProbe[] = [
     name: "map_iterator",
     since: "5.9 (CONFIG_DEBUG_INFO_BTF)",
     probed: "load an iterator over the elements of a map",
-    costWhenMissing: "large and nearly empty maps are read by calls that cannot be interrupted",
+    costWhenMissing: "none: maps are read by batch calls and bucket walks",
     run: (addon) => loads(addon, "tracing", tracingAttachTypeNumbers.iter, returning(0), "bpf_map_elem"),
+  },
+  {
+    name: "probe_read_kernel",
+    since: "5.5 (not under kernel lockdown)",
+    probed: "load a tc program that calls bpf_probe_read_kernel",
+    costWhenMissing: "large and nearly empty maps are read by calls that cannot be interrupted",
+    run: (addon) =>
+      loads(
+        addon,
+        "sched_cls",
+        0,
+        assemble(
+          zeroStackWord(-8),
+          copyRegister(1, 10),
+          addToRegister(1, -8),
+          setRegister(2, 8),
+          setRegister(3, 0),
+          callHelper(helper.probe_read_kernel),
+          setRegister(0, 0),
+          exitProgram(),
+        ),
+      ),
   },
   {
     name: "lru",

@@ -71,6 +71,19 @@ export function isIterableMapType(type: MapType): boolean {
   return iterableTypes.has(type);
 }
 
+/** Types that are made of buckets (kernel/bpf/hashtab.c). */
+export function isHashMapType(type: MapType): boolean {
+  return hashTypes.has(type);
+}
+
+const hashTypes: ReadonlySet<string> = new Set<KnownMapType>([
+  "hash",
+  "lru_hash",
+  "percpu_hash",
+  "lru_percpu_hash",
+  "hash_of_maps",
+]);
+
 const iterableTypes: ReadonlySet<string> = new Set<KnownMapType>([
   "hash",
   "lru_hash",
