@@ -1,6 +1,6 @@
 import { AddressReader } from "../../src/abi/address-reader.js";
 import { createCtCodecs, ctTupleFlag } from "../../src/abi/conntrack.js";
-import { ownRelease } from "../../src/abi/release.js";
+import { ownReleases } from "../../src/abi/release.js";
 import { BpfMap } from "../../src/kernel/bpf-map.js";
 import { monotonicNowNs } from "../../src/kernel/net.js";
 import { IpAddress } from "../../src/lib/ip.js";
@@ -11,7 +11,7 @@ const portsPerAddress = 20_000;
 
 /** Fills a pinned TCP conntrack map with so many established connections that live for a day. */
 export function fillConntrack(pinPath: string, entries: number): void {
-  const codecs = createCtCodecs(ownRelease, new AddressReader());
+  const codecs = createCtCodecs(ownReleases, new AddressReader());
   const lifetimeSeconds = Number(monotonicNowNs() / 1_000_000_000n) + 86_400;
   const server = IpAddress.parse(filledServerAddress);
   const value = codecs.entry.encode({

@@ -30,14 +30,14 @@ export interface Abi {
 /** The codecs of `release`, by default of our own datapath. Decoded addresses are shared within one `Abi`. */
 export function createAbi(release: Release = ownRelease): Abi {
   const addresses = new AddressReader();
-  const conntrack = once(() => createCtCodecs(release, addresses));
-  const loadBalancing = once(() => createLbCodecs(release, addresses));
-  const ipcache = once(() => createIpcacheCodecs(release));
-  const endpoints = once(() => createEndpointCodecs(release));
-  const policy = once(() => createPolicyCodecs(release));
-  const metrics = once(() => createMetricCodecs(release));
-  const nodes = once(() => createNodeMapCodecs(release));
-  const tunnel = once(() => createTunnelCodecs(release));
+  const conntrack = once(() => createCtCodecs([release], addresses));
+  const loadBalancing = once(() => createLbCodecs([release], addresses));
+  const ipcache = once(() => createIpcacheCodecs([release]));
+  const endpoints = once(() => createEndpointCodecs([release]));
+  const policy = once(() => createPolicyCodecs([release]));
+  const metrics = once(() => createMetricCodecs([release]));
+  const nodes = once(() => createNodeMapCodecs([release]));
+  const tunnel = once(() => createTunnelCodecs([release]));
   const events = once(() => createEventCodecs(release, addresses));
   const owner = once(createOwnerCodecs);
   return {

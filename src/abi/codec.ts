@@ -16,6 +16,8 @@ export type AbiErrorCode = "abi-size" | "abi-range" | "abi-family" | "abi-prefix
 /** Between the bytes of one key, value or record and a typed value. */
 export interface Codec<T> {
   readonly sizeBytes: number;
+  /** Properties that the releases in question hold in different places: they decode as undefined. */
+  readonly unknownFields?: readonly string[];
   /**
    * Reads `sizeBytes` bytes at `offset` (default 0). The result shares nothing with `bytes`.
    * @throws AbiError
@@ -38,6 +40,7 @@ export function checkBounds(name: string, bytes: Uint8Array, offset: number, siz
 export function mapCodec<Raw, T>(codec: Codec<Raw>, decode: (raw: Raw) => T, encode: (value: T) => Raw): Codec<T> {
   return {
     sizeBytes: codec.sizeBytes,
+    ...(codec.unknownFields === undefined ? {} : { unknownFields: codec.unknownFields }),
     decode: (bytes, offset) => decode(codec.decode(bytes, offset)),
     encode: (value) => codec.encode(encode(value)),
   };

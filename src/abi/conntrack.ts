@@ -4,7 +4,7 @@ import type { AddressReader } from "./address-reader.js";
 import type { Codec } from "./codec.js";
 import { createCtFlagNames, ctFlag } from "./conntrack-flags.js";
 import { layoutOf } from "./layouts.js";
-import type { Release } from "./release.js";
+import { commonTo, type Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
 import { be, bitGroup, ip4, ip6, optional, u64, uint } from "./struct-fields.js";
 
@@ -57,25 +57,24 @@ export interface CtCodecs {
   row(map: CtMap, tuple: CtTuple, entry: CtEntry, node?: string, nowSeconds?: number): CtRow;
 }
 
-export function createCtCodecs(release: Release, addresses: AddressReader): CtCodecs {
-  const layout = layoutOf("ct_entry", release);
-  const hasRxCounters = layout.fields.rx_packets !== undefined;
+export function createCtCodecs(releases: Releases, addresses: AddressReader): CtCodecs {
+  const hasRxCounters = commonTo(releases, (release) => layoutOf("ct_entry", release).fields.rx_packets !== undefined);
   const flagNames = createCtFlagNames();
   const ports = { dport: be("dport"), sport: be("sport"), protocol: uint("nexthdr"), flags: uint("flags") };
   return {
     tuple4: structCodec<CtTuple>(
       "ipv4_ct_tuple",
-      layoutOf("ipv4_ct_tuple", release),
+      releases,
       { daddr: ip4("daddr"), saddr: ip4("saddr"), ...ports },
       addresses,
     ),
     tuple6: structCodec<CtTuple>(
       "ipv6_ct_tuple",
-      layoutOf("ipv6_ct_tuple", release),
+      releases,
       { daddr: ip6("daddr"), saddr: ip6("saddr"), ...ports },
       addresses,
     ),
-    entry: structCodec<CtEntry>("ct_entry", layout, {
+    entry: structCodec<CtEntry>("ct_entry", releases, {
       union0: u64("reserved0", "rx_packets"),
       backendId: u64("backend_id"),
       packets: u64("packets", "tx_packets"),
@@ -101,7 +100,8 @@ interface RowParts {
   readonly node: string | undefined;
   readonly nowSeconds: number | undefined;
   readonly flagNames: readonly string[];
-  readonly hasRxCounters: boolean;
+  /** Undefined when that cannot be told. */
+  readonly hasRxCounters: boolean | undefined;
 }
 
 function ctRow(map: CtMap, tuple: CtTuple, entry: CtEntry, parts: RowParts): CtRow {
@@ -134,7 +134,7 @@ function ctRow(map: CtMap, tuple: CtTuple, entry: CtEntry, parts: RowParts): CtR
     flagNames: parts.flagNames,
     revNatId: entry.revNatId,
     sourceIdentity: entry.sourceIdentity,
-    backendId: parts.hasRxCounters && !isService ? undefined : entry.backendId,
+    backendId: parts.hasRxCounters !== false && !isService ? undefined : entry.backendId,
     union0: entry.union0,
     natPort: entry.natPort,
     interfaceIndex: entry.interfaceIndex,

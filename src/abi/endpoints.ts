@@ -2,17 +2,16 @@ import type { IpAddress } from "../lib/ip.js";
 import type { LocalEndpointRow } from "../model/rows.js";
 import { addressOfUnion, unionOfAddress } from "./address-reader.js";
 import { type Codec, mapCodec } from "./codec.js";
-import { layoutOf } from "./layouts.js";
-import type { Release } from "./release.js";
+import type { Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
-import { bytes, mac, orElse, uint } from "./struct-fields.js";
+import { bytes, mac, optional, orElse, uint } from "./struct-fields.js";
 
 /** Key of `cilium_lxc` (20 bytes). */
 export interface EndpointKey {
   readonly address: IpAddress;
   /** Always 0 from today's agents. */
   readonly key: number;
-  readonly clusterId: number;
+  readonly clusterId: number | undefined;
 }
 
 /** Value of `cilium_lxc` (48 bytes). */
@@ -44,15 +43,15 @@ interface RawKey {
   readonly ip: Uint8Array;
   readonly family: number;
   readonly key: number;
-  readonly clusterId: number;
+  readonly clusterId: number | undefined;
 }
 
-export function createEndpointCodecs(release: Release): EndpointCodecs {
-  const rawKey = structCodec<RawKey>("endpoint_key", layoutOf("endpoint_key", release), {
+export function createEndpointCodecs(releases: Releases): EndpointCodecs {
+  const rawKey = structCodec<RawKey>("endpoint_key", releases, {
     ip: bytes("ip6"),
     family: uint("family"),
     key: uint("key"),
-    clusterId: uint("cluster_id"),
+    clusterId: optional(uint("cluster_id")),
   });
   return {
     key: mapCodec<RawKey, EndpointKey>(
@@ -60,7 +59,7 @@ export function createEndpointCodecs(release: Release): EndpointCodecs {
       (raw) => ({ address: addressOfUnion(raw.ip, raw.family), key: raw.key, clusterId: raw.clusterId }),
       ({ address, key, clusterId }) => ({ ...unionOfAddress(address), key, clusterId }),
     ),
-    value: structCodec<EndpointInfo>("endpoint_info", layoutOf("endpoint_info", release), {
+    value: structCodec<EndpointInfo>("endpoint_info", releases, {
       interfaceIndex: uint("ifindex"),
       endpointId: uint("lxc_id"),
       flags: uint("flags"),

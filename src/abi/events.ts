@@ -1,7 +1,6 @@
 import type { IpAddress } from "../lib/ip.js";
 import type { AddressReader } from "./address-reader.js";
 import { AbiError, type Codec, checkBounds, mapCodec } from "./codec.js";
-import { layoutOf } from "./layouts.js";
 import type { Release } from "./release.js";
 import { structCodec } from "./struct-codec.js";
 import { bit, bitGroup, bits, type FieldSpecs, ip4, ip6, orElse, sint, u64, uint } from "./struct-fields.js";
@@ -193,7 +192,7 @@ function perRelease<T>(create: (release: Release) => T): (release: Release) => T
 function createDropCodec(release: Release): Codec<DropHeader> {
   return withType(
     messageType.drop,
-    structCodec<Typed<DropHeader>>("drop_notify", layoutOf("drop_notify", release), {
+    structCodec<Typed<DropHeader>>("drop_notify", [release], {
       type: uint("type"),
       ...headerSpecs,
       reason: uint("subtype"),
@@ -214,7 +213,7 @@ function createTraceCodec(release: Release, addresses: AddressReader): Codec<Tra
   type Raw = Omit<Typed<TraceHeader>, "originalAddress"> & { readonly v4: IpAddress; readonly v6: IpAddress };
   const raw = structCodec<Raw>(
     "trace_notify",
-    layoutOf("trace_notify", release),
+    [release],
     {
       type: uint("type"),
       ...headerSpecs,
@@ -253,7 +252,7 @@ function createTraceCodec(release: Release, addresses: AddressReader): Codec<Tra
 function createPolicyVerdictCodec(release: Release): Codec<PolicyVerdictHeader> {
   return withType(
     messageType.policyVerdict,
-    structCodec<Typed<PolicyVerdictHeader>>("policy_verdict_notify", layoutOf("policy_verdict_notify", release), {
+    structCodec<Typed<PolicyVerdictHeader>>("policy_verdict_notify", [release], {
       type: uint("type"),
       ...headerSpecs,
       remoteIdentity: uint("remote_label"),
@@ -283,7 +282,7 @@ function createTraceSockCodec(release: Release, addresses: AddressReader): Codec
   };
   const raw = structCodec<Raw>(
     "trace_sock_notify",
-    layoutOf("trace_sock_notify", release),
+    [release],
     {
       type: uint("type"),
       xlatePoint: uint("xlate_point"),

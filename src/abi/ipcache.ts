@@ -2,15 +2,14 @@ import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { IpcacheRow } from "../model/rows.js";
 import { addressOfUnion, unionOfAddress } from "./address-reader.js";
 import { AbiError, type Codec, mapCodec } from "./codec.js";
-import { layoutOf } from "./layouts.js";
-import { isSince, type Release } from "./release.js";
+import type { Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
-import { bitGroup, bytes, orElse, uint } from "./struct-fields.js";
+import { bitGroup, bytes, optional, orElse, uint } from "./struct-fields.js";
 
 /** Key of the ipcache (24 bytes): longest prefix match over cluster id, family and address. */
 export interface IpcacheKey {
   readonly prefix: IpPrefix;
-  readonly clusterId: number;
+  readonly clusterId: number | undefined;
 }
 
 /** Value of `cilium_ipcache_v2` (24 bytes, since 1.18) and of `cilium_ipcache` (12 bytes before). */
@@ -48,7 +47,7 @@ export interface IpcacheCodecs {
 
 interface RawKey {
   readonly prefixLength: number;
-  readonly clusterId: number;
+  readonly clusterId: number | undefined;
   readonly family: number;
   readonly ip: Uint8Array;
 }
@@ -60,20 +59,21 @@ interface RawValue {
   readonly flags: number;
 }
 
-export function createIpcacheCodecs(release: Release): IpcacheCodecs {
-  const rawKey = structCodec<RawKey>("ipcache_key", layoutOf("ipcache_key", release), {
+export function createIpcacheCodecs(releases: Releases): IpcacheCodecs {
+  const rawKey = structCodec<RawKey>("ipcache_key", releases, {
     prefixLength: uint("prefixlen"),
-    clusterId: uint("cluster_id"),
+    clusterId: optional(uint("cluster_id")),
     family: uint("family"),
     ip: bytes("ip6"),
   });
-  const rawValue = structCodec<RawValue>("remote_endpoint_info", layoutOf("remote_endpoint_info", release), {
+  const rawValue = structCodec<RawValue>("remote_endpoint_info", releases, {
     identity: uint("sec_identity"),
     tunnel: bytes("tunnel_endpoint.ip6", "tunnel_endpoint"),
     encryptKey: uint("key"),
     flags: orElse(bitGroup(1, "flag_skip_tunnel"), 0),
   });
-  const unionBytes = isSince(release, "1.18") ? 16 : 4;
+  // The value grew with the union of IPv4 and IPv6 tunnel endpoints (1.18).
+  const unionBytes = rawValue.sizeBytes === 24 ? 16 : 4;
   return {
     key: mapCodec(rawKey, keyOfRaw, rawOfKey),
     value: mapCodec(rawValue, valueOfRaw, (value) => rawOfValue(value, unionBytes)),

@@ -3,11 +3,10 @@ import type { BackendState, L4Address, LbBackendRow, LbServiceRow, RevNatRow } f
 import type { AddressReader } from "./address-reader.js";
 import { type Codec, mapCodec } from "./codec.js";
 import { parseLayout } from "./layout.js";
-import { layoutOf } from "./layouts.js";
-import { isSince, type Release } from "./release.js";
+import { isSince, newestOf, type Releases } from "./release.js";
 import { serviceFlag, serviceFlagTexts, serviceType } from "./service-flags.js";
-import { structCodec } from "./struct-codec.js";
-import { be, ip4, ip6, orElse, u64, uint } from "./struct-fields.js";
+import { layoutCodec, structCodec } from "./struct-codec.js";
+import { be, ip4, ip6, optional, orElse, u64, uint } from "./struct-fields.js";
 
 /** Key of `cilium_lb4_services_v2` (12 bytes) and `cilium_lb6_services_v2` (24). Slot 0 is the master entry. */
 export interface ServiceKey {
@@ -36,7 +35,7 @@ export interface ServiceValue {
 export interface BackendValue extends L4Address {
   /** 0 active, 1 terminating, 2 quarantined, 3 maintenance */
   readonly state: number;
-  readonly clusterId: number;
+  readonly clusterId: number | undefined;
   /** 0 up to 1.15. */
   readonly zone: number;
 }
@@ -80,23 +79,25 @@ export interface LbCodecs {
   revNatRow(id: number, value: RevNatValue, node?: string): RevNatRow;
 }
 
-export function createLbCodecs(release: Release, addresses: AddressReader): LbCodecs {
+export function createLbCodecs(releases: Releases, addresses: AddressReader): LbCodecs {
   const scalar = <Value>(codec: Codec<{ readonly value: Value }>): Codec<Value> =>
     mapCodec(
       codec,
       (raw) => raw.value,
       (value) => ({ value }),
     );
+  // A time-out of more than 194 days would fill the byte that holds the algorithm since 1.17: nobody sets one.
+  const hasAlgorithm = isSince(newestOf(releases), "1.17");
   return {
-    v4: createFamily("lb4", "ipv4", release, addresses),
-    v6: createFamily("lb6", "ipv6", release, addresses),
+    v4: createFamily("lb4", "ipv4", releases, addresses),
+    v6: createFamily("lb6", "ipv6", releases, addresses),
     backendId: scalar(
-      structCodec<{ readonly value: number }>("backend id", parseLayout(4, "id@0:4"), { value: uint("id") }),
+      layoutCodec<{ readonly value: number }>("backend id", [parseLayout(4, "id@0:4")], { value: uint("id") }),
     ),
     revNatId: scalar(
-      structCodec<{ readonly value: number }>("service id", parseLayout(2, "id@0:2/be"), { value: be("id") }),
+      layoutCodec<{ readonly value: number }>("service id", [parseLayout(2, "id@0:2/be")], { value: be("id") }),
     ),
-    serviceRow: (key, value, backend, node) => serviceRow(key, value, { backend, node, release }),
+    serviceRow: (key, value, backend, node) => serviceRow(key, value, { backend, node, hasAlgorithm }),
     backendRow: (id, value, node) => ({
       node,
       backendId: id,
@@ -114,12 +115,12 @@ export function createLbCodecs(release: Release, addresses: AddressReader): LbCo
 function createFamily(
   prefix: "lb4" | "lb6",
   family: "ipv4" | "ipv6",
-  release: Release,
+  releases: Releases,
   addresses: AddressReader,
 ): LbFamilyCodecs {
   const address = (prefix === "lb4" ? ip4 : ip6)("address");
   const struct = <T extends object>(name: string, specs: Parameters<typeof structCodec<T>>[2]): Codec<T> =>
-    structCodec<T>(name, layoutOf(name, release), specs, addresses);
+    structCodec<T>(name, releases, specs, addresses);
   return {
     serviceKey: struct<ServiceKey>(`${prefix}_key`, {
       address,
@@ -141,7 +142,7 @@ function createFamily(
       port: be("port"),
       protocol: uint("proto"),
       state: uint("flags"),
-      clusterId: uint("cluster_id"),
+      clusterId: optional(uint("cluster_id")),
       zone: orElse(uint("zone"), 0),
     }),
     revNatValue: struct<RevNatValue>(`${prefix}_reverse_nat`, { address, port: be("port") }),
@@ -170,12 +171,12 @@ export function masterUnion(affinityTimeoutSeconds: number, algorithm: LbAlgorit
 function serviceRow(
   key: ServiceKey,
   value: ServiceValue,
-  parts: { readonly backend: L4Address | undefined; readonly node: string | undefined; readonly release: Release },
+  parts: { readonly backend: L4Address | undefined; readonly node: string | undefined; readonly hasAlgorithm: boolean },
 ): LbServiceRow {
   const flags = value.flags | (value.flags2 << 8);
   const isMaster = key.slot === 0;
   const isL7 = isMaster && (flags & serviceFlag.l7LoadBalancer) !== 0;
-  const hasAlgorithm = isSince(parts.release, "1.17");
+  const { hasAlgorithm } = parts;
   const timeout = hasAlgorithm ? value.union0 & 0xffffff : value.union0;
   return {
     node: parts.node,

@@ -1,8 +1,7 @@
 import type { MetricRow } from "../model/rows.js";
 import { type Codec, checkBounds } from "./codec.js";
 import { isDropReason, reasonText } from "./drop-reasons.js";
-import { layoutOf } from "./layouts.js";
-import type { Release } from "./release.js";
+import { newestOf, type Releases } from "./release.js";
 import { sourceFileName } from "./source-files.js";
 import { structCodec } from "./struct-codec.js";
 import { bits, optional, u64, uint } from "./struct-fields.js";
@@ -33,13 +32,13 @@ export interface MetricCodecs {
   row(key: MetricKey, value: MetricValue, node?: string): MetricRow;
 }
 
-export function createMetricCodecs(release: Release): MetricCodecs {
-  const value = structCodec<MetricValue>("metrics_value", layoutOf("metrics_value", release), {
+export function createMetricCodecs(releases: Releases): MetricCodecs {
+  const value = structCodec<MetricValue>("metrics_value", releases, {
     count: u64("count"),
     bytes: u64("bytes"),
   });
   return {
-    key: structCodec<MetricKey>("metrics_key", layoutOf("metrics_key", release), {
+    key: structCodec<MetricKey>("metrics_key", releases, {
       reason: uint("reason"),
       direction: bits("dir"),
       line: optional(uint("line")),
@@ -56,7 +55,7 @@ export function createMetricCodecs(release: Release): MetricCodecs {
       packets: sum.count,
       bytes: sum.bytes,
       line: key.line,
-      file: key.file === undefined ? undefined : sourceFileName(key.file, release),
+      file: key.file === undefined ? undefined : sourceFileName(key.file, newestOf(releases)),
     }),
   };
 }

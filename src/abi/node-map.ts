@@ -3,9 +3,9 @@ import type { NodeIdRow } from "../model/rows.js";
 import { addressOfUnion, unionOfAddress } from "./address-reader.js";
 import { type Codec, mapCodec } from "./codec.js";
 import { parseLayout } from "./layout.js";
-import { hasLayout, layoutOf } from "./layouts.js";
-import type { Release } from "./release.js";
-import { structCodec } from "./struct-codec.js";
+import { hasLayout, layoutsOf } from "./layouts.js";
+import type { Releases } from "./release.js";
+import { layoutCodec, structCodec } from "./struct-codec.js";
 import { bytes, orElse, uint } from "./struct-fields.js";
 
 /** Value of `cilium_node_map_v2` (4 bytes, since 1.16) and `cilium_node_map` (the id alone, 2 bytes). */
@@ -27,15 +27,16 @@ interface RawKey {
   readonly family: number;
 }
 
-export function createNodeMapCodecs(release: Release): NodeMapCodecs {
-  const rawKey = structCodec<RawKey>("node_key", layoutOf("node_key", release), {
+export function createNodeMapCodecs(releases: Releases): NodeMapCodecs {
+  const rawKey = structCodec<RawKey>("node_key", releases, {
     ip: bytes("ip6"),
     family: uint("family"),
   });
-  const valueLayout = hasLayout("node_value", release) ? layoutOf("node_value", release) : parseLayout(2, "id@0:2");
+  const hasSpi = releases.some((release) => hasLayout("node_value", release));
+  const valueLayouts = hasSpi ? layoutsOf("node_value", releases) : [parseLayout(2, "id@0:2")];
   return {
     key: mapCodec<RawKey, IpAddress>(rawKey, (raw) => addressOfUnion(raw.ip, raw.family), unionOfAddress),
-    value: structCodec<NodeIdValue>("node_value", valueLayout, { nodeId: uint("id"), spi: orElse(uint("spi"), 0) }),
+    value: layoutCodec<NodeIdValue>("node_value", valueLayouts, { nodeId: uint("id"), spi: orElse(uint("spi"), 0) }),
     row: (address, value, node) => ({ node, address, nodeId: value.nodeId, spi: value.spi }),
   };
 }

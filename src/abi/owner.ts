@@ -1,6 +1,5 @@
 import { AbiError, type Codec, mapCodec } from "./codec.js";
-import { layoutOf } from "./layouts.js";
-import { ownRelease } from "./release.js";
+import { ownReleases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
 import { text, uint } from "./struct-fields.js";
 
@@ -36,7 +35,7 @@ interface RawKey {
 }
 
 export function createOwnerCodecs(): OwnerCodecs {
-  const rawKey = structCodec<RawKey>("cts_owner_key", layoutOf("cts_owner_key", ownRelease), {
+  const rawKey = structCodec<RawKey>("cts_owner_key", ownReleases, {
     kind: uint("kind"),
     name: text("name"),
   });
@@ -46,7 +45,7 @@ export function createOwnerCodecs(): OwnerCodecs {
       (raw) => ({ kind: ownerKindOf(raw.kind), name: raw.name }),
       ({ kind, name }) => ({ kind: ownerKinds.indexOf(kind), name }),
     ),
-    value: structCodec<OwnerValue>("cts_owner_value", layoutOf("cts_owner_value", ownRelease), {
+    value: structCodec<OwnerValue>("cts_owner_value", ownReleases, {
       installId: text("install_id"),
       objectId: uint("object_id"),
       version: uint("version"),

@@ -1,7 +1,6 @@
 import type { PolicyRow } from "../model/rows.js";
 import type { Codec } from "./codec.js";
-import { layoutOf } from "./layouts.js";
-import type { Release } from "./release.js";
+import type { Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
 import { be, bit, bits, optional, orElse, u64, uint } from "./struct-fields.js";
 
@@ -44,20 +43,20 @@ export const policyPrecedence = { pass: 0, allow: 1, redirect: 2, deny: 255 } as
 
 export interface PolicyCodecs {
   readonly key: Codec<PolicyKey>;
-  readonly entry: Codec<PolicyEntry>;
+  readonly value: Codec<PolicyEntry>;
   row(endpointId: number, key: PolicyKey, entry: PolicyEntry, node?: string): PolicyRow;
 }
 
-export function createPolicyCodecs(release: Release): PolicyCodecs {
+export function createPolicyCodecs(releases: Releases): PolicyCodecs {
   return {
-    key: structCodec<PolicyKey>("policy_key", layoutOf("policy_key", release), {
+    key: structCodec<PolicyKey>("policy_key", releases, {
       prefixLength: uint("prefixlen"),
       identity: uint("sec_label"),
       isEgress: bit("egress"),
       protocol: uint("protocol"),
       port: be("dport"),
     }),
-    entry: structCodec<PolicyEntry>("policy_entry", layoutOf("policy_entry", release), {
+    value: structCodec<PolicyEntry>("policy_entry", releases, {
       proxyPort: be("proxy_port"),
       isDeny: bit("deny"),
       lpmPrefixLength: orElse(bits("lpm_prefix_length"), 0),

@@ -1,24 +1,43 @@
 import { AddressReader } from "./address-reader.js";
 import { AbiError, type Codec, checkBounds } from "./codec.js";
 import type { FieldLayout, StructLayout } from "./layout.js";
+import { layoutsOf } from "./layouts.js";
+import type { Releases } from "./release.js";
 import type { FieldKind, FieldSpec, FieldSpecs } from "./struct-fields.js";
 import { structRuntime } from "./struct-runtime.js";
 
 /**
- * Compiles a structure to a codec. The source of the two functions is put together from the layout, so that every read
+ * The codec of an upstream structure. A field that lies differently in two of the releases cannot be told: it reads as
+ * undefined, which its specification has to allow ({@link optional}), and cannot be written.
+ * @throws AbiError `abi-layout` when a field is in no layout, or ambiguous though it must be there
+ */
+export function structCodec<T extends object>(
+  struct: string,
+  releases: Releases,
+  specs: FieldSpecs<T>,
+  addresses: AddressReader = new AddressReader(),
+): Codec<T> {
+  return layoutCodec(struct, layoutsOf(struct, releases), specs, addresses);
+}
+
+/**
+ * Compiles layouts of one size to a codec. The source of the two functions is put together from the layout, so that every read
  * is at a constant offset and every value is made with all its properties at once: half a million conntrack entries
  * decode in a fraction of a second, and a new release is a new table and no code (docs/adr/0003).
  * Only property names and numbers enter that source.
  * @throws AbiError `abi-layout` when a field is not in the layout
  */
-export function structCodec<T extends object>(
+export function layoutCodec<T extends object>(
   name: string,
-  layout: StructLayout,
+  layouts: readonly StructLayout[],
   specs: FieldSpecs<T>,
   addresses: AddressReader = new AddressReader(),
 ): Codec<T> {
   const fields = Object.entries(specs as Record<string, FieldSpec<unknown>>).map(([property, spec]) =>
-    bindField(name, layout, property, spec),
+    agreedField(
+      layouts.map((layout) => bindField(name, layout, property, spec)),
+      name,
+    ),
   );
   const reads = fields.map((field) => `${field.property}: ${readExpression(field)}`).join(",\n");
   const writes = fields.map(writeStatement).join("\n");
@@ -26,9 +45,11 @@ export function structCodec<T extends object>(
   const encode = new Function("run", `"use strict"; return (b, value) => {\n${writes}\n};`);
   const decodeAt = decode(addresses, structRuntime) as (b: Uint8Array, o: number) => T;
   const encodeInto = encode(structRuntime) as (b: Buffer, value: T) => void;
-  const { sizeBytes } = layout;
+  const sizeBytes = layouts[0]?.sizeBytes ?? 0;
+  const unknownFields = fields.filter((field) => field.isAmbiguous).map((field) => field.property);
   return {
     sizeBytes,
+    unknownFields,
     decode(source, offset = 0) {
       if (offset < 0 || offset + sizeBytes > source.length || !Number.isInteger(offset)) {
         checkBounds(name, source, offset, sizeBytes);
@@ -46,9 +67,36 @@ export function structCodec<T extends object>(
 interface BoundField {
   readonly property: string;
   readonly spec: FieldSpec<unknown>;
-  /** Absent when the release lacks the field. */
+  /** Absent when the release lacks the field, or the candidates differ in it. */
   readonly at?: FieldLayout;
+  readonly isAmbiguous?: boolean;
   readonly sizeBytes: number;
+}
+
+/** One field as several layouts have it: theirs where all agree, else unknown. */
+function agreedField(fields: readonly BoundField[], struct: string): BoundField {
+  // Where a release lacks the field its bytes are padding, which upstream zeroes: what a default of zero means.
+  const isPadding = fields[0]?.spec.absent?.value !== undefined && fields.some((field) => field.at !== undefined);
+  const [first, ...others] = isPadding ? fields.filter((field) => field.at !== undefined) : fields;
+  if (first === undefined) throw new AbiError("abi-layout", `struct ${struct} has no layout`);
+  if (others.every((field) => isSamePlace(first, field))) return first;
+  const { property, spec } = first;
+  if (spec.absent === undefined) {
+    throw new AbiError(
+      "abi-layout",
+      `${struct}.${spec.names.join(" or ")} lies differently in the releases in question`,
+    );
+  }
+  return { property, spec: { ...spec, absent: { value: undefined } }, isAmbiguous: true, sizeBytes: 0 };
+}
+
+function isSamePlace(a: BoundField, b: BoundField): boolean {
+  return (
+    a.at?.offset === b.at?.offset &&
+    a.sizeBytes === b.sizeBytes &&
+    a.at?.bit?.shift === b.at?.bit?.shift &&
+    a.at?.bit?.width === b.at?.bit?.width
+  );
 }
 
 function bindField(struct: string, layout: StructLayout, property: string, spec: FieldSpec<unknown>): BoundField {
@@ -104,6 +152,7 @@ function readExpression(field: BoundField): string {
 /** JavaScript that writes `value`'s property into `b`. Fields that the release lacks are not written. */
 function writeStatement(field: BoundField): string {
   const { at, sizeBytes, property } = field;
+  if (field.isAmbiguous) return `run.refuseAmbiguous(value.${property}, "${property}");`;
   if (at === undefined) return "";
   const value = `value.${property}`;
   const args = `b, ${at.offset}, ${value}`;

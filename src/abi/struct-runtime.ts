@@ -15,6 +15,7 @@ export const structRuntime = {
   writeBytes,
   writeBits,
   writeAddress,
+  refuseAmbiguous,
 } as const;
 
 /** Counters are mostly zero or small: both are made without a 64-bit allocation. */
@@ -84,6 +85,11 @@ function writeText(bytes: Buffer, offset: number, value: string, sizeBytes: numb
 function writeBytes(bytes: Buffer, offset: number, value: Uint8Array, sizeBytes: number, name: string): void {
   if (value.length !== sizeBytes) throw rangeError(`${value.length} bytes`, name);
   bytes.set(value, offset);
+}
+
+function refuseAmbiguous(value: unknown, name: string): void {
+  if (value === undefined) return;
+  throw new AbiError("abi-layout", `${name} lies differently in the releases in question and cannot be written`);
 }
 
 function inRange(value: number, min: number, max: number, name: string): number {

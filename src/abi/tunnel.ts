@@ -2,15 +2,14 @@ import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { IpcacheRow, TunnelRow } from "../model/rows.js";
 import { addressOfUnion, unionOfAddress } from "./address-reader.js";
 import { type Codec, mapCodec } from "./codec.js";
-import { layoutOf } from "./layouts.js";
-import type { Release } from "./release.js";
+import type { Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
-import { bytes, uint } from "./struct-fields.js";
+import { bytes, optional, uint } from "./struct-fields.js";
 
 /** Key of `cilium_tunnel_map` (20 bytes, up to 1.17): base address of a remote node's pod CIDR, without its length. */
 export interface TunnelKey {
   readonly address: IpAddress;
-  readonly clusterId: number;
+  readonly clusterId: number | undefined;
 }
 
 /** Value of `cilium_tunnel_map` (20 bytes): the node. */
@@ -26,19 +25,19 @@ export interface TunnelCodecs {
 }
 
 /** @throws AbiError `abi-layout` from 1.18 on: the tunnel endpoint moved into the ipcache */
-export function createTunnelCodecs(release: Release): TunnelCodecs {
-  const key = structCodec<{ ip: Uint8Array; family: number; clusterId: number }>(
-    "tunnel_key",
-    layoutOf("tunnel_key", release),
-    { ip: bytes("ip6"), family: uint("family"), clusterId: uint("cluster_id") },
-  );
-  const value = structCodec<{ ip: Uint8Array; family: number; encryptKey: number }>(
-    "tunnel_value",
-    layoutOf("tunnel_value", release),
-    { ip: bytes("ip6"), family: uint("family"), encryptKey: uint("key") },
-  );
+export function createTunnelCodecs(releases: Releases): TunnelCodecs {
+  const key = structCodec<{ ip: Uint8Array; family: number; clusterId: number | undefined }>("tunnel_key", releases, {
+    ip: bytes("ip6"),
+    family: uint("family"),
+    clusterId: optional(uint("cluster_id")),
+  });
+  const value = structCodec<{ ip: Uint8Array; family: number; encryptKey: number }>("tunnel_value", releases, {
+    ip: bytes("ip6"),
+    family: uint("family"),
+    encryptKey: uint("key"),
+  });
   return {
-    key: mapCodec<{ ip: Uint8Array; family: number; clusterId: number }, TunnelKey>(
+    key: mapCodec<{ ip: Uint8Array; family: number; clusterId: number | undefined }, TunnelKey>(
       key,
       (raw) => ({ address: addressOfUnion(raw.ip, raw.family), clusterId: raw.clusterId }),
       ({ address, clusterId }) => ({ ...unionOfAddress(address), clusterId }),

@@ -3,6 +3,7 @@ import { emptyNames } from "../model/names-document.js";
 import { isCalled, type ServiceQuery } from "../model/service-query.js";
 import { fetchAgentNames, isAgentFailure } from "../session/agent-client.js";
 import { type ResolvedTarget, resolveTarget, type TargetSelection } from "../session/resolve-target.js";
+
 import type { SessionNode } from "../session/session.js";
 import { FolderStateSource } from "../state/folder-state-source.js";
 import type { StateSource } from "../state/state-source.js";
@@ -11,6 +12,8 @@ import { NameIndex } from "./names/name-index.js";
 import { readNamesFromState } from "./names/names-from-state.js";
 import { AgentServices, FallbackServices, type ServiceDirectory, StateServices } from "./names/service-directory.js";
 import { type RowSelection, servicesOfSelection } from "./row-selection.js";
+
+export type { TargetSelection };
 
 /** The nodes that a command asks, and the names of the addresses on them. */
 export interface Target extends AsyncDisposable {

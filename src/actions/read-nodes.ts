@@ -134,6 +134,7 @@ class NodeMerge<Row> {
       reason: end.reason,
       rowsRead: end.rowsRead,
       restarts: end.restarts,
+      release: end.release,
     });
   }
 

@@ -2,7 +2,7 @@ import { listFeatures } from "../actions/list-node-facts.js";
 import { openTarget } from "../actions/open-target.js";
 import { featureList } from "../output/lists/node-lists.js";
 import { listFlags } from "./flags/list-flags.js";
-import { targetFlags } from "./flags/target-flags.js";
+import { targetFlags, targetOf } from "./flags/target-flags.js";
 import { ReadCommand } from "./read-command.js";
 
 /** Probes by trying, never by version numbers. */
@@ -16,7 +16,7 @@ export default class Features extends ReadCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(Features);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     await this.printRows(featureList, flags, async () => listFeatures(target, { signal: this.signal }));
   }
 }

@@ -70,10 +70,12 @@ export abstract class ReadCommand extends BaseCommand {
     if (isOutputClosed(this.signal)) return status;
     // A table without rows must not leave open whether there was nothing to read or nothing that fits.
     const isEmpty = counted.count === 0 && ["table", "wide", "name"].includes(request.output.kind);
-    const isWorthSaying = isEmpty || status.state === "partial" || (status.notes?.length ?? 0) > 0 || flags.verbose;
+    const isUndecided = status.nodes.some((node) => (node.release?.releases.length ?? 1) > 1);
+    const isWorthSaying =
+      isEmpty || status.state === "partial" || (status.notes?.length ?? 0) > 0 || isUndecided || flags.verbose;
     if (isEmpty) this.note(status.rowsRead > 0 ? "no entry matches the filters" : "there are no entries");
     if (!carriesStatus(request.output) && (isWorthSaying || process.stderr.isTTY)) {
-      for (const line of statusLines(status)) this.note(line);
+      for (const line of statusLines(status, { isVerbose: flags.verbose })) this.note(line);
     }
     return status;
   }

@@ -4,7 +4,7 @@ import { readStatus } from "../actions/read-status.js";
 import { ExitCode } from "../lib/errors.js";
 import { statusItem, statusText, statusYaml } from "../output/status-report.js";
 import { BaseCommand } from "./base-command.js";
-import { targetFlags } from "./flags/target-flags.js";
+import { targetFlags, targetOf } from "./flags/target-flags.js";
 
 /** Kernels and agents on one page. */
 export default class Status extends BaseCommand {
@@ -28,7 +28,7 @@ export default class Status extends BaseCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(Status);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     const report = await readStatus(target, { signal: this.signal });
     if (flags.output === "text") process.stdout.write(statusText(report));
     else if (flags.output === "json") this.log(JSON.stringify(statusItem(report), undefined, 2));

@@ -5,7 +5,7 @@ import { UsageError } from "../lib/errors.js";
 import { whichList } from "../output/lists/node-lists.js";
 import { nameFilterFlags, singlePortFlag, singleProtocolFlag } from "./flags/filter-flags.js";
 import { listFlags } from "./flags/list-flags.js";
-import { targetFlags } from "./flags/target-flags.js";
+import { targetFlags, targetOf } from "./flags/target-flags.js";
 import { ReadCommand } from "./read-command.js";
 
 /** Which backend a connection went to, with the evidence. */
@@ -40,7 +40,7 @@ export default class Which extends ReadCommand {
     if (flags.to !== undefined && args.destination !== undefined) {
       throw new UsageError("destination-twice", "the destination was named twice: by argument and by --to");
     }
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     const question = {
       source: args.source,
       destination: args.destination ?? flags.to,

@@ -1,5 +1,4 @@
-import { layoutOf } from "../abi/layouts.js";
-import { ownRelease } from "../abi/release.js";
+import { ownReleases } from "../abi/release.js";
 import { structCodec } from "../abi/struct-codec.js";
 import { be, bytes, ip4, uint } from "../abi/struct-fields.js";
 import type { IpAddress } from "../lib/ip.js";
@@ -12,7 +11,7 @@ import type { Devices } from "./devices.js";
  */
 const TRACE_FLAGS = { none: 0, lowest: 0x07, low: 0x07, medium: 0, maximum: 0 } as const;
 
-const codec = structCodec("datapath_config", layoutOf("datapath_config", ownRelease), {
+const codec = structCodec("datapath_config", ownReleases, {
   hostIfindex: uint("host_ifindex"),
   tunnelIfindex: uint("tunnel_ifindex"),
   hostMac: bytes("host_mac"),

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { createMetricCodecs } from "../abi/metrics.js";
-import { ownRelease } from "../abi/release.js";
+import { ownReleases } from "../abi/release.js";
 import { probeKernelFeatures } from "../kernel/features.js";
 import type { IpAddress, IpPrefix } from "../lib/ip.js";
 import { waitForAll } from "../lib/wait-for-all.js";
@@ -66,7 +66,7 @@ const COUNTED_MAPS = [
   "cilium_metrics",
 ] as const;
 
-const metricCodecs = createMetricCodecs(ownRelease);
+const metricCodecs = createMetricCodecs(ownReleases);
 
 /** The kernel side of one node: pinned maps, loaded programs and their links. All of it outlives this object. */
 export class Datapath implements DatapathPort {

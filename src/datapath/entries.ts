@@ -1,7 +1,7 @@
 import { createEndpointCodecs, endpointFlag } from "../abi/endpoints.js";
 import { createIpcacheCodecs, ipcacheFlag } from "../abi/ipcache.js";
 import { createPolicyCodecs, policyPrecedence, policyStaticPrefixBits } from "../abi/policy.js";
-import { ownRelease } from "../abi/release.js";
+import { ownReleases } from "../abi/release.js";
 import type { IpAddress, IpPrefix } from "../lib/ip.js";
 import type { EndpointEntry, IpcacheEntry, PolicyEntry } from "../model/datapath-port.js";
 import type { TableEntry } from "./table.js";
@@ -11,12 +11,12 @@ const PROTOCOL_BITS = 8;
 const HIGHEST_PRIORITY = 0xffffff00;
 const NO_MAC = "00:00:00:00:00:00";
 
-const endpointCodecs = createEndpointCodecs(ownRelease);
-const ipcacheCodecs = createIpcacheCodecs(ownRelease);
-const policyCodecs = createPolicyCodecs(ownRelease);
+const endpointCodecs = createEndpointCodecs(ownReleases);
+const ipcacheCodecs = createIpcacheCodecs(ownReleases);
+const policyCodecs = createPolicyCodecs(ownReleases);
 
 export const POLICY_KEY_BYTES = policyCodecs.key.sizeBytes;
-export const POLICY_ENTRY_BYTES = policyCodecs.entry.sizeBytes;
+export const POLICY_ENTRY_BYTES = policyCodecs.value.sizeBytes;
 
 export function encodeEndpoint(entry: EndpointEntry): TableEntry {
   return {
@@ -77,7 +77,7 @@ export function encodePolicyEntry(entry: PolicyEntry): TableEntry {
       protocol: entry.protocol,
       port: entry.port,
     }),
-    value: policyCodecs.entry.encode({
+    value: policyCodecs.value.encode({
       proxyPort: 0,
       isDeny,
       lpmPrefixLength,

@@ -1,3 +1,13 @@
+/** Whose layouts a node's maps were read with. */
+export interface ReleaseFinding {
+  /** Upstream releases, oldest first; fields in which they differ are unknown. */
+  readonly releases: readonly string[];
+  /** Some maps are of one release and some of the next, as in the middle of an upgrade. */
+  readonly isMixed: boolean;
+  /** What was found, one line each. */
+  readonly evidence: readonly string[];
+}
+
 /** How the reading of one node ended. */
 export interface NodeListStatus {
   readonly name: string;
@@ -7,6 +17,7 @@ export interface NodeListStatus {
   readonly rowsRead: number;
   /** How often the reader had to start a map again because its cursor's key vanished. */
   readonly restarts: number;
+  readonly release?: ReleaseFinding | undefined;
 }
 
 /** Whether a list is whole; printed after it (design: completeness stands in `status` after `items`). */

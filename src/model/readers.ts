@@ -1,3 +1,4 @@
+import type { ReleaseFinding } from "./list-status.js";
 import type {
   CtDirection,
   CtMap,
@@ -117,6 +118,7 @@ export interface Completeness {
   readonly restarts: number;
   /** How many kernel maps were read. */
   readonly mapsRead: number;
+  readonly release?: ReleaseFinding | undefined;
   /** What could not be decided while reading, in words for the footer. */
   readonly notes?: readonly string[];
 }

@@ -119,7 +119,7 @@ export type BackendState = "active" | "terminating" | "quarantined" | "maintenan
 export interface LbBackendRow extends NodeRowBase, L4Address {
   readonly backendId: number;
   readonly state: BackendState;
-  readonly clusterId: number;
+  readonly clusterId: number | undefined;
   readonly zone: number;
   readonly backendName?: AddressName | undefined;
 }
@@ -145,7 +145,7 @@ export interface SockRevNatRow extends NodeRowBase {
 /** One entry of the ipcache (`bpf ipcache list`). */
 export interface IpcacheRow extends NodeRowBase {
   readonly prefix: IpPrefix;
-  readonly clusterId: number;
+  readonly clusterId: number | undefined;
   readonly identity: number;
   readonly encryptKey: number;
   /** Node address of the tunnel's far end, when the entry has one. */
@@ -180,7 +180,7 @@ export interface LocalEndpointRow extends NodeRowBase {
 export interface TunnelRow extends NodeRowBase {
   /** The pod CIDR, or its base address where the map holds no length (up to 1.17). */
   readonly prefix: IpPrefix;
-  readonly clusterId: number;
+  readonly clusterId: number | undefined;
   readonly tunnelEndpoint: IpAddress;
   readonly encryptKey: number;
   readonly identity?: number | undefined;

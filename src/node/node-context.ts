@@ -1,18 +1,21 @@
 import { readdirSync, statfsSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
+import { findRelease, ownReleases, type Release, type Releases, releases } from "../abi/release.js";
+import { upstreamMapName } from "../abi/upstream-maps.js";
 import { BpfMap } from "../kernel/bpf-map.js";
-import { KernelError } from "../lib/errors.js";
+import { KernelError, UsageError } from "../lib/errors.js";
+import type { ReleaseFinding } from "../model/list-status.js";
 import type { NodeFacts } from "../model/readers.js";
 import {
   decideRelease,
-  type MapLayout,
-  misfit,
+  objectionTo,
   type PinnedMapShape,
   type ReleaseDecision,
+  type ReleaseEvidence,
+  releasesOfMap,
   unknownLayoutError,
 } from "./release.js";
-import { readableReleases } from "./release-layouts.js";
 
 /** Where a node's kernel objects and processes are found from this process. */
 export interface NodePlace {
@@ -21,16 +24,23 @@ export interface NodePlace {
   readonly bpffs: string;
   /** Branch of the cgroup2 tree that holds the node's processes; absent when the node is the whole machine. */
   readonly cgroupPath?: string | undefined;
+  /** Whose layouts the maps have, when the user says so. */
+  readonly release?: string | undefined;
 }
+
+/** Only our own datapath pins it. */
+const ownerMap = "cts_owner";
 
 /** What the readers of one node share. Maps are opened read-only and belong to whoever asked for them. */
 export class NodeContext {
   readonly place: NodePlace;
   readonly facts: NodeFacts;
+  readonly #chosen: Release | undefined;
   #decision: ReleaseDecision | undefined;
 
   constructor(place: NodePlace) {
     this.place = place;
+    this.#chosen = chosenRelease(place);
     this.facts = {
       name: place.name,
       kernelRelease: release(),
@@ -61,25 +71,28 @@ export class NodeContext {
 
   /**
    * Opens a pinned map whose layout the node's release says. Undefined when there is no such pin.
-   * @throws KernelError `layout-unknown` when the node's maps fit no release that can be read
+   * @throws KernelError as {@link releasesOf}
    */
   openMap(name: string): BpfMap | undefined {
-    const decision = this.release();
-    if (decision.candidates.length === 0) throw unknownLayoutError(this.place.name, this.pinDir, decision);
+    this.releasesOf(name);
     return this.openPin(name);
   }
 
-  /** Opens a map whose layout is the same in every release that has it. @throws KernelError `layout-unknown` */
-  openMapOfShape(name: string, layout: MapLayout): BpfMap | undefined {
-    const map = this.openPin(name);
-    if (map === undefined) return undefined;
-    const text = misfit(layout, shapeOf(name, map));
-    if (text === undefined) return map;
-    map.close();
-    throw unknownLayoutError(this.place.name, this.pinDir, {
-      candidates: [],
-      objections: [{ release: "any", map: name, text }],
-    });
+  /** True when a map of this name is pinned that the node's release may have; leftovers of others are none. */
+  hasMap(name: string): boolean {
+    return this.pinNames().includes(name) && objectionTo(this.release(), name) === undefined;
+  }
+
+  /**
+   * The releases that a pinned map may be of: what its codecs are made for.
+   * @throws KernelError `layout-unknown` when the node's maps fit no release, or this map not the one decided
+   */
+  releasesOf(name: string): Releases {
+    const decision = this.release();
+    const objection = objectionTo(decision, name);
+    const objections = objection === undefined ? decision.objections : [objection];
+    if (objections.length > 0) throw unknownLayoutError(this.place.name, this.pinDir, objections);
+    return releasesOfMap(decision, name);
   }
 
   /** Opens whatever is pinned under the name, if it is a map. */
@@ -92,9 +105,16 @@ export class NodeContext {
     }
   }
 
+  /** What the readers so far found out about the node's release; undefined when none needed it. */
+  get finding(): ReleaseFinding | undefined {
+    const decision = this.#decision;
+    if (decision === undefined || decision.candidates.length === 0) return undefined;
+    return { releases: decision.candidates, isMixed: decision.isMixed, evidence: decision.evidence };
+  }
+
   /** Which releases fit the node's maps; decided once. */
   release(): ReleaseDecision {
-    this.#decision ??= decideRelease(this.#shapes(), readableReleases);
+    this.#decision ??= decideRelease({ maps: this.#shapes(), ...this.#decided() });
     return this.#decision;
   }
 
@@ -116,9 +136,16 @@ export class NodeContext {
     });
   }
 
+  #decided(): { readonly decided?: ReleaseEvidence } {
+    const release = this.#chosen;
+    if (release !== undefined) return { decided: { text: "--release was given", releases: [release] } };
+    if (!this.pinNames().includes(ownerMap)) return {};
+    return { decided: { text: `${ownerMap} is pinned: the maps are our own`, releases: ownReleases } };
+  }
+
   #shapes(): readonly PinnedMapShape[] {
     return this.pinNames().flatMap((name) => {
-      if (!isEvidence(name)) return [];
+      if (upstreamMapName(name) === undefined) return [];
       try {
         using map = this.openPin(name);
         return map === undefined ? [] : [shapeOf(name, map)];
@@ -129,6 +156,15 @@ export class NodeContext {
       }
     });
   }
+}
+
+function chosenRelease({ release }: NodePlace): Release | undefined {
+  if (release === undefined) return undefined;
+  const found = findRelease(release);
+  if (found !== undefined) return found;
+  throw new UsageError("unknown-release", `release "${release}" is none whose maps can be read`, {
+    hint: `releases are ${releases.join(", ")}`,
+  });
 }
 
 /** `BPF_FS_MAGIC` of include/uapi/linux/magic.h. */
@@ -145,11 +181,4 @@ function isBpffs(path: string): boolean {
 export function shapeOf(name: string, map: BpfMap): PinnedMapShape {
   const { type, keySizeBytes, valueSizeBytes, maxEntries, flags } = map.info;
   return { name, type, keySizeBytes, valueSizeBytes, maxEntries, flags };
-}
-
-function isEvidence(name: string): boolean {
-  return readableReleases.some(
-    ({ maps, numberedMaps, absentMaps }) =>
-      name in maps || absentMaps.includes(name) || name.replace(/\d{5}$/, "") in numberedMaps,
-  );
 }

@@ -49,7 +49,8 @@ export class NodeReaders implements AsyncDisposable {
   ): RowStream<ReaderRow<Name>> {
     const load: () => Promise<Reader<Name>> = loaders[name];
     const read = await load();
-    return yield* read(this.#context, request, options.signal);
+    const end = yield* read(this.#context, request, options.signal);
+    return { ...end, release: this.#context.finding };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

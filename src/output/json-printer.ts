@@ -121,6 +121,7 @@ export function statusItem(status: ListStatus): JsonObject {
         reason: node.reason,
         rowsRead: node.rowsRead,
         restarts: node.restarts,
+        release: node.release === undefined ? undefined : { ...node.release },
       }),
     ) as readonly JsonValue[],
     notes: status.notes,

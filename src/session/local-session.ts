@@ -11,15 +11,17 @@ export interface NodeLocation {
   readonly bpffs: string;
   /** Branch of the cgroup2 tree that holds the node's processes; absent when the node is the whole machine. */
   readonly cgroupPath?: string | undefined;
+  /** Upstream release whose layouts the node's maps have, when the user says so; else the node finds out. */
+  readonly release?: string | undefined;
 }
 
 /** The node that this process runs on, as root. */
-export function localNode(name: string, bpffs: string): SessionNode {
-  return { name, open: async () => openLocalSession({ name, bpffs }) };
+export function localNode(name: string, bpffs: string, release?: string): SessionNode {
+  return { name, open: async () => openLocalSession({ name, bpffs, release }) };
 }
 
 /** A node of a lab on this machine; its BPF file system is reached through its pid 1's root. */
-export function labNode(record: LabNodeRecord): SessionNode {
+export function labNode(record: LabNodeRecord, release?: string): SessionNode {
   return {
     name: record.name,
     open: async () => {
@@ -29,7 +31,7 @@ export function labNode(record: LabNodeRecord): SessionNode {
         });
       }
       const bpffs = `/proc/${record.initPid}/root/sys/fs/bpf`;
-      return openLocalSession({ name: record.name, bpffs, cgroupPath: record.cgroupPath });
+      return openLocalSession({ name: record.name, bpffs, cgroupPath: record.cgroupPath, release });
     },
   };
 }

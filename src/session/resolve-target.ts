@@ -12,6 +12,8 @@ export interface TargetSelection {
   readonly isLocal?: boolean | undefined;
   /** Names of nodes to narrow to; empty means all. */
   readonly nodes?: readonly string[] | undefined;
+  /** Upstream release whose layouts the maps have; else each node finds out. */
+  readonly release?: string | undefined;
   /** For tests; default {@link labsRoot}. */
   readonly labsRoot?: string | undefined;
 }
@@ -33,21 +35,25 @@ export async function resolveTarget(selection: TargetSelection): Promise<Resolve
   if (selection.isLocal === true && selection.lab !== undefined) {
     throw new UsageError("target-conflict", "--lab and --local exclude each other: name one of them");
   }
-  const target = selection.isLocal === true ? localTarget() : labTarget(await chooseLab(selection));
+  const target =
+    selection.isLocal === true
+      ? localTarget(selection.release)
+      : labTarget(await chooseLab(selection), selection.release);
   return { ...target, nodes: narrowNodes(target, selection.nodes ?? []) };
 }
 
-function localTarget(): ResolvedTarget {
+function localTarget(release: string | undefined): ResolvedTarget {
   return {
     kind: "local",
     description: "this machine",
     agentSocket: localAgentSocket,
-    nodes: [localNode(hostname(), localBpffs)],
+    nodes: [localNode(hostname(), localBpffs, release)],
   };
 }
 
-function labTarget(lab: LabRecord): ResolvedTarget {
-  return { kind: "lab", lab, description: `lab "${lab.name}"`, nodes: lab.nodes.map(labNode) };
+function labTarget(lab: LabRecord, release: string | undefined): ResolvedTarget {
+  const nodes = lab.nodes.map((node) => labNode(node, release));
+  return { kind: "lab", lab, description: `lab "${lab.name}"`, nodes };
 }
 
 async function chooseLab(selection: TargetSelection): Promise<LabRecord> {

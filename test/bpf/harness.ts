@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { AddressReader } from "../../src/abi/address-reader.js";
 import { createCtCodecs } from "../../src/abi/conntrack.js";
 import { createMetricCodecs } from "../../src/abi/metrics.js";
-import { ownRelease } from "../../src/abi/release.js";
+import { ownReleases } from "../../src/abi/release.js";
 import { encodeDatapathConfig } from "../../src/datapath/datapath-config.js";
 import {
   encodeEndpoint,
@@ -51,8 +51,8 @@ export const allowAll: readonly PolicyEntry[] = (["ingress", "egress"] as const)
   verdict: "allow" as const,
 }));
 
-const metricCodecs = createMetricCodecs(ownRelease);
-const ctCodecs = createCtCodecs(ownRelease, new AddressReader());
+const metricCodecs = createMetricCodecs(ownReleases);
+const ctCodecs = createCtCodecs(ownReleases, new AddressReader());
 
 /** The datapath's programs over maps of their own, nothing attached and nothing pinned. */
 export class DatapathHarness implements Disposable {

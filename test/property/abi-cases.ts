@@ -187,7 +187,7 @@ function policyCases({ release, policy, metrics }: Abi): readonly Case[] {
     ),
     item(
       "policy entry",
-      policy.entry,
+      policy.value,
       fc.record({
         proxyPort: u16,
         isDeny: fc.boolean(),

@@ -4,7 +4,6 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { BpfMap, type MapSpec } from "../../src/kernel/bpf-map.js";
-import type { KnownMapType } from "../../src/kernel/map-type.js";
 import { type LabRecord, labRecordFile, labsRoot } from "../../src/model/lab-record.js";
 import { readCapture, readCapturedMap } from "../unit/abi-capture-files.js";
 
@@ -64,14 +63,11 @@ export class MapNode implements Disposable {
     return map;
   }
 
-  /** Creates and fills a map as upstream's was when it was captured. */
-  pinCapture(
-    name: string,
-    spec: { readonly type: KnownMapType; readonly maxEntries: number; readonly flags?: number },
-  ): BpfMap {
-    const capture = readCapturedMap(name);
-    const map = this.pin(name, { ...spec, keySizeBytes: capture.keySizeBytes, valueSizeBytes: capture.valueSizeBytes });
-    for (const { key, value } of capture.entries) {
+  /** Creates and fills a map as upstream's was when it was captured, smaller where it was large. */
+  pinCapture(name: string): BpfMap {
+    const { entries, ...shape } = readCapturedMap(name);
+    const map = this.pin(name, { ...shape, maxEntries: Math.min(shape.maxEntries, 4096) });
+    for (const { key, value } of entries) {
       map.update(key, value.length === map.valueStrideBytes ? value : padTo(value, map.valueStrideBytes));
     }
     return map;

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { KnownMapType } from "../../src/kernel/map-type.js";
 
 /** Reads `test/fixtures/cilium-1.20/<path>`. */
 export function readCapture(path: string): string {
@@ -7,6 +8,9 @@ export function readCapture(path: string): string {
 }
 
 export interface CapturedMap {
+  readonly type: KnownMapType;
+  readonly flags: number;
+  readonly maxEntries: number;
   readonly keySizeBytes: number;
   readonly valueSizeBytes: number;
   readonly entries: readonly { readonly key: Buffer; readonly value: Buffer }[];
@@ -19,6 +23,9 @@ export function readCapturedMap(name: string): CapturedMap {
     .split("\n")
     .map((line) => JSON.parse(line));
   return {
+    type: shape.map.type,
+    flags: shape.map.flags,
+    maxEntries: shape.map.max_entries,
     keySizeBytes: shape.map.bytes_key,
     valueSizeBytes: shape.map.bytes_value,
     entries: rows.map((row) => ({

@@ -27,7 +27,7 @@ const codecs: Readonly<Record<string, readonly [Codec<never>, Codec<never>]>> = 
   cilium_ipcache_v2: pair(ipcache.key, ipcache.value),
   cilium_metrics: pair(metrics.key, metrics.value),
   cilium_node_map_v2: pair(nodes.key, nodes.value),
-  cilium_policy_v2_NNNNN: pair(policy.key, policy.entry),
+  cilium_policy_v2_NNNNN: pair(policy.key, policy.value),
 };
 
 function pair<K, V>(key: Codec<K>, value: Codec<V>): readonly [Codec<never>, Codec<never>] {
@@ -110,7 +110,7 @@ describe("the maps of a real node", () => {
 
   it("policy entries carry direction, port and precedence", () => {
     const rows = readCapturedMap("cilium_policy_v2_00878").entries.map((entry) =>
-      policy.row(878, policy.key.decode(entry.key), policy.entry.decode(entry.value)),
+      policy.row(878, policy.key.decode(entry.key), policy.value.decode(entry.value)),
     );
     const port = rows.find((row) => row.port === 8080)!;
     expect(port).toMatchObject({

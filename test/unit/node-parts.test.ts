@@ -3,8 +3,6 @@ import { IpAddress } from "../../src/lib/ip.js";
 import { parseFibTrie } from "../../src/node/pod-namespaces.js";
 import { parseProcSockets } from "../../src/node/proc-sockets.js";
 import { RowMatcher } from "../../src/node/readers/row-matcher.js";
-import { decideRelease, misfit, type PinnedMapShape } from "../../src/node/release.js";
-import { readableReleases, release120 } from "../../src/node/release-layouts.js";
 import { parseSocketList } from "../../src/node/socket-list.js";
 
 const pod = IpAddress.parse("10.244.0.2");
@@ -102,51 +100,6 @@ Local:
         /32 host LOCAL
 `;
   expect(parseFibTrie(text)).toEqual(["10.244.0.2"]);
-});
-
-describe("decideRelease", () => {
-  const lxc: PinnedMapShape = {
-    name: "cilium_lxc",
-    type: "hash",
-    keySizeBytes: 20,
-    valueSizeBytes: 48,
-    maxEntries: 1,
-    flags: 1,
-  };
-
-  test("no evidence against a release leaves it a candidate", () => {
-    expect(
-      decideRelease([lxc, { ...lxc, name: "something_else", valueSizeBytes: 3 }], readableReleases).candidates,
-    ).toEqual(["1.20"]);
-  });
-
-  test("capacity and flags are settings and say nothing", () => {
-    expect(decideRelease([{ ...lxc, maxEntries: 7, flags: 0x81 }], readableReleases).candidates).toEqual(["1.20"]);
-  });
-
-  test("another size refutes, and the objection names map and sizes", () => {
-    const { candidates, objections } = decideRelease([{ ...lxc, valueSizeBytes: 40 }], readableReleases);
-    expect(candidates).toEqual([]);
-    expect(objections).toEqual([{ release: "1.20", map: "cilium_lxc", text: "has values of 40 bytes instead of 48" }]);
-  });
-
-  test("a per-endpoint map is compared without its number", () => {
-    const policy = { ...lxc, name: "cilium_policy_v2_00042", type: "lpm_trie", keySizeBytes: 12, valueSizeBytes: 8 };
-    expect(decideRelease([policy], readableReleases).candidates).toEqual([]);
-    expect(decideRelease([{ ...policy, valueSizeBytes: 12 }], readableReleases).candidates).toEqual(["1.20"]);
-  });
-
-  test.each(release120.absentMaps)("%s belongs to older releases", (name) => {
-    expect(decideRelease([{ ...lxc, name }], readableReleases).candidates).toEqual([]);
-  });
-
-  test("misfit names every difference", () => {
-    const layout = { types: ["hash"], keySizeBytes: 4, valueSizeBytes: 8 };
-    expect(misfit(layout, lxc)).toBe("has keys of 20 bytes instead of 4 and has values of 48 bytes instead of 8");
-    expect(misfit(layout, { ...lxc, type: "array", keySizeBytes: 4, valueSizeBytes: 8 })).toBe(
-      "is a array instead of hash",
-    );
-  });
 });
 
 describe("RowMatcher", () => {

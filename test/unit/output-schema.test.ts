@@ -45,7 +45,7 @@ const named = <Row extends object>(rows: readonly Row[], names: Partial<Row>): r
 
 const { policy } = createAbi();
 const policyRows = readCapturedMap("cilium_policy_v2_00878").entries.map((entry) =>
-  policy.row(878, policy.key.decode(entry.key), policy.entry.decode(entry.value)),
+  policy.row(878, policy.key.decode(entry.key), policy.value.decode(entry.value)),
 );
 
 const samples: readonly Sample[] = [

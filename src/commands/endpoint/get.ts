@@ -6,7 +6,7 @@ import { NotFoundError } from "../../lib/errors.js";
 import { endpointList } from "../../output/lists/endpoint-lists.js";
 import { nameFilterFlags } from "../flags/filter-flags.js";
 import { listFlags } from "../flags/list-flags.js";
-import { targetFlags } from "../flags/target-flags.js";
+import { targetFlags, targetOf } from "../flags/target-flags.js";
 import { ReadCommand } from "../read-command.js";
 
 /** One endpoint, by its number on a node, its pod or its address. */
@@ -25,7 +25,7 @@ export default class EndpointGet extends ReadCommand {
 
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(EndpointGet);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     const open = async () =>
       failWhenEmpty(
         await listEndpoints(target, { namespace: flags.namespace, endpoint: args.endpoint }),

@@ -3,7 +3,7 @@ import { openTarget } from "../../actions/open-target.js";
 import { endpointList } from "../../output/lists/endpoint-lists.js";
 import { identityFilterFlag, nameFilterFlags } from "../flags/filter-flags.js";
 import { listFlags } from "../flags/list-flags.js";
-import { targetFlags } from "../flags/target-flags.js";
+import { targetFlags, targetOf } from "../flags/target-flags.js";
 import { toRowSelection } from "../flags/to-row-selection.js";
 import { ReadCommand } from "../read-command.js";
 
@@ -23,7 +23,7 @@ export default class EndpointList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(EndpointList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     await this.printRows(endpointList, flags, () => listEndpoints(target, toRowSelection(flags)));
   }
 }

@@ -1,4 +1,5 @@
 import { Flags } from "@oclif/core";
+import type { TargetSelection } from "../../actions/open-target.js";
 
 /** Which nodes are asked. */
 export const targetFlags = {
@@ -15,4 +16,19 @@ export const targetFlags = {
     multipleNonGreedy: true,
     helpGroup: "TARGET",
   }),
+  release: Flags.string({
+    summary: "read the maps as this upstream release has them (default: decided from what is found; -v says how)",
+    helpValue: "1.20",
+    helpGroup: "TARGET",
+  }),
 };
+
+/** What the target flags say. */
+export function targetOf(flags: {
+  readonly lab?: string | undefined;
+  readonly local: boolean;
+  readonly node?: readonly string[] | undefined;
+  readonly release?: string | undefined;
+}): TargetSelection {
+  return { lab: flags.lab, isLocal: flags.local, nodes: flags.node, release: flags.release };
+}

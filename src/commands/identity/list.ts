@@ -3,7 +3,7 @@ import { openTarget } from "../../actions/open-target.js";
 import { identityList } from "../../output/lists/agent-lists.js";
 import { identityFilterFlag } from "../flags/filter-flags.js";
 import { listFlags } from "../flags/list-flags.js";
-import { targetFlags } from "../flags/target-flags.js";
+import { targetFlags, targetOf } from "../flags/target-flags.js";
 import { ReadCommand } from "../read-command.js";
 
 /** Reserved identities and those that the cluster allocated. */
@@ -17,7 +17,7 @@ export default class IdentityList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(IdentityList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     await this.printRows(identityList, flags, () => listIdentities(target, { identities: flags.identity }));
   }
 }

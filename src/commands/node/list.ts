@@ -2,7 +2,7 @@ import { listNodes } from "../../actions/list-cluster.js";
 import { openTarget } from "../../actions/open-target.js";
 import { nodeList } from "../../output/lists/agent-lists.js";
 import { listFlags } from "../flags/list-flags.js";
-import { targetFlags } from "../flags/target-flags.js";
+import { targetFlags, targetOf } from "../flags/target-flags.js";
 import { ReadCommand } from "../read-command.js";
 
 /** Nodes with their addresses and pod prefixes. */
@@ -13,7 +13,7 @@ export default class NodeList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(NodeList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     await this.printRows(nodeList, flags, () => listNodes(target));
   }
 }

@@ -3,7 +3,7 @@ import { openTarget } from "../../actions/open-target.js";
 import { serviceList } from "../../output/lists/agent-lists.js";
 import { nameFilterFlags, protocolFilterFlags, serviceFilterFlag } from "../flags/filter-flags.js";
 import { listFlags } from "../flags/list-flags.js";
-import { targetFlags } from "../flags/target-flags.js";
+import { targetFlags, targetOf } from "../flags/target-flags.js";
 import { toRowSelection } from "../flags/to-row-selection.js";
 import { ReadCommand } from "../read-command.js";
 
@@ -27,7 +27,7 @@ export default class ServiceList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(ServiceList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     const open = () => listServices(target, toRowSelection(flags), { signal: this.signal });
     await this.printRows(serviceList, flags, open);
   }

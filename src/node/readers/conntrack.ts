@@ -1,7 +1,6 @@
 import { AddressReader } from "../../abi/address-reader.js";
 import type { Codec } from "../../abi/codec.js";
 import { type CtCodecs, type CtTuple, createCtCodecs } from "../../abi/conntrack.js";
-import { ownRelease } from "../../abi/release.js";
 import type { ConntrackRequest, NodeFacts, RowStream } from "../../model/readers.js";
 import { type CtMap, type CtRow, ctMaps } from "../../model/rows.js";
 import type { MapSlice } from "../map-scan.js";
@@ -18,12 +17,15 @@ const pinNames: Readonly<Record<CtMap, string>> = {
 
 /** Conntrack entries, map after map. Entries of protocol 0 are left out, as upstream's tool does. */
 export function readConntrack(context: NodeContext, request: ConntrackRequest, signal: AbortSignal): RowStream<CtRow> {
-  const codecs = createCtCodecs(ownRelease, new AddressReader());
+  const addresses = new AddressReader();
   const matcher = new RowMatcher(request.filter);
   const wanted = request.maps ?? ctMaps;
   return readMaps(
     context,
-    wanted.map((map) => conntrackSource(map, codecs, matcher, context.facts)),
+    wanted.map((map) => {
+      const codecs = createCtCodecs(context.releasesOf(pinNames[map]), addresses);
+      return conntrackSource(map, codecs, matcher, context.facts);
+    }),
     signal,
   );
 }

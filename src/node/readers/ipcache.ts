@@ -1,18 +1,15 @@
 import { createIpcacheCodecs } from "../../abi/ipcache.js";
-import { ownRelease, type Release } from "../../abi/release.js";
 import { createTunnelCodecs, tunnelRowOfIpcache } from "../../abi/tunnel.js";
 import { IpAddress, IpPrefix } from "../../lib/ip.js";
 import type { FilteredRequest, IpcacheRequest, RowStream } from "../../model/readers.js";
 import type { IpcacheRow, TunnelRow } from "../../model/rows.js";
 import type { NodeContext } from "../node-context.js";
-import { tunnelMapLayout } from "../release-layouts.js";
-import { type MapSource, readMaps } from "./read-maps.js";
+import { entrySource, type MapSource, readMaps } from "./read-maps.js";
 import { RowMatcher } from "./row-matcher.js";
 
-const ipcacheName = "cilium_ipcache_v2";
+/** Since 1.18, and before. */
+const ipcacheNames = ["cilium_ipcache_v2", "cilium_ipcache"] as const;
 const tunnelMapName = "cilium_tunnel_map";
-/** The last release that has the tunnel map; its layout differs from older ones only in an always-zero field. */
-const tunnelMapRelease: Release = "1.17";
 
 export async function* readIpcache(
   context: NodeContext,
@@ -20,23 +17,18 @@ export async function* readIpcache(
   signal: AbortSignal,
 ): RowStream<IpcacheRow> {
   if (request.lookup !== undefined) return yield* lookUp(context, IpAddress.parse(request.lookup));
-  return yield* readMaps(context, [ipcacheSource(context, new RowMatcher(request.filter))], signal);
+  const matcher = new RowMatcher(request.filter);
+  const sources = ipcacheNames.map((name) => ipcacheSource(context, name, matcher));
+  return yield* readMaps(context, sources, signal);
 }
 
-function ipcacheSource(context: NodeContext, matcher: RowMatcher): MapSource<IpcacheRow> {
-  const codecs = createIpcacheCodecs(ownRelease);
-  return {
-    name: ipcacheName,
-    decode: (slice, rows) => {
-      for (let i = 0; i < slice.count; i++) {
-        const key = codecs.key.decode(slice.keys, i * codecs.key.sizeBytes);
-        const value = codecs.value.decode(slice.values, i * codecs.value.sizeBytes);
-        const row = codecs.row(key, value, context.place.name);
-        const ends = [{ address: row.prefix.address }];
-        if (matcher.isEmpty || matcher.matches({ ends, identity: row.identity })) rows.push(row);
-      }
-    },
-  };
+function ipcacheSource(context: NodeContext, name: string, matcher: RowMatcher): MapSource<IpcacheRow> {
+  const codecs = createIpcacheCodecs(context.releasesOf(name));
+  return entrySource(name, codecs, (key, value) => {
+    const row = codecs.row(key, value, context.place.name);
+    const ends = [{ address: row.prefix.address }];
+    return matcher.matches({ ends, identity: row.identity }) ? row : undefined;
+  });
 }
 
 /**
@@ -45,9 +37,10 @@ function ipcacheSource(context: NodeContext, matcher: RowMatcher): MapSource<Ipc
  * is absent it answers the first key of the trie, which comes after no other. linux/kernel/bpf/lpm_trie.c
  */
 async function* lookUp(context: NodeContext, address: IpAddress): RowStream<IpcacheRow> {
-  using map = context.openMap(ipcacheName);
-  if (map === undefined) throw context.missingMapsError([ipcacheName]);
-  const codecs = createIpcacheCodecs(ownRelease);
+  const name = ipcacheNames.find((candidate) => context.hasMap(candidate)) ?? ipcacheNames[0];
+  using map = context.openMap(name);
+  if (map === undefined) throw context.missingMapsError(ipcacheNames);
+  const codecs = createIpcacheCodecs(context.releasesOf(name));
   const first = map.nextKey();
   for (let length = address.bitLength; first !== undefined && length >= 0; length--) {
     const key = { prefix: IpPrefix.of(address, length), clusterId: 0 };
@@ -68,33 +61,27 @@ export async function* readTunnels(
   signal: AbortSignal,
 ): RowStream<TunnelRow> {
   const matcher = new RowMatcher(request.filter);
-  using map = context.openMapOfShape(tunnelMapName, tunnelMapLayout);
-  if (map !== undefined) {
-    const open = () => context.openMapOfShape(tunnelMapName, tunnelMapLayout);
-    return yield* readMaps(context, [tunnelMapSource(context, matcher)], signal, open);
+  if (context.hasMap(tunnelMapName)) {
+    return yield* readMaps(context, [tunnelMapSource(context, matcher)], signal);
   }
-  const everything = ipcacheSource(context, matcher);
-  const source: MapSource<TunnelRow> = {
-    name: ipcacheName,
-    decode: (slice, rows) => {
-      const entries: IpcacheRow[] = [];
-      everything.decode(slice, entries);
-      rows.push(...entries.flatMap((entry) => tunnelRowOfIpcache(entry) ?? []));
-    },
-  };
-  return yield* readMaps(context, [source], signal);
+  const sources = ipcacheNames.map((name): MapSource<TunnelRow> => {
+    const everything = ipcacheSource(context, name, matcher);
+    return {
+      name,
+      decode: (slice, rows) => {
+        const entries: IpcacheRow[] = [];
+        everything.decode(slice, entries);
+        rows.push(...entries.flatMap((entry) => tunnelRowOfIpcache(entry) ?? []));
+      },
+    };
+  });
+  return yield* readMaps(context, sources, signal);
 }
 
 function tunnelMapSource(context: NodeContext, matcher: RowMatcher): MapSource<TunnelRow> {
-  const codecs = createTunnelCodecs(tunnelMapRelease);
-  return {
-    name: tunnelMapName,
-    decode: (slice, rows) => {
-      for (let i = 0; i < slice.count; i++) {
-        const key = codecs.key.decode(slice.keys, i * codecs.key.sizeBytes);
-        const row = codecs.row(key, codecs.value.decode(slice.values, i * codecs.value.sizeBytes), context.place.name);
-        if (matcher.isEmpty || matcher.matches({ ends: [{ address: row.prefix.address }] })) rows.push(row);
-      }
-    },
-  };
+  const codecs = createTunnelCodecs(context.releasesOf(tunnelMapName));
+  return entrySource(tunnelMapName, codecs, (key, value) => {
+    const row = codecs.row(key, value, context.place.name);
+    return matcher.matches({ ends: [{ address: row.prefix.address }] }) ? row : undefined;
+  });
 }

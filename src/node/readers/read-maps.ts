@@ -10,6 +10,31 @@ export interface MapSource<Row> {
   decode(slice: MapSlice, rows: Row[]): void;
 }
 
+/** Reads one key or value at `offset`; of per-CPU values all `lengthBytes` bytes. A `Codec` is one. */
+export interface EntryDecoder<T> {
+  decode(bytes: Uint8Array, offset: number, lengthBytes: number): T;
+}
+
+/** A source that makes one row of each entry, or none where `toRow` answers undefined. */
+export function entrySource<Key, Value, Row>(
+  name: string,
+  codecs: { readonly key: EntryDecoder<Key>; readonly value: EntryDecoder<Value> },
+  toRow: (key: Key, value: Value) => Row | undefined,
+): MapSource<Row> {
+  return {
+    name,
+    decode({ keys, values, count }, rows) {
+      const keyBytes = keys.length / count;
+      const valueBytes = values.length / count;
+      for (let i = 0; i < count; i++) {
+        const key = codecs.key.decode(keys, i * keyBytes, keyBytes);
+        const row = toRow(key, codecs.value.decode(values, i * valueBytes, valueBytes));
+        if (row !== undefined) rows.push(row);
+      }
+    },
+  };
+}
+
 /**
  * Reads maps one after the other as one stream. Maps that are not pinned are left out; when none is, the stream fails.
  * @throws KernelError `map-missing`, `layout-unknown`, those of the map calls

@@ -15,7 +15,12 @@ export const ipcacheList: ListFormat<IpcacheRow> = {
     { header: "TUNNEL", value: (row) => orDash(row.tunnelEndpoint?.text) },
     { header: "FLAGS", value: (row) => row.flagNames.join(",") || "-" },
     { header: "KEY", isWide: true, value: (row) => String(row.encryptKey), sortKey: (row) => row.encryptKey },
-    { header: "CLUSTER", isWide: true, value: (row) => String(row.clusterId), sortKey: (row) => row.clusterId },
+    {
+      header: "CLUSTER",
+      isWide: true,
+      value: (row) => String(row.clusterId ?? "?"),
+      sortKey: (row) => row.clusterId ?? 0,
+    },
     { header: "LABELS", isWide: true, value: (row) => row.labels?.join(",") ?? "-" },
   ],
   item: (row) =>
@@ -30,11 +35,11 @@ export const ipcacheList: ListFormat<IpcacheRow> = {
       encryptKey: row.encryptKey,
       flags: row.flagNames,
     }),
-  name: (row) => `ipcacheentry/${row.prefix.text}${row.clusterId > 0 ? `@${row.clusterId}` : ""}`,
+  name: (row) => `ipcacheentry/${row.prefix.text}${(row.clusterId ?? 0) > 0 ? `@${row.clusterId}` : ""}`,
   cilium: mapDump({
     keyTitle: "IP PREFIX/ADDRESS",
     valueTitle: "IDENTITY",
-    key: (row) => `${row.prefix.text}${row.clusterId > 0 ? `@${row.clusterId}` : ""}`,
+    key: (row) => `${row.prefix.text}${(row.clusterId ?? 0) > 0 ? `@${row.clusterId}` : ""}`,
     value: (row) =>
       `identity=${row.identity} encryptkey=${row.encryptKey} tunnelendpoint=${row.tunnelEndpoint?.text ?? "0.0.0.0"} flags=${row.flagNames.join(",") || "<none>"}`,
   }),
@@ -110,7 +115,7 @@ export const tunnelList: ListFormat<TunnelRow> = {
   cilium: mapDump({
     keyTitle: "TUNNEL",
     valueTitle: "VALUE",
-    key: (row) => `${row.prefix.address.text}${row.clusterId > 0 ? `@${row.clusterId}` : ""}`,
+    key: (row) => `${row.prefix.address.text}${(row.clusterId ?? 0) > 0 ? `@${row.clusterId}` : ""}`,
     value: (row) => `${row.tunnelEndpoint.text}:${row.encryptKey}`,
   }),
 };

@@ -120,7 +120,12 @@ export const lbBackendList: ListFormat<LbBackendRow> = {
     { header: "BACKEND", value: l4Text },
     { header: "NAME", value: (row) => nameText(row.backendName) },
     { header: "STATE", value: (row) => row.state },
-    { header: "CLUSTER", isWide: true, value: (row) => String(row.clusterId), sortKey: (row) => row.clusterId },
+    {
+      header: "CLUSTER",
+      isWide: true,
+      value: (row) => String(row.clusterId ?? "?"),
+      sortKey: (row) => row.clusterId ?? 0,
+    },
     { header: "ZONE", isWide: true, value: (row) => String(row.zone), sortKey: (row) => row.zone },
   ],
   item: (row) =>

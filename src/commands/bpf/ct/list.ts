@@ -12,7 +12,7 @@ import {
   stateFilterFlag,
 } from "../../flags/filter-flags.js";
 import { listFlags, timeDiffFlag } from "../../flags/list-flags.js";
-import { targetFlags } from "../../flags/target-flags.js";
+import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { toRowSelection } from "../../flags/to-row-selection.js";
 import { ReadCommand } from "../../read-command.js";
 
@@ -48,7 +48,7 @@ export default class BpfCtList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(BpfCtList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     const selection = { ...toRowSelection(flags), states: flags.state };
     const isNamed = !parseOutput(flags.output).kind.startsWith("cilium");
     const open = () => listConntrack(target, selection, { signal: this.signal, isNamed });

@@ -6,7 +6,7 @@ import { NotFoundError } from "../../../lib/errors.js";
 import { IpAddress } from "../../../lib/ip.js";
 import { ipcacheList } from "../../../output/lists/endpoint-lists.js";
 import { listFlags } from "../../flags/list-flags.js";
-import { targetFlags } from "../../flags/target-flags.js";
+import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { ReadCommand } from "../../read-command.js";
 
 /** What each node's datapath takes an address for: its longest prefix in the ipcache. */
@@ -19,7 +19,7 @@ export default class BpfIpcacheGet extends ReadCommand {
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(BpfIpcacheGet);
     const address = IpAddress.parse(args.address);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     const open = async () =>
       failWhenEmpty(
         await listIpcache(target, { lookup: address.text }, { signal: this.signal }),

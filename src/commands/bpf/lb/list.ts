@@ -9,7 +9,7 @@ import {
 } from "../../../output/lists/load-balancing-lists.js";
 import { nameFilterFlags, protocolFilterFlags, serviceFilterFlag } from "../../flags/filter-flags.js";
 import { listFlags } from "../../flags/list-flags.js";
-import { targetFlags } from "../../flags/target-flags.js";
+import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { toRowSelection } from "../../flags/to-row-selection.js";
 import { ReadCommand } from "../../read-command.js";
 
@@ -37,7 +37,7 @@ export default class BpfLbList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(BpfLbList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     const selection = toRowSelection(flags);
     const options = { signal: this.signal };
     if (flags.backends) await this.printRows(lbBackendList, flags, () => listLbBackends(target, selection, options));

@@ -3,7 +3,7 @@ import { listMaps } from "../../../actions/list-node-facts.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { mapFillList } from "../../../output/lists/node-lists.js";
 import { listFlags } from "../../flags/list-flags.js";
-import { targetFlags } from "../../flags/target-flags.js";
+import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { ReadCommand } from "../../read-command.js";
 
 /** What is pinned on the nodes, whatever its layout. */
@@ -23,7 +23,7 @@ export default class BpfMapList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(BpfMapList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     const selection = { nameContains: args.name, countEntries: !flags["no-count"] };
     await this.printRows(mapFillList, flags, async () => listMaps(target, selection, { signal: this.signal }));
   }

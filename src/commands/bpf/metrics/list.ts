@@ -4,7 +4,7 @@ import { openTarget } from "../../../actions/open-target.js";
 import { metricsList } from "../../../output/lists/metrics-list.js";
 import { directionFilterFlag } from "../../flags/filter-flags.js";
 import { listFlags } from "../../flags/list-flags.js";
-import { targetFlags } from "../../flags/target-flags.js";
+import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { ReadCommand } from "../../read-command.js";
 
 /** The datapath's own counters. */
@@ -20,7 +20,7 @@ export default class BpfMetricsList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(BpfMetricsList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     const selection = { directions: flags.direction, isDropsOnly: flags.drops };
     await this.printRows(metricsList, flags, async () => listMetrics(target, selection, { signal: this.signal }));
   }

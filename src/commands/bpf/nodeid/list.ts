@@ -2,7 +2,7 @@ import { listNodeIds } from "../../../actions/list-node-ids.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { nodeIdList } from "../../../output/lists/agent-lists.js";
 import { listFlags } from "../../flags/list-flags.js";
-import { targetFlags } from "../../flags/target-flags.js";
+import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { ReadCommand } from "../../read-command.js";
 
 /** The node map. */
@@ -13,7 +13,7 @@ export default class BpfNodeidList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(BpfNodeidList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     await this.printRows(nodeIdList, flags, async () => listNodeIds(target, { signal: this.signal }));
   }
 }

@@ -5,7 +5,7 @@ import { UsageError } from "../../../lib/errors.js";
 import { policyList } from "../../../output/lists/node-lists.js";
 import { directionFilterFlag, identityFilterFlag } from "../../flags/filter-flags.js";
 import { listFlags } from "../../flags/list-flags.js";
-import { targetFlags } from "../../flags/target-flags.js";
+import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { ReadCommand } from "../../read-command.js";
 
 /** Policy entries as the datapath looks them up. */
@@ -30,7 +30,7 @@ export default class BpfPolicyList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(BpfPolicyList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     const selection = {
       endpointIds: args.endpoint === undefined ? [] : [args.endpoint],
       identities: flags.identity,

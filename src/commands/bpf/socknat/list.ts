@@ -2,7 +2,7 @@ import { listSocketReverseNat } from "../../../actions/list-node-ids.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { sockRevNatList } from "../../../output/lists/node-lists.js";
 import { listFlags } from "../../flags/list-flags.js";
-import { targetFlags } from "../../flags/target-flags.js";
+import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { ReadCommand } from "../../read-command.js";
 
 /** The socket load balancer's reverse map. */
@@ -13,7 +13,7 @@ export default class BpfSocknatList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(BpfSocknatList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     await this.printRows(sockRevNatList, flags, async () => listSocketReverseNat(target, { signal: this.signal }));
   }
 }

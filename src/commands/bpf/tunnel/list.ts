@@ -2,7 +2,7 @@ import { listTunnels } from "../../../actions/list-addresses.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { tunnelList } from "../../../output/lists/endpoint-lists.js";
 import { listFlags } from "../../flags/list-flags.js";
-import { targetFlags } from "../../flags/target-flags.js";
+import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { ReadCommand } from "../../read-command.js";
 
 /** List pod prefixes and the nodes that they are tunnelled to. */
@@ -18,7 +18,7 @@ export default class BpfTunnelList extends ReadCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(BpfTunnelList);
-    await using target = await openTarget({ lab: flags.lab, isLocal: flags.local, nodes: flags.node });
+    await using target = await openTarget(targetOf(flags));
     const open = () => listTunnels(target, {}, { signal: this.signal });
     await this.printRows(tunnelList, flags, open);
   }
