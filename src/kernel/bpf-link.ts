@@ -16,7 +16,7 @@ import { Errno } from "./errno.js";
 import { isFeatureDisabled } from "./feature-mask.js";
 import { isFeatureAvailable } from "./features.js";
 import { checkStatus, checkValue, type KernelFailure, kernelError } from "./kernel-error.js";
-import type { NativeLink, NativeLinkInfo } from "./native-addon.js";
+import type { NativeDeviceAttachment, NativeLink, NativeLinkInfo } from "./native-addon.js";
 import { NativeHandle } from "./native-handle.js";
 
 /** A program or link that is attached at the same hook already. */
@@ -244,7 +244,7 @@ export class BpfLink extends NativeHandle<NativeLink> {
 /** What `attachDevice` is called with, and what is said when it fails. */
 function tcxAttachment(options: AttachTcxOptions): {
   readonly failure: (errno: number) => Omit<KernelFailure, "errno">;
-  readonly request: Parameters<NativeLink["attachDevice"]>;
+  readonly request: NativeDeviceAttachment;
 } {
   const { program, ifindex, direction } = options;
   requireInstance(program, BpfProgram, "program");

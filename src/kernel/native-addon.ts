@@ -109,15 +109,18 @@ export interface NativeLinkInfo {
   readonly tracepoint?: string;
 }
 
+/** A program at a device's hook; 0 for no neighbour (`relative`) and for any revision. */
+export type NativeDeviceAttachment = readonly [
+  programFd: number,
+  ifindex: number,
+  attachType: number,
+  flags: number,
+  relative: number,
+  expectedRevision: bigint,
+];
+
 export interface NativeLink extends NativeHandle {
-  attachDevice(
-    programFd: number,
-    ifindex: number,
-    attachType: number,
-    flags: number,
-    relative: number,
-    expectedRevision: bigint,
-  ): number;
+  attachDevice(...attachment: NativeDeviceAttachment): number;
   attachCgroup(programFd: number, cgroupPath: string, attachType: number): number;
   attachRawTracepoint(programFd: number, name: string): number;
   openPinned(path: string): number;
@@ -128,14 +131,7 @@ export interface NativeLink extends NativeHandle {
   pin(path: string): number;
   /** What the kernel said when an asynchronous call opened this link. */
   openedInfo(): NativeLinkInfo;
-  attachDeviceAsync(
-    programFd: number,
-    ifindex: number,
-    attachType: number,
-    flags: number,
-    relative: number,
-    expectedRevision: bigint,
-  ): Promise<number>;
+  attachDeviceAsync(...attachment: NativeDeviceAttachment): Promise<number>;
   openPinnedAsync(path: string): Promise<number>;
   updateAsync(programFd: number): Promise<number>;
   detachAsync(): Promise<number>;
