@@ -8,6 +8,7 @@ import { mapBtf } from "../../src/kernel/btf.js";
 import { listMapIds, listProgramIds, openRunStats } from "../../src/kernel/object-ids.js";
 import { TestFolder } from "../support/test-folder.js";
 import { compileFixture, runChildForJson, thrownBy } from "./kernel-fixture.js";
+import { openDescriptors } from "./open-descriptors.js";
 
 let folder: TestFolder;
 let samplePath: string;
@@ -34,7 +35,7 @@ const packet = Buffer.alloc(64, 0xab);
 
 describe("opening", () => {
   it("lists what the file declares, loading nothing", () => {
-    const before = listProgramIds().length;
+    const before = openDescriptors(/bpf-prog/);
     using object = BpfObject.open(samplePath);
     expect(object.name).toBe("sample");
     expect(object.maps).toContainEqual({
@@ -46,7 +47,7 @@ describe("opening", () => {
     expect(object.programs).toContainEqual({
       ...{ name: "sample_connect4", section: "cgroup/connect4", type: "cgroup_sock_addr" },
     });
-    expect(listProgramIds().length).toBe(before);
+    expect(openDescriptors(/bpf-prog/)).toBe(before);
   });
 
   it("opens from bytes, which may be reused afterwards", () => {

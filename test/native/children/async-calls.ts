@@ -3,7 +3,6 @@
  * a veth pair and prints a JSON answer when all is well. Needs --expose-gc for the cases that collect garbage.
  */
 import { once } from "node:events";
-import { readdirSync, readlinkSync } from "node:fs";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { BpfLink } from "../../../src/kernel/bpf-link.js";
 import { BpfMap } from "../../../src/kernel/bpf-map.js";
@@ -11,6 +10,7 @@ import { BpfObject } from "../../../src/kernel/bpf-object.js";
 import { BpfProgram } from "../../../src/kernel/bpf-program.js";
 import { queryTcx } from "../../../src/kernel/hook-query.js";
 import { interfaceIndex } from "../../../src/kernel/net.js";
+import { openDescriptors } from "../open-descriptors.js";
 import { startWorker } from "./start-worker.js";
 
 const innerSpec = { type: "array", name: "inner", keySizeBytes: 4, valueSizeBytes: 8, maxEntries: 1 } as const;
@@ -31,16 +31,6 @@ function createOuter(): BpfMap {
     ...{ type: "hash_of_maps", name: "outer", keySizeBytes: 4, valueSizeBytes: 4, maxEntries: 64 },
     innerMap,
   });
-}
-
-function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").filter((fd) => {
-    try {
-      return /bpf/.test(readlinkSync(`/proc/self/fd/${fd}`));
-    } catch {
-      return false; // the descriptor that read the folder
-    }
-  }).length;
 }
 
 const attachedPrograms = (): readonly number[] => queryTcx(hook.ifindex, "ingress").programs.map((at) => at.programId);

@@ -3,27 +3,16 @@
  * Needs --expose-gc for the cases that collect garbage.
  */
 import { once } from "node:events";
-import { readdirSync, readlinkSync } from "node:fs";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { BpfLink } from "../../../src/kernel/bpf-link.js";
 import { BpfMap } from "../../../src/kernel/bpf-map.js";
 import { BpfObject } from "../../../src/kernel/bpf-object.js";
 import { probeKernelFeatures } from "../../../src/kernel/features.js";
 import { RingBuffer } from "../../../src/kernel/ring-buffer.js";
+import { openDescriptors } from "../open-descriptors.js";
 import { startWorker } from "./start-worker.js";
 
 const spec = { type: "hash", name: "cts_t_life", keySizeBytes: 4, valueSizeBytes: 8, maxEntries: 8 } as const;
-
-/** Open descriptors of BPF objects; Node opens and closes others of its own. */
-function openDescriptors(kinds = /bpf/): number {
-  return readdirSync("/proc/self/fd").filter((fd) => {
-    try {
-      return kinds.test(readlinkSync(`/proc/self/fd/${fd}`));
-    } catch {
-      return false; // the descriptor that read the folder
-    }
-  }).length;
-}
 const key = Buffer.from([1, 0, 0, 0]);
 
 function load(objectPath: string): BpfObject {
