@@ -1,6 +1,6 @@
 import { AgentError, TimeoutError } from "../lib/errors.js";
+import { exchangeOverSocket, type SocketAnswer, type SocketQuestion } from "../lib/socket-exchange.js";
 import type { CniRequest } from "../model/cni.js";
-import { type AgentAnswer, type AgentQuestion, exchangeWithAgent } from "../session/agent-exchange.js";
 
 /** Talks to one agent over its unix socket, as the CNI plugin does. */
 export class AgentClient {
@@ -39,9 +39,9 @@ export class AgentClient {
     }
   }
 
-  async #ask(question: AgentQuestion): Promise<AgentAnswer> {
+  async #ask(question: SocketQuestion): Promise<SocketAnswer> {
     try {
-      return await exchangeWithAgent(this.#socketPath, question);
+      return await exchangeOverSocket(this.#socketPath, question);
     } catch (error) {
       if (question.signal?.aborted === true || error instanceof TimeoutError) throw error;
       const cause = error as NodeJS.ErrnoException;
@@ -52,7 +52,7 @@ export class AgentClient {
 }
 
 /** The first address of a CNI result (1.0.0), which has its prefix length behind it. */
-function parseAddress(answer: AgentAnswer): string | undefined {
+function parseAddress(answer: SocketAnswer): string | undefined {
   if (answer.status !== 200) return undefined;
   const value: unknown = JSON.parse(answer.text);
   const ips = typeof value === "object" && value !== null && "ips" in value ? value.ips : undefined;
@@ -60,7 +60,7 @@ function parseAddress(answer: AgentAnswer): string | undefined {
   return typeof address === "string" ? address.split("/")[0] : undefined;
 }
 
-function cniError(operation: string, call: CniRequest, answer: AgentAnswer): AgentError {
+function cniError(operation: string, call: CniRequest, answer: SocketAnswer): AgentError {
   const said = answer.text.trim().slice(0, 500);
   return new AgentError(
     `cni-${operation}`,

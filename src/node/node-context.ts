@@ -16,12 +16,15 @@ import {
   releasesOfMap,
   unknownLayoutError,
 } from "./release.js";
+import { agentEvidence, programEvidence } from "./upstream-evidence.js";
 
 /** Where a node's kernel objects and processes are found from this process. */
 export interface NodePlace {
   readonly name: string;
   /** Mount point of the node's BPF file system. */
   readonly bpffs: string;
+  /** The node's root folder, as this process sees it. */
+  readonly root: string;
   /** Branch of the cgroup2 tree that holds the node's processes; absent when the node is the whole machine. */
   readonly cgroupPath?: string | undefined;
   /** Whose layouts the maps have, when the user says so. */
@@ -37,6 +40,7 @@ export class NodeContext {
   readonly facts: NodeFacts;
   readonly #chosen: Release | undefined;
   #decision: ReleaseDecision | undefined;
+  #isPrepared = false;
 
   constructor(place: NodePlace) {
     this.place = place;
@@ -112,9 +116,20 @@ export class NodeContext {
     return { releases: decision.candidates, isMixed: decision.isMixed, evidence: decision.evidence };
   }
 
-  /** Which releases fit the node's maps; decided once. */
+  /** Decides the node's release from all evidence, once; before it {@link release} knows what the maps alone say. */
+  async prepare(signal: AbortSignal): Promise<void> {
+    if (this.#isPrepared) return;
+    this.#isPrepared = true;
+    if (this.release().candidates.length < 2) return;
+    const pins = this.#pins();
+    const mapIds = new Set(pins.map(({ id }) => id));
+    const others = [...programEvidence(mapIds), ...(await agentEvidence(this.place.root, signal))];
+    this.#decision = decideRelease({ maps: pins, others });
+  }
+
+  /** Which releases fit the node's maps. */
   release(): ReleaseDecision {
-    this.#decision ??= decideRelease({ maps: this.#shapes(), ...this.#decided() });
+    this.#decision ??= decideRelease({ maps: this.#pins(), ...this.#decided() });
     return this.#decision;
   }
 
@@ -143,12 +158,13 @@ export class NodeContext {
     return { decided: { text: `${ownerMap} is pinned: the maps are our own`, releases: ownReleases } };
   }
 
-  #shapes(): readonly PinnedMapShape[] {
+  /** The pinned maps that upstream has too. */
+  #pins(): readonly PinnedMap[] {
     return this.pinNames().flatMap((name) => {
       if (upstreamMapName(name) === undefined) return [];
       try {
         using map = this.openPin(name);
-        return map === undefined ? [] : [shapeOf(name, map)];
+        return map === undefined ? [] : [pinnedMap(name, map)];
       } catch (error) {
         // A program or link pinned under a map's name is no evidence of a layout; whoever reads the map is told.
         if (error instanceof KernelError && error.details.errno === "EINVAL") return [];
@@ -178,7 +194,11 @@ function isBpffs(path: string): boolean {
   }
 }
 
-export function shapeOf(name: string, map: BpfMap): PinnedMapShape {
-  const { type, keySizeBytes, valueSizeBytes, maxEntries, flags } = map.info;
-  return { name, type, keySizeBytes, valueSizeBytes, maxEntries, flags };
+interface PinnedMap extends PinnedMapShape {
+  readonly id: number;
+}
+
+function pinnedMap(name: string, map: BpfMap): PinnedMap {
+  const { id, type, keySizeBytes, valueSizeBytes, maxEntries, flags } = map.info;
+  return { name, id, type, keySizeBytes, valueSizeBytes, maxEntries, flags };
 }

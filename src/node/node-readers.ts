@@ -26,6 +26,9 @@ const loaders: { readonly [Name in ReaderName]: () => Promise<Reader<Name>> } = 
   sockets: async () => (await import("./readers/sockets.js")).readSockets,
 };
 
+/** What is read without knowing whose layouts the node's maps have. */
+const releaseless: ReadonlySet<ReaderName> = new Set<ReaderName>(["maps", "features", "links", "sockets"]);
+
 /** Everything that can be read on one node, for as long as a session lasts. Nothing is held between two reads. */
 export class NodeReaders implements AsyncDisposable {
   readonly #context: NodeContext;
@@ -49,6 +52,7 @@ export class NodeReaders implements AsyncDisposable {
   ): RowStream<ReaderRow<Name>> {
     const load: () => Promise<Reader<Name>> = loaders[name];
     const read = await load();
+    if (!releaseless.has(name)) await this.#context.prepare(options.signal);
     const end = yield* read(this.#context, request, options.signal);
     return { ...end, release: this.#context.finding };
   }

@@ -1,7 +1,7 @@
 import { AgentError, TimeoutError } from "../lib/errors.js";
+import { exchangeOverSocket, type SocketQuestion } from "../lib/socket-exchange.js";
 import type { NamedService, NamesDocument } from "../model/names-document.js";
 import type { ServiceQuery } from "../model/service-query.js";
-import { type AgentQuestion, exchangeWithAgent } from "./agent-exchange.js";
 
 /** Whether an agent was asked and could not be had: it is down, is starting, answers nonsense or not at all. */
 export function isAgentFailure(error: unknown): error is AgentError | TimeoutError {
@@ -43,10 +43,10 @@ export async function getFromAgent(socketPath: string, path: string): Promise<un
   return askAgent(socketPath, { method: "GET", path });
 }
 
-async function askAgent(socketPath: string, question: AgentQuestion): Promise<unknown> {
+async function askAgent(socketPath: string, question: SocketQuestion): Promise<unknown> {
   const words = `${question.method} ${question.path}`;
-  const { status, text } = await exchangeWithAgent(socketPath, question).catch((error: NodeJS.ErrnoException) => {
-    if (error instanceof TimeoutError) throw error;
+  const { status, text } = await exchangeOverSocket(socketPath, question).catch((error: NodeJS.ErrnoException) => {
+    if (isAgentFailure(error)) throw error;
     throw new AgentError("agent-down", `the agent does not answer on ${socketPath} (${error.code ?? error.message})`, {
       nextSteps: [
         error.code === "EACCES"

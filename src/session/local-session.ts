@@ -9,6 +9,8 @@ export interface NodeLocation {
   readonly name: string;
   /** Mount point of the node's BPF file system, as this process sees it. */
   readonly bpffs: string;
+  /** The node's root folder, as this process sees it. */
+  readonly root: string;
   /** Branch of the cgroup2 tree that holds the node's processes; absent when the node is the whole machine. */
   readonly cgroupPath?: string | undefined;
   /** Upstream release whose layouts the node's maps have, when the user says so; else the node finds out. */
@@ -17,7 +19,7 @@ export interface NodeLocation {
 
 /** The node that this process runs on, as root. */
 export function localNode(name: string, bpffs: string, release?: string): SessionNode {
-  return { name, open: async () => openLocalSession({ name, bpffs, release }) };
+  return { name, open: async () => openLocalSession({ name, bpffs, root: "/", release }) };
 }
 
 /** A node of a lab on this machine; its BPF file system is reached through its pid 1's root. */
@@ -30,8 +32,9 @@ export function labNode(record: LabNodeRecord, release?: string): SessionNode {
           nextSteps: ["kubectl cilium-ts lab status", "kubectl cilium-ts lab up   (brings a lab's nodes back)"],
         });
       }
-      const bpffs = `/proc/${record.initPid}/root/sys/fs/bpf`;
-      return openLocalSession({ name: record.name, bpffs, cgroupPath: record.cgroupPath, release });
+      const root = `/proc/${record.initPid}/root`;
+      const bpffs = `${root}/sys/fs/bpf`;
+      return openLocalSession({ name: record.name, bpffs, root, cgroupPath: record.cgroupPath, release });
     },
   };
 }

@@ -35,7 +35,7 @@ function indexOf(row: CtRow): number {
 let largestBatch = 0;
 
 async function readAll(signal = new AbortController().signal, onBatch: () => void = () => {}) {
-  await using readers = NodeReaders.open({ name: "node-1", bpffs: node.bpffs });
+  await using readers = NodeReaders.open({ name: "node-1", bpffs: node.bpffs, root: "/" });
   const rows: CtRow[] = [];
   const stream = readers.read("conntrack", {}, { signal });
   while (true) {

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AgentError, TimeoutError } from "../../src/lib/errors.js";
+import { exchangeOverSocket } from "../../src/lib/socket-exchange.js";
 import { emptyNames } from "../../src/model/names-document.js";
 import { fetchAgentNames, getFromAgent } from "../../src/session/agent-client.js";
-import { exchangeWithAgent } from "../../src/session/agent-exchange.js";
 
 let folder: string;
 let socketPath: string;
@@ -87,7 +87,7 @@ describe("fetchAgentNames", () => {
   });
 });
 
-describe("exchangeWithAgent", () => {
+describe("exchangeOverSocket", () => {
   const breakOff: RequestListener = (_, response) => response.writeHead(200, { "content-length": "100" }).write("{");
 
   test.each([
@@ -95,7 +95,7 @@ describe("exchangeWithAgent", () => {
     ["stops in the middle of its answer", breakOff],
   ] as const)("an agent that %s is told to be silent, not to be down", async (_, listener) => {
     await serve(listener);
-    const asked = exchangeWithAgent(socketPath, { method: "GET", path: "/", timeoutMs: 100 });
+    const asked = exchangeOverSocket(socketPath, { method: "GET", path: "/", timeoutMs: 100 });
     await expect(asked).rejects.toMatchObject({ code: "agent-silent" });
   });
 
@@ -108,7 +108,7 @@ describe("exchangeWithAgent", () => {
       setImmediate(() => stop.abort(reason));
     });
     const { signal } = stop;
-    const asked = exchangeWithAgent(socketPath, { method: "GET", path: "/", timeoutMs: 60_000, signal });
+    const asked = exchangeOverSocket(socketPath, { method: "GET", path: "/", timeoutMs: 60_000, signal });
     await expect(asked).rejects.toBe(reason);
   });
 });

@@ -1,7 +1,7 @@
-import { TimeoutError } from "../lib/errors.js";
+import { AgentError, TimeoutError } from "./errors.js";
 
 /** One question to an agent. */
-export interface AgentQuestion {
+export interface SocketQuestion {
   readonly method: "GET" | "POST";
   /** E.g. `/v1/status`. */
   readonly path: string;
@@ -13,9 +13,19 @@ export interface AgentQuestion {
 }
 
 /** What it said, whatever it means. */
-export interface AgentAnswer {
+export interface SocketAnswer {
   readonly status: number;
   readonly text: string;
+}
+
+/** The longest answer that anybody asks for, with room to spare; more is an error and not memory. */
+const maxAnswerBytes = 256 * 1024 * 1024;
+
+function tooLong(socketPath: string, { method, path }: SocketQuestion): Error {
+  return new AgentError(
+    "agent-answer",
+    `the agent on ${socketPath} answered ${method} ${path} with more than ${maxAnswerBytes} bytes`,
+  );
 }
 
 /**
@@ -23,7 +33,7 @@ export interface AgentAnswer {
  * @throws TimeoutError `agent-silent`; the socket's errors as they are (`ENOENT`, `ECONNREFUSED`, `ECONNRESET` …);
  *   the signal's reason
  */
-export async function exchangeWithAgent(socketPath: string, question: AgentQuestion): Promise<AgentAnswer> {
+export async function exchangeOverSocket(socketPath: string, question: SocketQuestion): Promise<SocketAnswer> {
   const { method, path, body, timeoutMs = 2000, signal } = question;
   // Commands that ask no agent start without it.
   const { request } = await import("node:http");
@@ -34,7 +44,12 @@ export async function exchangeWithAgent(socketPath: string, question: AgentQuest
     const options = { socketPath, method, path, headers, timeout: timeoutMs, agent: false, ...(signal && { signal }) };
     const call = request(options, (response) => {
       const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      let lengthBytes = 0;
+      response.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        lengthBytes += chunk.length;
+        if (lengthBytes > maxAnswerBytes) call.destroy(tooLong(socketPath, question));
+      });
       response.on("error", fail);
       response.on("end", () =>
         resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
