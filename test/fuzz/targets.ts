@@ -1,0 +1,61 @@
+import { AddressReader } from "../../src/abi/address-reader.js";
+import { AbiError } from "../../src/abi/codec.js";
+import { createEventCodecs } from "../../src/abi/events.js";
+import { GobDecoder } from "../../src/abi/gob/gob-decoder.js";
+import { GobError } from "../../src/abi/gob/gob-error.js";
+import { releases } from "../../src/abi/release.js";
+import { casesOf } from "../property/abi-cases.js";
+import { readCapture, readCapturedMap } from "../unit/abi-capture-files.js";
+import type { FuzzTarget } from "./fuzz.js";
+
+const isAbiRefusal = (error: unknown): boolean => error instanceof AbiError;
+
+/** Everything that decodes bytes of the kernel, of upstream's agent or of the network. */
+export function fuzzTargets(): readonly FuzzTarget[] {
+  return [...codecTargets(), ...eventTargets(), gobTarget()];
+}
+
+/** Keys and values of every map and structure, in every release. */
+function codecTargets(): readonly FuzzTarget[] {
+  const entries = readCapturedMap("cilium_ct4_global").entries.slice(0, 20);
+  const seeds = entries.flatMap(({ key, value }) => [key, value]);
+  return releases.flatMap((release) =>
+    casesOf(release).map(
+      ({ name, codec }): FuzzTarget => ({
+        name: `${release} ${name}`,
+        seeds: [...seeds, Buffer.alloc(codec.sizeBytes), Buffer.alloc(codec.sizeBytes, 0xff)],
+        run: (bytes) => codec.decode(bytes),
+        isRefusal: isAbiRefusal,
+      }),
+    ),
+  );
+}
+
+function eventTargets(): readonly FuzzTarget[] {
+  const seeds = capturedEvents();
+  return releases.map((release) => {
+    const codecs = createEventCodecs(release, new AddressReader());
+    return { name: `${release} events`, seeds, run: (bytes) => codecs.decode(bytes), isRefusal: isAbiRefusal };
+  });
+}
+
+function gobTarget(): FuzzTarget {
+  return {
+    name: "gob stream",
+    seeds: [],
+    run: (bytes) => {
+      const decoder = new GobDecoder();
+      const values = decoder.push(bytes);
+      decoder.end();
+      return values;
+    },
+    isRefusal: (error) => error instanceof GobError,
+  };
+}
+
+function capturedEvents(): readonly Buffer[] {
+  return readCapture("events/raw-events.jsonl")
+    .trim()
+    .split("\n")
+    .map((line) => Buffer.from(JSON.parse(line).hex, "hex"));
+}
