@@ -1,6 +1,8 @@
 const firstBytes = 128 * 1024;
 /** Longer texts are handed to the runtime's encoder, whose call costs more than so many characters do here. */
 const longText = 48;
+/** Longer ones are measured first: three times their memory costs more than walking over them twice. */
+const measuredText = 64 * 1024;
 
 /**
  * Text that is written again and again: encoded once, padded to whole words of eight bytes, which are copied one by one.
@@ -144,7 +146,7 @@ export class TextBuffer {
 
   #encode(text: string): void {
     // No character of UTF-16 takes more than three bytes of UTF-8.
-    this.#reserve(3 * text.length);
+    this.#reserve(text.length > measuredText ? Buffer.byteLength(text) : 3 * text.length);
     this.#length += this.#bytes.write(text, this.#length, "utf8");
   }
 

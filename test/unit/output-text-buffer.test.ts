@@ -55,6 +55,15 @@ describe("text buffer", () => {
     expect(out.take().toString()).toBe("   5");
   });
 
+  it.each(["ascii ", "äöü → ", "\ud800😀"])("takes no more memory for a long text of %j than its bytes", (unit) => {
+    const text = unit.repeat(200_000);
+    const out = new TextBuffer();
+    out.text(text);
+    const bytes = out.take();
+    expect(bytes.toString()).toBe(Buffer.from(text).toString());
+    expect(bytes.buffer.byteLength).toBeLessThan(1.01 * bytes.length);
+  });
+
   it("shows control characters as ?, and nothing else", () => {
     const text = "a\u0000b\u001b[2J\nc\u007f\u009f ä→😀";
     expect(written((out) => out.printable(text))).toBe("a?b?[2J?c?? ä→😀");
