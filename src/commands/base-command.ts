@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Command, Errors } from "@oclif/core";
 import { ExitCode } from "../lib/errors.js";
 import { findErrorTarget, reportError } from "./error-report.js";
@@ -48,6 +49,8 @@ export abstract class BaseCommand extends Command {
   }
 
   protected override async catch(error: unknown): Promise<void> {
+    // What a write failed with is told in a later turn, and then decides the exit code.
+    await nextTurn();
     // `this.exit(code)` is oclif's way to end with a code: nothing to say.
     if (error instanceof Errors.ExitError) throw error;
     if (isBrokenPipe(error)) this.exit(ExitCode.ok);
@@ -72,9 +75,9 @@ export abstract class BaseCommand extends Command {
     this.#stop.abort(new StopRequest("interrupted"));
   };
 
+  /** Whatever else a write may fail with ends the process, see bin/run.js. */
   readonly #onOutputError = (error: NodeJS.ErrnoException): void => {
-    if (!isBrokenPipe(error)) throw error;
-    this.#stop.abort(new StopRequest("output-closed"));
+    if (isBrokenPipe(error)) this.#stop.abort(new StopRequest("output-closed"));
   };
 }
 

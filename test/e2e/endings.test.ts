@@ -61,6 +61,13 @@ describe("how a command ends", () => {
     expect(stdout).toMatch(/^node-1 +TCP .*\n0\n$/);
   });
 
+  test("a full disk ends a list with one line and 1", async () => {
+    const line = `exec "${cliPath}" bpf ct list --lab ${node.lab} -o jsonl > /dev/full`;
+    const { exitCode, stderr } = await runCli(["-c", line], { program: "sh" });
+    expect(stderr).toMatch(/^Error: .*no space left on device.*\n$/);
+    expect(exitCode).toBe(1);
+  });
+
   test("the first Ctrl-C ends a watch cleanly with 130", async () => {
     const child = startCli(["bpf", "ct", "list", "--lab", node.lab, "--limit", "2", "--watch"]);
     const ended = finishCli(child);
