@@ -9,6 +9,7 @@
 #include "map_iterator.h"
 #include "net.h"
 #include "ring_buffer.h"
+#include "run_stats.h"
 #include "tc_filter.h"
 
 namespace {
@@ -20,6 +21,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("BpfProgram", cts::BpfProgram::Define(env));
   exports.Set("BpfLink", cts::BpfLink::Define(env));
   exports.Set("MapIterator", cts::MapIterator::Define(env));
+  exports.Set("RunStats", cts::RunStats::Define(env));
   exports.Set("RingBuffer", cts::RingBuffer::Define(env));
   exports.Set("clsactAttach", Napi::Function::New<cts::ClsactAttach>(env));
   exports.Set("clsactDetach", Napi::Function::New<cts::ClsactDetach>(env));
@@ -27,6 +29,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("clsactFilters", Napi::Function::New<cts::ClsactFilters>(env));
   exports.Set("kernelEnum", Napi::Function::New<cts::KernelEnum>(env));
   exports.Set("btfTypes", Napi::Function::New<cts::BtfTypes>(env));
+  exports.Set("btfTypesByName", Napi::Function::New<cts::BtfTypesByName>(env));
   exports.Set("queryHook", Napi::Function::New<cts::QueryHook>(env));
   exports.Set("interfaceIndex", Napi::Function::New<cts::InterfaceIndex>(env));
   exports.Set("interfaceName", Napi::Function::New<cts::InterfaceName>(env));
@@ -36,8 +39,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("mapIds", Napi::Function::New<cts::MapIds>(env));
   exports.Set("programIds", Napi::Function::New<cts::ProgramIds>(env));
   exports.Set("linkIds", Napi::Function::New<cts::LinkIds>(env));
-  exports.Set("openRunStats", Napi::Function::New<cts::OpenRunStats>(env));
-  exports.Set("closeFd", Napi::Function::New<cts::CloseFd>(env));
   return exports;
 }
 

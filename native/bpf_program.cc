@@ -67,11 +67,18 @@ Napi::Value BpfProgram::Info(const Napi::CallbackInfo& info) {
   if (rc < 0) return Status(env, rc);
   const struct bpf_prog_info first = program;
 
-  // Second call with room for the map ids; everything else that has a buffer stays off.
+  // Second call with room for the map ids and the program's own entry among its functions, which is the first; everything
+  // else that has a buffer stays off.
   std::vector<uint32_t> map_ids(first.nr_map_ids);
+  struct bpf_func_info function = {};
   program = {};
   program.nr_map_ids = first.nr_map_ids;
   program.map_ids = PointerField(map_ids.data());
+  if (first.nr_func_info > 0) {
+    program.nr_func_info = 1;
+    program.func_info_rec_size = sizeof(function);
+    program.func_info = PointerField(&function);
+  }
   length = sizeof(program);
   rc = bpf_obj_get_info_by_fd(fd_.get(), &program, &length);
   if (rc < 0) return Status(env, rc);
@@ -87,6 +94,8 @@ Napi::Value BpfProgram::Info(const Napi::CallbackInfo& info) {
   out.Set("xlatedBytes", Napi::Number::New(env, first.xlated_prog_len));
   out.Set("jitedBytes", Napi::Number::New(env, first.jited_prog_len));
   out.Set("btfId", Napi::Number::New(env, program.btf_id));
+  out.Set("functionTypeId", Napi::Number::New(env, function.type_id));
+  out.Set("createdByUid", Napi::Number::New(env, program.created_by_uid));
   out.Set("loadTimeNs", BigUint(env, program.load_time));
   out.Set("runTimeNs", BigUint(env, program.run_time_ns));
   out.Set("runCount", BigUint(env, program.run_cnt));

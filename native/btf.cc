@@ -86,6 +86,17 @@ void DescribeBody(Napi::Env env, const struct btf* btf, const struct btf_type* t
   }
 }
 
+/// The data type of a name: a function may have the same one. 0 when there is none.
+uint32_t FindType(const struct btf* btf, const std::string& name) {
+  constexpr uint32_t kinds[] = {BTF_KIND_STRUCT,  BTF_KIND_UNION, BTF_KIND_ENUM,
+                                BTF_KIND_ENUM64, BTF_KIND_TYPEDEF, BTF_KIND_INT};
+  for (const uint32_t kind : kinds) {
+    const int id = btf__find_by_name_kind(btf, name.c_str(), kind);
+    if (id > 0) return static_cast<uint32_t>(id);
+  }
+  return 0;
+}
+
 Napi::Value Describe(Napi::Env env, const struct btf* btf, uint32_t type_id, int depth) {
   const struct btf_type* type = btf__type_by_id(btf, type_id);
   if (type == nullptr || type_id == 0 || depth > kMaxDepth) return env.Undefined();
@@ -124,6 +135,19 @@ Napi::Value BtfTypes(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < ids.Length(); i++) {
     Napi::Value id = ids[i];
     out.Set(i, Describe(env, btf.get(), U32(id), 0));
+  }
+  return out;
+}
+
+Napi::Value BtfTypesByName(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Btf btf(btf__load_from_kernel_by_id(U32(info[0])));
+  if (btf == nullptr) return Status(env, -errno);
+  auto names = info[1].As<Napi::Array>();
+  Napi::Array out = Napi::Array::New(env, names.Length());
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    const Napi::Value name = names[i];
+    out.Set(i, Describe(env, btf.get(), FindType(btf.get(), Str(name)), 0));
   }
   return out;
 }

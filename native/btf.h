@@ -8,5 +8,7 @@ namespace cts {
 Napi::Value KernelEnum(const Napi::CallbackInfo& info);
 /// btfTypes(btfId, typeIds) -> [description | undefined, …] | -errno
 Napi::Value BtfTypes(const Napi::CallbackInfo& info);
+/// btfTypesByName(btfId, names) -> [description | undefined, …] | -errno
+Napi::Value BtfTypesByName(const Napi::CallbackInfo& info);
 
 }  // namespace cts

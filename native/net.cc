@@ -65,12 +65,4 @@ Napi::Value MapIds(const Napi::CallbackInfo& info) { return AllIds(info.Env(), b
 Napi::Value ProgramIds(const Napi::CallbackInfo& info) { return AllIds(info.Env(), bpf_prog_get_next_id); }
 Napi::Value LinkIds(const Napi::CallbackInfo& info) { return AllIds(info.Env(), bpf_link_get_next_id); }
 
-// openRunStats() -> descriptor: the kernel counts run time and runs of all programs while it is open
-Napi::Value OpenRunStats(const Napi::CallbackInfo& info) {
-  return Status(info.Env(), bpf_enable_stats(BPF_STATS_RUN_TIME));
-}
-
-// closeFd(fd)
-void CloseFd(const Napi::CallbackInfo& info) { close(I32(info[0])); }
-
 }  // namespace cts

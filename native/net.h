@@ -13,7 +13,5 @@ Napi::Value PossibleCpus(const Napi::CallbackInfo& info);
 Napi::Value MapIds(const Napi::CallbackInfo& info);
 Napi::Value ProgramIds(const Napi::CallbackInfo& info);
 Napi::Value LinkIds(const Napi::CallbackInfo& info);
-Napi::Value OpenRunStats(const Napi::CallbackInfo& info);
-void CloseFd(const Napi::CallbackInfo& info);
 
 }  // namespace cts

@@ -1,11 +1,11 @@
 import { loadAddon } from "./addon.js";
-import { requireAnyBytes, requireInteger, requireText } from "./arguments.js";
+import { refuseArgument, requireAnyBytes, requireInteger, requireText } from "./arguments.js";
 import { checkStatus, checkValue, kernelError } from "./kernel-error.js";
 import type { NativeProgram, NativeProgramInfo } from "./native-addon.js";
 import { NativeHandle } from "./native-handle.js";
 import { type ProgramType, programTypeName } from "./program-type.js";
 
-/** `struct bpf_prog_info`. Run time and count grow only while run statistics are on, see `openRunStats`. */
+/** `struct bpf_prog_info`. Run time and count grow only while run statistics are on, see `RunStats`. */
 export interface ProgramInfo {
   readonly id: number;
   readonly type: ProgramType;
@@ -17,7 +17,11 @@ export interface ProgramInfo {
   readonly verifiedInsns: number;
   readonly xlatedBytes: number;
   readonly jitedBytes: number;
+  /** 0 = the program carries no BTF; see `btfTypesByName`. */
   readonly btfId: number;
+  /** Of the program's own function in its BTF; see `programFunctionName`. */
+  readonly functionTypeId: number;
+  readonly createdByUid: number;
   /** Nanoseconds since boot. */
   readonly loadTimeNs: bigint;
   readonly mapIds: readonly number[];
@@ -26,11 +30,11 @@ export interface ProgramInfo {
 }
 
 export interface TestRunOptions {
-  /** The packet, Ethernet header included. */
-  readonly data: Uint8Array;
-  /** `struct __sk_buff`, `xdp_md` … as the program shall find it. */
+  /** The packet, Ethernet header included. Raw tracepoint and syscall programs take none, only a context. */
+  readonly data?: Uint8Array;
+  /** `struct __sk_buff`, `xdp_md`, the arguments of a raw tracepoint … as the program shall find it. */
   readonly context?: Uint8Array;
-  /** Runs within the call; all but the first see what the one before left. */
+  /** Runs within the call; all but the first see what the one before left. Packets only. */
   readonly repeat?: number;
   /** Room for the packet afterwards; default: 256 bytes more than went in. */
   readonly dataOutBytes?: number;
@@ -39,14 +43,14 @@ export interface TestRunOptions {
 export interface TestRunResult {
   readonly retval: number;
   readonly data: Buffer;
-  /** The context afterwards (for tc programs always, 192 bytes or as many as were handed in). */
+  /** The whole context afterwards: for tc programs always, for XDP when one was handed in; empty where none comes back. */
   readonly context: Buffer;
-  /** Mean of one run. */
+  /** Mean of one run; 0 where the kernel does not measure it. */
   readonly durationNs: number;
 }
 
-/** `sizeof(struct __sk_buff)` of 6.x; a kernel with a shorter one fills fewer bytes and says so. */
-const skBuffBytes = 192;
+/** Room for a context: the kernel gives back the whole of its own `struct __sk_buff` (192 bytes in 6.x) or nothing. */
+const contextRoomBytes = 512;
 
 /**
  * One loaded program. Throws KernelError: `invalid-argument`, `handle-closed`, `program-open`, `program-test-run`,
@@ -115,32 +119,26 @@ export class BpfProgram extends NativeHandle<NativeProgram> {
     return { ...info, type: programTypeName(info.type) };
   }
 
-  /** Runs the program on a packet without sending it anywhere (BPF_PROG_TEST_RUN). */
+  /** Runs the program on a packet, or on a context alone, without sending anything anywhere (BPF_PROG_TEST_RUN). */
   testRun(options: TestRunOptions): TestRunResult {
     const native = this.use("test-run");
-    requireAnyBytes(options.data, "data");
-    if (options.context !== undefined) requireAnyBytes(options.context, "context");
-    requireInteger(options.repeat ?? 1, "repeat", 1, 0x7fffffff);
-    requireInteger(options.dataOutBytes ?? 0, "dataOutBytes", 0, 1 << 24);
-    const isSkBuff = this.type === "sched_cls" || this.type === "sched_act" || this.type === "cgroup_skb";
-    const dataOut = Buffer.alloc(options.dataOutBytes ?? options.data.length + 256);
-    const contextOut = Buffer.alloc(options.context?.length ?? (isSkBuff ? skBuffBytes : 0));
+    const room = testRunRoom(this.type, options);
     const [status, retval, dataBytes, contextBytes, durationNs] = native.testRun(
-      options.data.length === 0 ? undefined : options.data,
-      dataOut.length === 0 ? undefined : dataOut,
-      options.context,
-      contextOut.length === 0 ? undefined : contextOut,
-      options.repeat ?? 1,
+      options.data === undefined || options.data.length === 0 ? undefined : options.data,
+      room.data.length === 0 ? undefined : room.data,
+      room.contextIn,
+      room.context.length === 0 || room.context === room.contextIn ? undefined : room.context,
+      room.repeat,
     );
     checkStatus(status, () => ({
       code: "program-test-run",
-      attempt: `test-run ${this.describe()} on ${options.data.length} bytes`,
+      attempt: `test-run ${this.describe()} on ${options.data?.length ?? 0} bytes`,
       details: { programId: this.id, programType: this.type },
     }));
     return {
       retval,
-      data: dataOut.subarray(0, Math.min(dataBytes, dataOut.length)),
-      context: contextOut.subarray(0, Math.min(contextBytes, contextOut.length)),
+      data: room.data.subarray(0, Math.min(dataBytes, room.data.length)),
+      context: room.context === room.contextIn ? room.context : room.context.subarray(0, contextBytes),
       durationNs,
     };
   }
@@ -153,4 +151,38 @@ export class BpfProgram extends NativeHandle<NativeProgram> {
       path,
     }));
   }
+}
+
+/** Buffers of a test run. The kinds of programs differ in what they take and give back (kernel: net/bpf/test_run.c). */
+interface TestRunRoom {
+  readonly data: Buffer;
+  readonly contextIn: Uint8Array | undefined;
+  /** Where the context comes back; the very `contextIn` for syscall programs, which write into it. */
+  readonly context: Buffer;
+  /** 0 where the kernel refuses to repeat. */
+  readonly repeat: number;
+}
+
+function testRunRoom(type: ProgramType, options: TestRunOptions): TestRunRoom {
+  const { data, context, repeat = 1, dataOutBytes = (data?.length ?? 0) + 256 } = options;
+  if (data !== undefined) requireAnyBytes(data, "data");
+  if (context !== undefined) requireAnyBytes(context, "context");
+  requireInteger(repeat, "repeat", 1, 0x7fffffff);
+  requireInteger(dataOutBytes, "dataOutBytes", 0, 1 << 24);
+  const takesContextOnly = type === "syscall" || type === "raw_tracepoint";
+  if (takesContextOnly && repeat !== 1) refuseArgument("repeat", `1 for a ${type} program`, repeat);
+  if (type === "syscall") {
+    const own = context === undefined ? undefined : Buffer.from(context);
+    return { data: Buffer.alloc(0), contextIn: own, context: own ?? Buffer.alloc(0), repeat: 0 };
+  }
+  if (takesContextOnly) {
+    return { data: Buffer.alloc(0), contextIn: context, context: Buffer.alloc(0), repeat: 0 };
+  }
+  const isSkBuff = type === "sched_cls" || type === "sched_act" || type === "cgroup_skb";
+  return {
+    data: Buffer.alloc(data === undefined ? 0 : dataOutBytes),
+    contextIn: context,
+    context: Buffer.alloc(context !== undefined || isSkBuff ? contextRoomBytes : 0),
+    repeat,
+  };
 }

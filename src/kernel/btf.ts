@@ -1,6 +1,7 @@
 import { loadAddon } from "./addon.js";
-import { requireText } from "./arguments.js";
-import type { BpfMap } from "./bpf-map.js";
+import { refuseArgument, requireInstance, requireInteger, requireText } from "./arguments.js";
+import { BpfMap } from "./bpf-map.js";
+import { BpfProgram } from "./bpf-program.js";
 import { Errno } from "./errno.js";
 import { isFeatureDisabled } from "./feature-mask.js";
 import { checkValue } from "./kernel-error.js";
@@ -44,16 +45,44 @@ export function kernelEnumNames(enumName: string): ReadonlyMap<number, string> |
   return new Map(pairs.map(([name, value]) => [Number(value), name]));
 }
 
+/**
+ * Structures, unions, enums and typedefs by name out of one BTF object, such as that of a map or a program (`btfId` of its
+ * info). Names that it does not have are left out. Parsed for the call and freed.
+ *
+ * @throws KernelError `btf-read`: ENOENT when the kernel has no such BTF (any more)
+ */
+export function btfTypesByName(btfId: number, names: readonly string[]): ReadonlyMap<string, BtfType> {
+  requireInteger(btfId, "btfId", 1);
+  if (!Array.isArray(names)) refuseArgument("names", "an array of names", names);
+  for (const name of names) requireText(name, "names", 255);
+  const types = readBtf(btfId, () => loadAddon().btfTypesByName(btfId, names));
+  return new Map(
+    names.flatMap((name, index) => {
+      const type = types[index] as BtfType | undefined;
+      return type === undefined ? [] : [[name, type] as const];
+    }),
+  );
+}
+
+/** The name of a program as its source has it: the kernel keeps 15 characters of it, its BTF all. Undefined without BTF. */
+export function programFunctionName(program: BpfProgram): string | undefined {
+  requireInstance(program, BpfProgram, "program");
+  const { btfId, functionTypeId } = program.info;
+  if (btfId === 0 || functionTypeId === 0 || isFeatureDisabled("btf")) return undefined;
+  return readBtf(btfId, () => loadAddon().btfTypes(btfId, [functionTypeId]))[0]?.name;
+}
+
+function readBtf<T extends object>(btfId: number, read: () => T | number): T {
+  return checkValue(read(), () => ({ code: "btf-read", attempt: `read BTF ${btfId}`, details: { btfId } }));
+}
+
 /** Key and value types of a map, undefined when it was created without BTF (most of upstream's maps). */
 export function mapBtf(
   map: BpfMap,
 ): { readonly key: BtfType | undefined; readonly value: BtfType | undefined } | undefined {
-  const { btfId, btfKeyTypeId, btfValueTypeId, name } = map.info;
+  requireInstance(map, BpfMap, "map");
+  const { btfId, btfKeyTypeId, btfValueTypeId } = map.info;
   if (btfId === 0 || isFeatureDisabled("btf")) return undefined;
-  const types = checkValue(loadAddon().btfTypes(btfId, [btfKeyTypeId, btfValueTypeId]), () => ({
-    code: "btf-read",
-    attempt: `read BTF ${btfId} of map ${name}`,
-    details: { btfId },
-  }));
+  const types = readBtf(btfId, () => loadAddon().btfTypes(btfId, [btfKeyTypeId, btfValueTypeId]));
   return { key: types[0] as BtfType | undefined, value: types[1] as BtfType | undefined };
 }

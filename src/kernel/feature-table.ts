@@ -304,9 +304,10 @@ export const featureProbes: readonly FeatureProbe[] = [
     probed: "BPF_ENABLE_STATS",
     costWhenMissing: "no run times of programs",
     run: (addon) => {
-      const fd = addon.openRunStats();
-      if (fd >= 0) addon.closeFd(fd);
-      return fd >= 0;
+      const stats = new addon.RunStats();
+      const isOn = stats.open() >= 0;
+      stats.close();
+      return isOn;
     },
   },
 ];

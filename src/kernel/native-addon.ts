@@ -69,6 +69,9 @@ export interface NativeProgramInfo {
   readonly xlatedBytes: number;
   readonly jitedBytes: number;
   readonly btfId: number;
+  /** Of the program's own function in its BTF; 0 = none. */
+  readonly functionTypeId: number;
+  readonly createdByUid: number;
   readonly loadTimeNs: bigint;
   readonly runTimeNs: bigint;
   readonly runCount: bigint;
@@ -176,6 +179,10 @@ export interface NativeMapIterator extends NativeHandle {
   read(into: Uint8Array, length: number): number;
 }
 
+export interface NativeRunStats extends NativeHandle {
+  open(): number;
+}
+
 export interface NativeRingBuffer {
   open(mapFd: number, onRecords: (buffer: Buffer, records: Uint32Array) => void): number;
   /** 0 = when the kernel wakes the reader, else every so many milliseconds. */
@@ -219,6 +226,7 @@ export interface NativeAddon {
   readonly BpfLink: new () => NativeLink;
   readonly BpfObject: new () => NativeObject;
   readonly MapIterator: new () => NativeMapIterator;
+  readonly RunStats: new () => NativeRunStats;
   readonly RingBuffer: new () => NativeRingBuffer;
   /** `[rc, handle, priority, qdisc was created]` */
   clsactAttach(
@@ -234,6 +242,7 @@ export interface NativeAddon {
   clsactFilters(ifindex: number, ingress: boolean): readonly NativeTcFilter[] | number;
   kernelEnum(name: string): readonly (readonly [string, bigint])[] | undefined | number;
   btfTypes(btfId: number, typeIds: readonly number[]): readonly (NativeBtfType | undefined)[] | number;
+  btfTypesByName(btfId: number, names: readonly string[]): readonly (NativeBtfType | undefined)[] | number;
   queryHook(target: number, attachType: number, queryFlags: number, isDevice: boolean): NativeHookQuery | number;
   interfaceIndex(name: string): number;
   interfaceName(index: number): string | undefined;
@@ -243,6 +252,4 @@ export interface NativeAddon {
   mapIds(): number[] | number;
   programIds(): number[] | number;
   linkIds(): number[] | number;
-  openRunStats(): number;
-  closeFd(fd: number): void;
 }

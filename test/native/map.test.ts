@@ -178,6 +178,34 @@ describe("batch calls", () => {
     expect(seen.get(777)).toBe(2331n);
   });
 
+  it.each([
+    ["percpu_hash", 4],
+    ["lru_percpu_hash", 4],
+    ["array", 4],
+    ["percpu_array", 4],
+    ["lpm_trie", 8],
+  ] as const)("%s: batches hold what was written, and the cursor goes on in another handle", (type, key) => {
+    using map = create(type, { key, entries: 300 });
+    const keyAt = (index: number) => (key === 4 ? u32(index) : Buffer.concat([u32(32), u32(index)]));
+    const valueAt = (index: number) => Buffer.alloc(map.valueStrideBytes, index & 0xff);
+    for (let index = 0; index < 300; index++) map.update(keyAt(index), valueAt(index));
+    const first = map.lookupBatch(undefined, 150);
+    expect(first.done).toBe(false);
+    using other = BpfMap.openById(map.info.id, { readOnly: true });
+    const seen = new Map<number, Buffer>();
+    for (let batch = first; ; batch = other.lookupBatch(batch.cursor && Buffer.from(batch.cursor), 150)) {
+      for (let index = 0; index < batch.count; index++) {
+        const [keyEnd, stride] = [(index + 1) * key, map.valueStrideBytes];
+        const number = batch.keys.readUInt32LE(keyEnd - 4);
+        expect(seen.has(number)).toBe(false);
+        seen.set(number, batch.values.subarray(index * stride, (index + 1) * stride));
+      }
+      if (batch.done) break;
+    }
+    expect(seen.size).toBe(300);
+    expect(seen.get(77)).toEqual(valueAt(77));
+  });
+
   it("throws ENOSPC when a hash bucket is larger than the slice", () => {
     // 4 entries, 4 buckets: some round of keys puts two of them into one bucket.
     const errors = Array.from({ length: 20 }, (_, round) => {

@@ -1,11 +1,9 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { BpfLink } from "../../src/kernel/bpf-link.js";
 import { BpfMap } from "../../src/kernel/bpf-map.js";
 import { BpfObject } from "../../src/kernel/bpf-object.js";
-import { BpfProgram } from "../../src/kernel/bpf-program.js";
 import { mapBtf } from "../../src/kernel/btf.js";
-import { listMapIds, listProgramIds, openRunStats } from "../../src/kernel/object-ids.js";
+import { listMapIds, listProgramIds } from "../../src/kernel/object-ids.js";
 import { TestFolder } from "../support/test-folder.js";
 import { compileFixture, runChildForJson, thrownBy } from "./kernel-fixture.js";
 import { openDescriptors } from "./open-descriptors.js";
@@ -269,62 +267,4 @@ describe("loading", () => {
       expect(thrownBy(call)).toMatchObject({ code: "handle-closed" });
     }
   });
-});
-
-describe("programs", () => {
-  it("pin, open by path and id, statistics", () => {
-    using object = openSample();
-    object.load();
-    using program = object.program("sample_tc");
-    const path = `${folder.bpffs}/program`;
-    program.pin(path);
-    using byPath = BpfProgram.openPinned(path);
-    using byId = BpfProgram.openById(program.id);
-    expect([byPath.id, byId.id]).toEqual([program.id, program.id]);
-    expect(byId.info.tag).toBe(program.info.tag);
-    {
-      using _statistics = openRunStats();
-      program.testRun({ data: packet, repeat: 1000 });
-      expect(program.info.runCount).toBeGreaterThanOrEqual(1000n);
-      expect(program.info.runTimeNs).toBeGreaterThan(0n);
-    }
-    const { runCount } = program.info;
-    program.testRun({ data: packet, repeat: 1000 });
-    expect(program.info.runCount).toBe(runCount);
-  });
-
-  it("opening a map's pin as a program fails", () => {
-    using map = BpfMap.create(innerSpec);
-    const path = `${folder.bpffs}/a-map`;
-    map.pin(path);
-    expect(thrownBy(() => BpfProgram.openPinned(path))).toMatchObject({
-      code: "program-open",
-      hint: expect.stringContaining("no program"),
-    });
-    expect(thrownBy(() => BpfLink.openPinned(path))).toMatchObject({ code: "link-open" });
-    using program = openSampleProgram();
-    program.pin(`${folder.bpffs}/a-program`);
-    expect(thrownBy(() => BpfMap.openPinned(`${folder.bpffs}/a-program`))).toMatchObject({ code: "map-open" });
-  });
-
-  it("test-run refuses what cannot be a packet", () => {
-    using program = openSampleProgram();
-    expect(thrownBy(() => program.testRun({ data: Buffer.alloc(1) }))).toMatchObject({
-      code: "program-test-run",
-      details: { errno: "EINVAL" },
-    });
-    expect(thrownBy(() => program.testRun({ data: packet, repeat: 0 }))).toMatchObject({ code: "invalid-argument" });
-    expect(thrownBy(() => program.testRun({ data: "x" as unknown as Buffer }))).toMatchObject({
-      code: "invalid-argument",
-    });
-    program.close();
-    expect(thrownBy(() => program.testRun({ data: packet }))).toMatchObject({ code: "handle-closed" });
-    expect(thrownBy(() => program.info)).toMatchObject({ code: "handle-closed" });
-  });
-
-  function openSampleProgram(): BpfProgram {
-    using object = openSample();
-    object.load();
-    return object.program("sample_tc");
-  }
 });
