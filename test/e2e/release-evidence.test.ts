@@ -6,8 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Release, releases } from "../../src/abi/release.js";
 import { type UpstreamMap, upstreamMapsOf } from "../../src/abi/upstream-maps.js";
 import { BpfMap } from "../../src/kernel/bpf-map.js";
+import { BpfObject } from "../../src/kernel/bpf-object.js";
 import type { KnownMapType } from "../../src/kernel/map-type.js";
 import { NodeContext } from "../../src/node/node-context.js";
+import { compileBpf } from "../support/compile-bpf.js";
 import { MapNode } from "../support/map-node.js";
 
 let node: MapNode;
@@ -24,11 +26,15 @@ afterEach(() => {
 const contextOf = () => new NodeContext({ name: node.nodeName, bpffs: node.bpffs, root });
 const { signal } = new AbortController();
 
+function specOf({ type, keySizeBytes, valueSizeBytes, flags, maxEntries, isCapacityFixed }: UpstreamMap) {
+  const capacity = isCapacityFixed ? maxEntries : Math.min(maxEntries, 64);
+  return { type: type as KnownMapType, keySizeBytes, valueSizeBytes, flags, maxEntries: capacity };
+}
+
 function pin(map: UpstreamMap): void {
-  const { type, keySizeBytes, valueSizeBytes, flags } = map;
+  const { type } = map;
   const name = map.name.replace("NNNNN", "00042").replace(/_N$/, "_2");
-  const maxEntries = map.isCapacityFixed ? map.maxEntries : Math.min(map.maxEntries, 64);
-  const spec = { type: type as KnownMapType, keySizeBytes, valueSizeBytes, flags, maxEntries };
+  const spec = specOf(map);
   if (type !== "array_of_maps" && type !== "hash_of_maps") {
     node.pin(name, spec);
     return;
@@ -69,6 +75,35 @@ describe("the release of a node, told from its kernel", () => {
       }
     },
   );
+});
+
+describe("the programs that use the maps", () => {
+  const fixture = join(import.meta.dirname, "fixtures/upstream-program.bpf.c");
+
+  test("tell by their names and types what the maps leave open", async () => {
+    const [shared] = upstreamMapsOf("1.18").filter(({ name }) => name === "cilium_ct4_global");
+    using map = node.pin(shared!.name, specOf(shared!));
+    using object = BpfObject.open(compileBpf(fixture, root));
+    object.reuseMap("cilium_ct4_global", map);
+    object.load();
+    const context = contextOf();
+    await context.prepare(signal);
+    expect(context.release().candidates).toEqual(["1.18"]);
+    expect(context.finding?.evidence).toEqual([
+      "a program cil_lxc_policy uses the maps: 1.18, 1.19, 1.20",
+      "struct ct_entry in the types of program cil_lxc_policy: 1.18",
+    ]);
+  });
+
+  test("say nothing when they use other maps", async () => {
+    using object = BpfObject.open(compileBpf(fixture, root));
+    object.load();
+    const [shared] = upstreamMapsOf("1.18").filter(({ name }) => name === "cilium_ct4_global");
+    pin(shared!);
+    const context = contextOf();
+    await context.prepare(signal);
+    expect(context.release().candidates).toEqual(releases);
+  });
 });
 
 describe("upstream's agent", () => {

@@ -1,20 +1,13 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { findClang } from "../support/find-clang.js";
+import { compileBpf } from "../support/compile-bpf.js";
 
 const here = import.meta.dirname;
 export const repositoryRoot = join(here, "../..");
 
 /** Compiles test/native/fixtures/<name>.bpf.c and returns the object's path in `folder`. */
 export function compileFixture(name: string, folder: string): string {
-  const object = join(folder, `${name}.bpf.o`);
-  const multiarch = execFileSync("gcc", ["-print-multiarch"], { encoding: "utf8" }).trim();
-  execFileSync(findClang(), [
-    ...["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror", "-Wno-unused-parameter"],
-    ...["-isystem", `/usr/include/${multiarch}`],
-    ...["-c", join(here, "fixtures", `${name}.bpf.c`), "-o", object],
-  ]);
-  return object;
+  return compileBpf(join(here, "fixtures", `${name}.bpf.c`), folder);
 }
 
 /** A network namespace with a veth pair (`left`, `right`), both up. */
