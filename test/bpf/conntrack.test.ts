@@ -1,13 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { monotonicNowNs } from "../../src/kernel/net.js";
 import { DatapathHarness, pod, remotePod, tc } from "./harness.js";
 import { ipv4Packet, proto, tcpFlag } from "./packet-builder.js";
 
 let datapath: DatapathHarness;
-beforeEach(() => {
+beforeAll(() => {
   datapath = new DatapathHarness();
 });
-afterEach(() => datapath[Symbol.dispose]());
+beforeEach(() => datapath.reset());
+afterAll(() => datapath[Symbol.dispose]());
 
 const { client, server } = pod;
 const { syn, ack, fin, rst, psh } = tcpFlag;

@@ -1,12 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { DatapathHarness, hostIp, hostMac, LOOPBACK_IFINDEX, pod, remotePod, tc, worldIp } from "./harness.js";
 import { arpRequest, ipv4Packet, parseFrame, proto, tcpFlag } from "./packet-builder.js";
 
 let datapath: DatapathHarness;
-beforeEach(() => {
+beforeAll(() => {
   datapath = new DatapathHarness();
 });
-afterEach(() => datapath[Symbol.dispose]());
+beforeEach(() => datapath.reset());
+afterAll(() => datapath[Symbol.dispose]());
 
 const { client, server } = pod;
 const send = (destination: string, options: Partial<Parameters<typeof ipv4Packet>[0]> = {}) =>

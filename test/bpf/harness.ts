@@ -57,22 +57,40 @@ const ctCodecs = createCtCodecs(ownReleases, new AddressReader());
 /** The datapath's programs over maps of their own, nothing attached and nothing pinned. */
 export class DatapathHarness implements Disposable {
   readonly programs: Programs;
-  readonly #maps: ReadonlyMap<string, BpfMap>;
+  /** By name. */
+  readonly maps: ReadonlyMap<string, BpfMap>;
   readonly #policies: BpfMap[] = [];
-  readonly policyEpoch: PolicyEpoch;
-  readonly events: EventReader;
+  #policyEpoch: PolicyEpoch;
+  #events: EventReader;
 
   constructor(config: Partial<AgentConfig> = {}) {
     using object = BpfObject.open(`${objectsDir}/maps.bpf.o`, { name: "cts_test" });
     for (const map of object.maps)
       if (map.maxEntries > 4096 && !map.isInternal) object.setMapMaxEntries(map.name, 4096);
     object.load();
-    this.#maps = new Map(object.maps.filter((map) => !map.isInternal).map((map) => [map.name, object.map(map.name)]));
-    this.policyEpoch = new PolicyEpoch(this.get("cts_policy_epoch"));
-    this.events = new EventReader(this);
+    this.maps = new Map(object.maps.filter((map) => !map.isInternal).map((map) => [map.name, object.map(map.name)]));
     const devices = { hostIfindex: 1, netIfindex: 1, tunnelIfindex: 1, hostMac: Buffer.from(hostMac, "hex") };
     const bytes = encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, IpAddress.parse(hostIp));
     this.programs = loadPrograms({ objectsDir, maps: this, config: bytes });
+    this.#policyEpoch = new PolicyEpoch(this.get("cts_policy_epoch"));
+    this.#events = new EventReader(this);
+    this.#addEndpoints();
+  }
+
+  /**
+   * All maps become what they were when the harness was new. The programs stay: they keep nothing outside of the maps, and
+   * the verifier takes seconds for them.
+   */
+  reset(): void {
+    this.#events[Symbol.dispose]();
+    for (const map of this.maps.values()) clearMap(map);
+    for (const map of this.#policies.splice(0)) map.close();
+    this.#policyEpoch = new PolicyEpoch(this.get("cts_policy_epoch"));
+    this.#events = new EventReader(this);
+    this.#addEndpoints();
+  }
+
+  #addEndpoints(): void {
     this.addHost(hostIp);
     this.addPod(pod.client, LOOPBACK_IFINDEX);
     this.addPod(pod.server, 77);
@@ -80,16 +98,24 @@ export class DatapathHarness implements Disposable {
     this.addIpcache(`${remotePod.ip}/32`, remotePod.identity, remotePod.node);
   }
 
+  get policyEpoch(): PolicyEpoch {
+    return this.#policyEpoch;
+  }
+
+  get events(): EventReader {
+    return this.#events;
+  }
+
   get(name: string): BpfMap {
-    const map = this.#maps.get(name);
+    const map = this.maps.get(name);
     if (map === undefined) throw new Error(`no map ${name}`);
     return map;
   }
 
   [Symbol.dispose](): void {
-    this.events[Symbol.dispose]();
+    this.#events[Symbol.dispose]();
     closePrograms(this.programs);
-    for (const map of [...this.#maps.values(), ...this.#policies]) map.close();
+    for (const map of [...this.maps.values(), ...this.#policies]) map.close();
   }
 
   addHost(ip: string): void {
@@ -214,6 +240,19 @@ export class DatapathHarness implements Disposable {
   #ctRow(name: string, key: Buffer, value: Buffer): CtRow {
     const map = name === "cilium_ct4_global" ? "tcp4" : "any4";
     return ctCodecs.row(map, ctCodecs.tuple4.decode(key), ctCodecs.entry.decode(value));
+  }
+}
+
+/** Arrays have every key always: theirs become zero, or empty. */
+function clearMap(map: BpfMap): void {
+  const { type, maxEntries } = map.info;
+  if (!/array/.test(type)) {
+    for (let key = map.nextKey(); key !== undefined; key = map.nextKey()) map.delete(key);
+    return;
+  }
+  for (let index = 0; index < maxEntries; index++) {
+    if (type === "array_of_maps") map.delete(u32(index));
+    else map.update(u32(index), Buffer.alloc(map.valueStrideBytes));
   }
 }
 

@@ -3,17 +3,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { BpfObject } from "../../src/kernel/bpf-object.js";
 import { findClang } from "../support/find-clang.js";
 import { allowAll, DatapathHarness, hostIp, hostMac, pod, remotePod, tc, u32, worldIp } from "./harness.js";
 import { arpRequest, ipv4Packet, parseFrame } from "./packet-builder.js";
 
 let datapath: DatapathHarness;
-beforeEach(() => {
+beforeAll(() => {
   datapath = new DatapathHarness();
 });
-afterEach(() => datapath[Symbol.dispose]());
+beforeEach(() => datapath.reset());
+afterAll(() => datapath[Symbol.dispose]());
 
 const { client, server } = pod;
 const markHost = 0x0c00;

@@ -1,13 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { PolicyEntry } from "../../src/model/datapath-port.js";
 import { allowAll, DatapathHarness, pod, tc } from "./harness.js";
 import { ipv4Packet, proto, tcpFlag } from "./packet-builder.js";
 
 let datapath: DatapathHarness;
-beforeEach(() => {
+beforeAll(() => {
   datapath = new DatapathHarness();
 });
-afterEach(() => datapath[Symbol.dispose]());
+beforeEach(() => datapath.reset());
+afterAll(() => datapath[Symbol.dispose]());
 
 const { client, server } = pod;
 const send = (options: object = {}) =>

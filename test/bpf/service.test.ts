@@ -1,12 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { DatapathHarness, pod, remotePod, tc, vip } from "./harness.js";
 import { ipv4Packet, parseFrame, proto, tcpFlag } from "./packet-builder.js";
 
 let datapath: DatapathHarness;
-beforeEach(() => {
+beforeAll(() => {
   datapath = new DatapathHarness();
 });
-afterEach(() => datapath[Symbol.dispose]());
+beforeEach(() => datapath.reset());
+afterAll(() => datapath[Symbol.dispose]());
 
 const { client, server } = pod;
 const { syn, ack, fin } = tcpFlag;
