@@ -28,6 +28,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("clsactDestroy", Napi::Function::New<cts::ClsactDestroy>(env));
   exports.Set("clsactFilters", Napi::Function::New<cts::ClsactFilters>(env));
   exports.Set("kernelEnum", Napi::Function::New<cts::KernelEnum>(env));
+  exports.Set("kernelBtfIds", Napi::Function::New<cts::KernelBtfIds>(env));
   exports.Set("btfTypes", Napi::Function::New<cts::BtfTypes>(env));
   exports.Set("btfTypesByName", Napi::Function::New<cts::BtfTypesByName>(env));
   exports.Set("queryHook", Napi::Function::New<cts::QueryHook>(env));

@@ -11,6 +11,7 @@ namespace cts {
 
 namespace {
 constexpr uint32_t kLinkRawTracepoint = 1;
+constexpr uint32_t kLinkTracing = 2;
 constexpr uint32_t kLinkCgroup = 3;
 constexpr uint32_t kLinkXdp = 6;
 constexpr uint32_t kLinkTcx = 11;
@@ -28,6 +29,8 @@ Napi::Value InfoObject(Napi::Env env, const LinkFacts& facts) {
   } else if (link.type == kLinkCgroup) {
     out.Set("cgroupId", BigUint(env, link.cgroup.cgroup_id));
     out.Set("attachType", Napi::Number::New(env, link.cgroup.attach_type));
+  } else if (link.type == kLinkTracing) {
+    out.Set("attachType", Napi::Number::New(env, link.tracing.attach_type));
   } else if (link.type == kLinkRawTracepoint) {
     out.Set("tracepoint", Napi::String::New(env, facts.tracepoint));
   }
@@ -88,9 +91,10 @@ Napi::Value BpfLink::AttachCgroup(const Napi::CallbackInfo& info) {
   return Status(info.Env(), fd_.Take(BpfSyscall(BPF_LINK_CREATE, &attr)));
 }
 
-// attachRawTracepoint(programFd, name)
+// attachRawTracepoint(programFd, name); "" for programs that were loaded for one place (tp_btf, fentry, fexit)
 Napi::Value BpfLink::AttachRawTracepoint(const Napi::CallbackInfo& info) {
-  return Status(info.Env(), fd_.Take(bpf_raw_tracepoint_open(Str(info[1]).c_str(), I32(info[0]))));
+  const std::string name = Str(info[1]);
+  return Status(info.Env(), fd_.Take(bpf_raw_tracepoint_open(name.empty() ? nullptr : name.c_str(), I32(info[0]))));
 }
 
 Napi::Value BpfLink::OpenPinned(const Napi::CallbackInfo& info) {

@@ -1,13 +1,10 @@
 #include "bpf_program.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
 #include <cstdio>
 #include <cstring>
 #include <vector>
-
-#include "libbpf_log.h"
 
 namespace cts {
 
@@ -28,18 +25,12 @@ Napi::Function BpfProgram::Define(Napi::Env env) {
 
 BpfProgram::BpfProgram(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BpfProgram>(info) {}
 
-// loadInstructions(programType, expectedAttachType, name, instructions, attachTo or ""): hand-made programs, which the
-// feature probes use
+// loadInstructions(programType, expectedAttachType, name, instructions, attachBtfId): hand-made programs, which the feature
+// probes use
 Napi::Value BpfProgram::LoadInstructions(const Napi::CallbackInfo& info) {
   LIBBPF_OPTS(bpf_prog_load_opts, opts);
   opts.expected_attach_type = static_cast<enum bpf_attach_type>(U32(info[1]));
-  const std::string attach_to = Str(info[4]);
-  if (!attach_to.empty()) {
-    LibbpfLog log;
-    const int id = libbpf_find_vmlinux_btf_id(attach_to.c_str(), opts.expected_attach_type);
-    if (id < 0) return Status(info.Env(), id);
-    opts.attach_btf_id = static_cast<uint32_t>(id);
-  }
+  opts.attach_btf_id = U32(info[4]);
   auto instructions = info[3].As<Napi::Uint8Array>();
   return Status(info.Env(),
                 fd_.Take(bpf_prog_load(static_cast<enum bpf_prog_type>(U32(info[0])), Str(info[2]).c_str(), "GPL",

@@ -126,6 +126,22 @@ Napi::Value KernelEnum(const Napi::CallbackInfo& info) {
   return Enumerators(env, btf.get(), btf__type_by_id(btf.get(), static_cast<uint32_t>(id)));
 }
 
+Napi::Value KernelBtfIds(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Btf btf(btf__load_vmlinux_btf());
+  if (btf == nullptr) return Status(env, -errno);
+  auto names = info[0].As<Napi::Array>();
+  Napi::Array out = Napi::Array::New(env, names.Length());
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    const Napi::Value entry = names[i];
+    const std::string name = Str(entry);
+    int id = btf__find_by_name_kind(btf.get(), name.c_str(), BTF_KIND_FUNC);
+    if (id < 0) id = btf__find_by_name_kind(btf.get(), name.c_str(), BTF_KIND_TYPEDEF);
+    out.Set(i, Napi::Number::New(env, id < 0 ? 0 : id));
+  }
+  return out;
+}
+
 Napi::Value BtfTypes(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Btf btf(btf__load_from_kernel_by_id(U32(info[0])));

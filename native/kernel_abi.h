@@ -49,6 +49,9 @@ struct LinkInfo {
       uint32_t name_length;
     } raw_tracepoint;
     struct {
+      uint32_t attach_type;
+    } tracing;
+    struct {
       uint64_t cgroup_id;
       uint32_t attach_type;
     } cgroup;

@@ -15,7 +15,7 @@ export function disabledFeatures(
 
 /** What a kernel without the feature lacks as well. */
 const impliedFeatures: Readonly<Record<string, readonly string[]>> = {
-  btf: ["map_iterator", "probe_read_kernel"],
+  btf: ["map_iterator", "probe_read_kernel", "tp_btf", "fentry"],
 };
 
 export function isFeatureDisabled(feature: string): boolean {

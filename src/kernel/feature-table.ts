@@ -1,6 +1,16 @@
 import { existsSync } from "node:fs";
-import { cgroupAttachTypeNumbers, deviceAttachTypeNumbers, tracingAttachTypeNumbers } from "./attach-type.js";
+import { cgroupAttachTypeNumbers, deviceAttachTypeNumbers } from "./attach-type.js";
 import { Errno } from "./errno.js";
+import {
+  attachAnswers,
+  hasBatchLookup,
+  type KernelTypes,
+  loads,
+  loadsSockAddr,
+  loadsTracing,
+  returning,
+  withMap,
+} from "./feature-trial.js";
 import {
   addToRegister,
   assemble,
@@ -10,9 +20,8 @@ import {
   setRegister,
   zeroStackWord,
 } from "./instructions.js";
-import { type KnownMapType, MapFlag, mapTypeNumbers } from "./map-type.js";
-import type { NativeAddon, NativeMap } from "./native-addon.js";
-import { type KnownProgramType, programTypeNumbers } from "./program-type.js";
+import { MapFlag, mapTypeNumbers } from "./map-type.js";
+import type { NativeAddon } from "./native-addon.js";
 
 export interface FeatureProbe {
   /** Name in `CTS_DISABLE_FEATURES`. */
@@ -23,7 +32,7 @@ export interface FeatureProbe {
   readonly probed: string;
   /** What the product does without it. */
   readonly costWhenMissing: string;
-  readonly run: (addon: NativeAddon) => boolean;
+  readonly run: (addon: NativeAddon, kernelTypes: KernelTypes) => boolean;
 }
 
 /** Helper function ids of include/uapi/linux/bpf.h. */
@@ -38,44 +47,8 @@ const helper = {
 } as const;
 
 const loopbackIfindex = 1;
-
-function withMap(addon: NativeAddon, type: KnownMapType, use: (map: NativeMap) => boolean, inner?: NativeMap): boolean {
-  const sizes: readonly [key: number, value: number, entries: number] =
-    type === "ringbuf" ? [0, 0, 1 << 16] : type === "lpm_trie" ? [8, 4, 4] : [4, 4, 4];
-  const flags = type === "lpm_trie" ? MapFlag.noPrealloc : 0;
-  const map = new addon.BpfMap();
-  try {
-    return map.create(mapTypeNumbers[type], "cts_probe", ...sizes, flags, inner?.fd() ?? -1) >= 0 && use(map);
-  } finally {
-    map.close();
-  }
-}
-
-function loads(
-  addon: NativeAddon,
-  type: KnownProgramType,
-  attachType: number,
-  instructions: Buffer,
-  attachTo = "",
-): boolean {
-  const program = new addon.BpfProgram();
-  try {
-    return program.loadInstructions(programTypeNumbers[type], attachType, "cts_probe", instructions, attachTo) >= 0;
-  } finally {
-    program.close();
-  }
-}
-
-function hasBatchLookup(map: NativeMap, keyBytes: number): boolean {
-  const [status] = map.lookupBatch(undefined, Buffer.alloc(8), Buffer.alloc(4 * keyBytes), Buffer.alloc(16), 4);
-  return status === 0 || status === -Errno.ENOENT;
-}
-
-const returning = (value: number) => assemble(setRegister(0, value), exitProgram());
-
-function sockAddr(attachType: keyof typeof cgroupAttachTypeNumbers): (addon: NativeAddon) => boolean {
-  return (addon) => loads(addon, "cgroup_sock_addr", cgroupAttachTypeNumbers[attachType], returning(1));
-}
+/** `XDP_FLAGS_HW_MODE` */
+const xdpHardwareMode = 1 << 3;
 
 /** Every feature that changes what we do, each found out by trying it on this kernel. */
 export const featureProbes: readonly FeatureProbe[] = [
@@ -119,7 +92,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.9 (CONFIG_DEBUG_INFO_BTF)",
     probed: "load an iterator over the elements of a map",
     costWhenMissing: "none: maps are read by batch calls and bucket walks",
-    run: (addon) => loads(addon, "tracing", tracingAttachTypeNumbers.iter, returning(0), "bpf_map_elem"),
+    run: (addon, kernelTypes) => loadsTracing(addon, kernelTypes, "iter", "mapElements"),
   },
   {
     name: "probe_read_kernel",
@@ -185,25 +158,41 @@ export const featureProbes: readonly FeatureProbe[] = [
     run: (addon) => new addon.BpfLink().update(-1) === -Errno.EBADF,
   },
   {
+    name: "cgroup_link",
+    since: "5.7",
+    probed: "attach a program to descriptor -1 as a cgroup answers EBADF",
+    costWhenMissing: "the socket load balancer cannot be attached",
+    run: (addon) =>
+      attachAnswers(addon, "cgroup_sock_addr", cgroupAttachTypeNumbers.inet4_connect, [0xffffffff, 0], Errno.EBADF),
+  },
+  {
+    name: "xdp_link",
+    since: "5.9",
+    probed: "attach an XDP program to the hardware of the loopback device answers EOPNOTSUPP: it has none",
+    costWhenMissing: "no program of ours runs at XDP",
+    run: (addon) =>
+      attachAnswers(addon, "xdp", deviceAttachTypeNumbers.xdp, [loopbackIfindex, xdpHardwareMode], Errno.EOPNOTSUPP),
+  },
+  {
     name: "cgroup_sock_addr",
     since: "4.17",
     probed: "load a connect4 program",
     costWhenMissing: "no socket load balancing: services are translated packet by packet",
-    run: sockAddr("inet4_connect"),
+    run: loadsSockAddr("inet4_connect"),
   },
   {
     name: "cgroup_recvmsg",
     since: "5.2",
     probed: "load a recvmsg4 program",
     costWhenMissing: "unconnected UDP sockets see the backend's address instead of the service's",
-    run: sockAddr("udp4_recvmsg"),
+    run: loadsSockAddr("udp4_recvmsg"),
   },
   {
     name: "cgroup_getpeername",
     since: "5.8",
     probed: "load a getpeername4 program",
     costWhenMissing: "getpeername() tells the backend instead of the service",
-    run: sockAddr("inet4_getpeername"),
+    run: loadsSockAddr("inet4_getpeername"),
   },
   {
     name: "set_retval",
@@ -297,6 +286,20 @@ export const featureProbes: readonly FeatureProbe[] = [
     probed: "load a raw tracepoint program",
     costWhenMissing: "drops of the kernel's own stack are not seen",
     run: (addon) => loads(addon, "raw_tracepoint", 0, returning(0)),
+  },
+  {
+    name: "tp_btf",
+    since: "5.5 (CONFIG_DEBUG_INFO_BTF)",
+    probed: "load a program for the tracepoint kfree_skb that knows its types",
+    costWhenMissing: "tracepoints are read by their raw arguments",
+    run: (addon, kernelTypes) => loadsTracing(addon, kernelTypes, "tp_btf", "freedPacket"),
+  },
+  {
+    name: "fentry",
+    since: "5.5 (CONFIG_DEBUG_INFO_BTF, CONFIG_FUNCTION_TRACER)",
+    probed: "load a program for the function bpf_fentry_test1",
+    costWhenMissing: "no function of the kernel is traced",
+    run: (addon, kernelTypes) => loadsTracing(addon, kernelTypes, "fentry", "testFunction"),
   },
   {
     name: "run_stats",

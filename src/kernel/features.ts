@@ -3,6 +3,7 @@ import { loadAddon } from "./addon.js";
 import { missingBpfCapabilities } from "./failure-hint.js";
 import { disabledFeatures } from "./feature-mask.js";
 import { featureProbes } from "./feature-table.js";
+import { KernelTypes } from "./feature-trial.js";
 
 export interface KernelFeature {
   readonly name: string;
@@ -18,7 +19,7 @@ export interface KernelFeature {
 }
 
 /**
- * Tries every feature on this kernel; some ten milliseconds, leaves nothing behind. Distributions carry features to older
+ * Tries every feature on this kernel; some twenty milliseconds, leaves nothing behind. Distributions carry features to older
  * kernels and switch them off on newer ones, so the release number proves nothing.
  *
  * @throws KernelError `feature-probe` without BPF rights: everything would look missing
@@ -35,9 +36,10 @@ export function probeKernelFeatures(
   }
   const addon = loadAddon();
   const disabled = options.disabled ?? disabledFeatures();
+  const kernelTypes = new KernelTypes(addon);
   return featureProbes.map(({ run, ...feature }) => {
     const masked = disabled.has(feature.name);
-    return { ...feature, masked, available: !masked && run(addon) };
+    return { ...feature, masked, available: !masked && run(addon, kernelTypes) };
   });
 }
 
@@ -45,7 +47,16 @@ export function probeKernelFeatures(
 export function isFeatureAvailable(name: string): boolean | undefined {
   if (missingBpfCapabilities().length > 0) return undefined;
   const probe = featureProbes.find((feature) => feature.name === name);
-  return probe === undefined ? undefined : !disabledFeatures().has(name) && probe.run(loadAddon());
+  if (probe === undefined) return undefined;
+  const addon = loadAddon();
+  return !disabledFeatures().has(name) && probe.run(addon, new KernelTypes(addon));
+}
+
+/** For the hint of a refused call: that this kernel lacks a feature, and what instead; undefined when it has it or may not be asked. */
+export function describeMissingFeature(name: string): string | undefined {
+  if (isFeatureAvailable(name) !== false) return undefined;
+  const feature = featureProbes.find((probe) => probe.name === name);
+  return `This kernel lacks ${name} (since ${feature?.since}): ${feature?.costWhenMissing}.`;
 }
 
 /** For the hint of a refused load: what this kernel lacks; undefined when it lacks nothing or may not be asked. */

@@ -79,13 +79,13 @@ export interface NativeProgramInfo {
 }
 
 export interface NativeProgram extends NativeHandle {
-  /** `attachTo`: the kernel function, tracepoint or iterator of a tracing program; empty for the other types. */
+  /** `attachBtfId`: the kernel function, tracepoint or iterator of a tracing program in the kernel's BTF; 0 for others. */
   loadInstructions(
     type: number,
     expectedAttachType: number,
     name: string,
     instructions: Uint8Array,
-    attachTo: string,
+    attachBtfId: number,
   ): number;
   openPinned(path: string): number;
   openById(id: number): number;
@@ -125,6 +125,7 @@ export type NativeDeviceAttachment = readonly [
 export interface NativeLink extends NativeHandle {
   attachDevice(...attachment: NativeDeviceAttachment): number;
   attachCgroup(programFd: number, cgroupPath: string, attachType: number): number;
+  /** `name` empty: where the program was loaded for (tp_btf, fentry, fexit). */
   attachRawTracepoint(programFd: number, name: string): number;
   openPinned(path: string): number;
   openById(id: number): number;
@@ -241,6 +242,8 @@ export interface NativeAddon {
   clsactDestroy(ifindex: number): number;
   clsactFilters(ifindex: number, ingress: boolean): readonly NativeTcFilter[] | number;
   kernelEnum(name: string): readonly (readonly [string, bigint])[] | undefined | number;
+  /** Of functions, and of the typedefs that stand for tracepoints; 0 for names that are not there. */
+  kernelBtfIds(names: readonly string[]): readonly number[] | number;
   btfTypes(btfId: number, typeIds: readonly number[]): readonly (NativeBtfType | undefined)[] | number;
   btfTypesByName(btfId: number, names: readonly string[]): readonly (NativeBtfType | undefined)[] | number;
   queryHook(target: number, attachType: number, queryFlags: number, isDevice: boolean): NativeHookQuery | number;
