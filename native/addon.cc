@@ -8,6 +8,7 @@
 #include "libbpf_log.h"
 #include "map_iterator.h"
 #include "net.h"
+#include "perf_buffer.h"
 #include "ring_buffer.h"
 #include "run_stats.h"
 #include "tc_filter.h"
@@ -22,6 +23,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("BpfLink", cts::BpfLink::Define(env));
   exports.Set("MapIterator", cts::MapIterator::Define(env));
   exports.Set("RunStats", cts::RunStats::Define(env));
+  exports.Set("PerfBuffer", cts::PerfBuffer::Define(env));
   exports.Set("RingBuffer", cts::RingBuffer::Define(env));
   exports.Set("clsactAttach", Napi::Function::New<cts::ClsactAttach>(env));
   exports.Set("clsactDetach", Napi::Function::New<cts::ClsactDetach>(env));

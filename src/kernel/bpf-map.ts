@@ -57,10 +57,14 @@ export class BpfMap extends NativeHandle<NativeMap> {
    * times the number of possible CPUs, concatenated in CPU order.
    */
   readonly valueStrideBytes: number;
+  /** Made in this process, through this handle or by the object it was taken from; false for what a path or id led to. */
+  readonly isOwn: boolean;
 
-  private constructor(native: NativeMap, info: MapInfo, possibleCpus: number) {
+  private constructor(native: NativeMap, info: MapInfo, options: { possibleCpus: number; isOwn: boolean }) {
     super(native);
+    const { possibleCpus, isOwn } = options;
     this.info = info;
+    this.isOwn = isOwn;
     this.valueStrideBytes = isPerCpuMapType(info.type)
       ? Math.ceil(info.valueSizeBytes / 8) * 8 * possibleCpus
       : info.valueSizeBytes;
@@ -83,16 +87,19 @@ export class BpfMap extends NativeHandle<NativeMap> {
     if (isMapTypeDisabled(spec.type)) throw kernelError({ ...failure(), errno: Errno.EINVAL });
     // An LPM trie cannot be preallocated: the kernel insists that the creator says so.
     const flags = (spec.flags ?? 0) | (spec.type === "lpm_trie" ? MapFlag.noPrealloc : 0);
-    return BpfMap.#open(failure, (native) =>
-      native.create(
-        type,
-        spec.name,
-        spec.keySizeBytes,
-        spec.valueSizeBytes,
-        spec.maxEntries,
-        flags,
-        spec.innerMap?.fd ?? -1,
-      ),
+    return BpfMap.#open(
+      failure,
+      (native) =>
+        native.create(
+          type,
+          spec.name,
+          spec.keySizeBytes,
+          spec.valueSizeBytes,
+          spec.maxEntries,
+          flags,
+          spec.innerMap?.fd ?? -1,
+        ),
+      true,
     );
   }
 
@@ -115,16 +122,18 @@ export class BpfMap extends NativeHandle<NativeMap> {
   }
 
   /** Takes over a descriptor that the addon handed out. Internal to src/kernel. */
-  static adopt(fd: number): BpfMap {
+  static adopt(fd: number, options: { readonly isOwn: boolean }): BpfMap {
     return BpfMap.#open(
       () => ({ code: "map-open", attempt: "take over a map's descriptor" }),
       (native) => native.adopt(fd),
+      options.isOwn,
     );
   }
 
   static #open(
     failure: () => { code: string; attempt: string; path?: string },
     open: (native: NativeMap) => number,
+    isOwn = false,
   ): BpfMap {
     const addon = loadAddon();
     const native = new addon.BpfMap();
@@ -134,7 +143,8 @@ export class BpfMap extends NativeHandle<NativeMap> {
       native.close();
       throw kernelError({ ...failure(), errno: -info });
     }
-    return new BpfMap(native, { ...info, type: mapTypeName(info.type) }, addon.possibleCpus());
+    const described = { ...info, type: mapTypeName(info.type) };
+    return new BpfMap(native, described, { possibleCpus: addon.possibleCpus(), isOwn });
   }
 
   protected describe(): string {

@@ -47,8 +47,8 @@ export class BpfObject implements Disposable {
   readonly maps: readonly DeclaredMap[];
   readonly programs: readonly DeclaredProgram[];
   readonly #native: NativeObject;
-  /** Declared maps that load() does not create. */
-  readonly #reused = new Set<string>();
+  /** Declared maps that load() does not create, and whether those in their place are our own. */
+  readonly #reused = new Map<string, { readonly isOwn: boolean }>();
   #state: "open" | "loaded" | "closed" = "open";
 
   private constructor(native: NativeObject, name: string) {
@@ -141,7 +141,7 @@ export class BpfObject implements Disposable {
       code: "object-configure",
       attempt: `use map ${map.info.name} (id ${map.info.id}) as ${name}`,
     }));
-    this.#reused.add(name);
+    this.#reused.set(name, { isOwn: map.isOwn });
   }
 
   /** Leaves a program out of load(), for example one that this kernel cannot run. */
@@ -191,6 +191,7 @@ export class BpfObject implements Disposable {
     this.#declaredMap(name);
     return BpfMap.adopt(
       checkStatus(native.mapFd(name), () => ({ code: "map-open", attempt: `take map ${name} of ${this.name}` })),
+      this.#reused.get(name) ?? { isOwn: true },
     );
   }
 

@@ -8,6 +8,7 @@ import {
   loads,
   loadsSockAddr,
   loadsTracing,
+  opensPerfBuffer,
   returning,
   withMap,
 } from "./feature-trial.js";
@@ -79,6 +80,13 @@ export const featureProbes: readonly FeatureProbe[] = [
     probed: "create a ring buffer map",
     costWhenMissing: "no events of our own: drops are counted, not listed",
     run: (addon) => withMap(addon, "ringbuf", () => true),
+  },
+  {
+    name: "perf_buffer",
+    since: "4.4",
+    probed: "open a perf event of each CPU and put it into a map",
+    costWhenMissing: "none where there are ring buffers",
+    run: (addon) => withMap(addon, "perf_event_array", (map) => opensPerfBuffer(addon, map)),
   },
   {
     name: "btf",

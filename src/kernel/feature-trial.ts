@@ -120,6 +120,13 @@ export function hasBatchLookup(map: NativeMap, keyBytes: number): boolean {
   return status === 0 || status === -Errno.ENOENT;
 }
 
+export function opensPerfBuffer(addon: NativeAddon, map: NativeMap): boolean {
+  const reader = new addon.PerfBuffer();
+  const status = reader.open(map.fd(), 1, true, () => {});
+  reader.close();
+  return status >= 0;
+}
+
 /** A program that does nothing but return a number. */
 export const returning = (value: number) => assemble(setRegister(0, value), exitProgram());
 

@@ -184,13 +184,25 @@ export interface NativeRunStats extends NativeHandle {
   open(): number;
 }
 
-export interface NativeRingBuffer {
-  open(mapFd: number, onRecords: (buffer: Buffer, records: Uint32Array) => void): number;
+/** What the readers of ring and perf buffers have in common. */
+export interface NativeRecordReader {
   /** 0 = when the kernel wakes the reader, else every so many milliseconds. */
   start(intervalMs: number): number;
   drain(): number;
+  pause(): void;
+  resume(): void;
   setHoldsLoop(holds: boolean): void;
   close(): void;
+}
+
+type NativeRecordCallback = (buffer: Buffer, records: Uint32Array, lost: number) => void;
+
+export interface NativeRingBuffer extends NativeRecordReader {
+  open(mapFd: number, onRecords: NativeRecordCallback): number;
+}
+
+export interface NativePerfBuffer extends NativeRecordReader {
+  open(mapFd: number, pagesPerCpu: number, isTimed: boolean, onRecords: NativeRecordCallback): number;
 }
 
 export interface NativeTcFilter {
@@ -228,6 +240,7 @@ export interface NativeAddon {
   readonly BpfObject: new () => NativeObject;
   readonly MapIterator: new () => NativeMapIterator;
   readonly RunStats: new () => NativeRunStats;
+  readonly PerfBuffer: new () => NativePerfBuffer;
   readonly RingBuffer: new () => NativeRingBuffer;
   /** `[rc, handle, priority, qdisc was created]` */
   clsactAttach(

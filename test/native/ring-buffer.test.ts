@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { BpfMap } from "../../src/kernel/bpf-map.js";
 import { BpfObject } from "../../src/kernel/bpf-object.js";
 import type { BpfProgram } from "../../src/kernel/bpf-program.js";
+import { LossCounter } from "../../src/kernel/loss-counter.js";
 import { RingBuffer } from "../../src/kernel/ring-buffer.js";
 import { TestFolder } from "../support/test-folder.js";
 import { compileFixture, runChild, runChildForJson, thrownBy } from "./kernel-fixture.js";
@@ -134,6 +135,95 @@ describe("timed mode", () => {
   });
 });
 
+describe("a consumer that is slower than the programs", () => {
+  beforeEach(() => {
+    for (const handle of [program, events, object]) handle.close();
+    load({ wakeup: noWakeup });
+  });
+
+  /** Callbacks that answer with promises, which the test settles. */
+  class SlowConsumer {
+    readonly counts: number[] = [];
+    readonly lost: number[] = [];
+    settle: () => void = () => {};
+    readonly onRecords = (_buffer: Buffer, records: Uint32Array, lost: number): Promise<void> => {
+      this.counts.push(records.length / 2);
+      this.lost.push(lost);
+      return new Promise((resolve) => {
+        this.settle = resolve;
+      });
+    };
+    async waitForCalls(count: number): Promise<void> {
+      await expect.poll(() => this.counts.length, { timeout: 10_000, interval: 2 }).toBe(count);
+    }
+  }
+
+  it.each([{ kind: "poll" }, { kind: "timed", intervalMs: 1 }] as const)(
+    "a promise holds the reader up until it settles: $kind",
+    async (mode) => {
+      for (const handle of [program, events, object]) handle.close();
+      load({ wakeup: 0n });
+      const consumer = new SlowConsumer();
+      using reader = new RingBuffer({ map: events, mode, onRecords: consumer.onRecords });
+      emit(3);
+      await consumer.waitForCalls(1);
+      emit(4);
+      // Many turns of the loop and many intervals: what else would read has had its chance.
+      for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+      expect(consumer.counts).toEqual([3]);
+      consumer.settle();
+      await consumer.waitForCalls(2);
+      expect(consumer.counts).toEqual([3, 4]);
+      emit(5);
+      expect(reader.drain()).toBe(5); // asked for, it reads at once
+      consumer.settle();
+    },
+  );
+
+  it("what the ring cannot hold meanwhile is lost, counted, and told with the next records", async () => {
+    using lostMap = object.map("lost");
+    const lossCounter = new LossCounter(lostMap, Buffer.alloc(4));
+    const consumer = new SlowConsumer();
+    using reader = new RingBuffer({
+      ...{ map: events, mode: { kind: "timed", intervalMs: 1 }, onRecords: consumer.onRecords, lossCounter },
+    });
+    emit(1);
+    await consumer.waitForCalls(1);
+    emit(20_000); // the ring of 256 KiB holds 16,383
+    expect(lossCounter.total()).toBe(3617n);
+    consumer.settle();
+    await consumer.waitForCalls(2);
+    expect(consumer.counts).toEqual([1, 16_383]);
+    expect(consumer.lost).toEqual([0, 3617]);
+    expect(reader.lost).toBe(3617);
+    consumer.settle();
+    emit(1);
+    await consumer.waitForCalls(3);
+    expect(consumer.lost).toEqual([0, 3617, 0]);
+  });
+
+  it("closing while a promise holds it up, which settles later", async () => {
+    const consumer = new SlowConsumer();
+    const reader = new RingBuffer({
+      ...{ map: events, mode: { kind: "timed", intervalMs: 1 }, onRecords: consumer.onRecords },
+    });
+    emit(1);
+    await consumer.waitForCalls(1);
+    reader.close();
+    emit(1);
+    consumer.settle();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(consumer.counts).toEqual([1]);
+  });
+
+  it("counts of another shape are refused", () => {
+    using lostMap = object.map("lost");
+    using other = BpfMap.create({ type: "array", name: "x", keySizeBytes: 4, valueSizeBytes: 4, maxEntries: 1 });
+    expect(thrownBy(() => new LossCounter(other, Buffer.alloc(4)))).toMatchObject({ code: "invalid-argument" });
+    expect(thrownBy(() => new LossCounter(lostMap, Buffer.alloc(3)))).toMatchObject({ code: "invalid-argument" });
+  });
+});
+
 describe("closing", () => {
   it("inside the callback: no further callback comes", async () => {
     let calls = 0;
@@ -163,7 +253,9 @@ describe("closing", () => {
     const reader = new RingBuffer({
       map: events,
       mode: { kind: "timed", intervalMs: 3_600_000 },
-      onRecords: () => reader.close(),
+      onRecords: () => {
+        reader.close();
+      },
     });
     expect(reader.drain()).toBe(3);
     expect(thrownBy(() => reader.drain())).toMatchObject({ code: "handle-closed" });
@@ -191,15 +283,18 @@ it("misuse is refused", () => {
   for (const call of calls) expect(thrownBy(call)).toMatchObject({ code: "invalid-argument" });
 });
 
-it("a callback that throws on the event loop is an uncaughtException; the reader goes on", () => {
-  expect(runChildForJson("throwing-callback", { args: [objectPath, "handled"] })).toEqual({
+it.each([
+  ["throws", "uncaughtException"],
+  ["rejects", "unhandledRejection"],
+] as const)("a callback that %s on the event loop is an %s; the reader goes on", (how, event) => {
+  expect(runChildForJson("failing-callback", { args: [objectPath, how, event] })).toEqual({
     calls: 2,
-    messages: ["thrown by callback 1", "thrown by callback 2"],
+    messages: ["from callback 1", "from callback 2"],
   });
-  const unhandled = runChild("throwing-callback", { args: [objectPath] });
+  const unhandled = runChild("failing-callback", { args: [objectPath, how] });
   expect(unhandled.status).not.toBe(0);
   expect(unhandled.signal).toBeNull();
-  expect(unhandled.stderr).toContain("thrown by callback 1");
+  expect(unhandled.stderr).toContain("from callback 1");
 });
 
 it("works in a worker thread, which may be terminated with the reader open", () => {
