@@ -1,7 +1,7 @@
 import { AddressReader } from "./address-reader.js";
 import { type CtCodecs, createCtCodecs } from "./conntrack.js";
 import { createEndpointCodecs, type EndpointCodecs } from "./endpoints.js";
-import { createEventCodecs, type EventCodecs } from "./events.js";
+import { createEventCodecs, type EventCodecs } from "./events/event-codecs.js";
 import { createIpcacheCodecs, type IpcacheCodecs } from "./ipcache.js";
 import { createLbCodecs, type LbCodecs } from "./load-balancing.js";
 import { createMetricCodecs, type MetricCodecs } from "./metrics.js";
@@ -38,7 +38,7 @@ export function createAbi(release: Release = ownRelease): Abi {
   const metrics = once(() => createMetricCodecs([release]));
   const nodes = once(() => createNodeMapCodecs([release]));
   const tunnel = once(() => createTunnelCodecs([release]));
-  const events = once(() => createEventCodecs(release, addresses));
+  const events = once(() => createEventCodecs([release], addresses));
   const owner = once(createOwnerCodecs);
   return {
     release,

@@ -167,12 +167,25 @@ const captureHeader = (version: string): string =>
 const wideVersion = captureHeader("version@14:2");
 const narrowVersion = captureHeader("version@14:1 ext_version@15:1");
 const dropTail = "src_label@16:4 dst_label@20:4 dst_id@24:4 line@28:2 file@30:1 ext_error@31:1 ifindex@32:4";
-const traceTail =
-  "src_label@16:4 dst_label@20:4 dst_id@24:2 reason@26:1 flags@27:1 ifindex@28:4 orig_ip4@32:4 orig_ip6@32:16";
+const traceHead = "src_label@16:4 dst_label@20:4 dst_id@24:2 reason@26:1 flags@27:1 ifindex@28:4";
+const traceTail = `${traceHead} orig_ip4@32:4 orig_ip6@32:16`;
 const verdictTail = `remote_label@16:4 verdict@20:4 dst_port@24:2 proto@26:1 dir@27.0#2 ipv6@27.2#1 match_type@27.3#3
   audited@27.6#1 l3@27.7#1 auth_type@28:1`;
 
 const events: Readonly<Record<string, Versions>> = {
+  debug_msg: [["1.14", parseLayout(20, "type@0:1 subtype@1:1 source@2:2 hash@4:4 arg1@8:4 arg2@12:4 arg3@16:4")]],
+  debug_capture_msg: [
+    ["1.14", parseLayout(24, `${wideVersion} arg1@16:4 arg2@20:4`)],
+    ["1.19", parseLayout(24, `${narrowVersion} arg1@16:4 arg2@20:4`)],
+  ],
+  capture_msg: [
+    [
+      "1.14",
+      parseLayout(24, "type@0:1 subtype@1:1 source@2:2 hash@4:4 hdr.to.tv_boot@8:8 hdr.caplen@16:4 hdr.len@20:4"),
+    ],
+    ["1.19", "absent"],
+  ],
+  trace_notify_v0: [["1.14", parseLayout(32, `${wideVersion} ${traceHead}`)]],
   drop_notify: [
     ["1.14", parseLayout(36, `${wideVersion} ${dropTail}`)],
     ["1.17", parseLayout(40, `${wideVersion} ${dropTail} flags@36:1 pad2@37:3`)],

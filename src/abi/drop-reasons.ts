@@ -1,4 +1,4 @@
-import type { Release } from "./release.js";
+import { isSince, type Release } from "./release.js";
 
 /** One reason of the metrics map and of drop events. */
 export interface Reason {
@@ -107,7 +107,9 @@ export const reasons: readonly Reason[] = [
   reason(203, "DROP_EP_NOT_READY", "Endpoint policy program not available", "1.15"),
   reason(204, "DROP_NO_EGRESS_IP", "No Egress IP configured", "1.16"),
   reason(205, "DROP_PUNT_PROXY", "Punt to proxy", "1.18"),
+  // Retired before it was ever sent, but not from the texts.
   reason(206, "", "No device", "1.20"),
+  reason(207, "DROP_FRAG_NOT_FOUND_WORLD", "First logical datagram fragment not found from world", "1.20"),
 ];
 
 const byCode: ReadonlyMap<number, Reason> = new Map(reasons.map((entry) => [entry.code, entry]));
@@ -116,10 +118,11 @@ export function findReason(code: number): Reason | undefined {
   return byCode.get(code);
 }
 
-/** Upstream's text for a reason; its number where it has no text, as upstream prints it. */
-export function reasonText(code: number): string {
-  const text = byCode.get(code)?.text;
-  return text === undefined || text === "" ? String(code) : text;
+/** Upstream's text for a reason; its number where the release has no text. */
+export function reasonText(code: number, release: Release): string {
+  const known = byCode.get(code);
+  if (known === undefined || known.text === "" || !isSince(release, known.since ?? "1.14")) return String(code);
+  return known.text;
 }
 
 /** Codes from here on are drops; they are the negated `DROP_*` numbers. */

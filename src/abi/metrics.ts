@@ -49,7 +49,7 @@ export function createMetricCodecs(releases: Releases): MetricCodecs {
     row: (key, sum, node) => ({
       node,
       reason: key.reason,
-      reasonText: reasonText(key.reason),
+      reasonText: reasonText(key.reason, newestOf(releases)),
       isDrop: isDropReason(key.reason),
       direction: metricDirections[key.direction] ?? "unknown",
       packets: sum.count,

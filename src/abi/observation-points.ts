@@ -1,3 +1,5 @@
+import { isSince, type Release } from "./release.js";
+
 /** Where in the datapath a trace event was sent (`trace_notify.subtype`), by code. */
 export const observationPoints = [
   "to-endpoint",
@@ -38,7 +40,19 @@ export const policyMatchTypes = ["none", "L3-Only", "L3-L4", "L4-Only", "all", "
 /** Socket load balancer trace points (`trace_sock_notify.xlate_point`), by code. */
 export const xlatePoints = ["unknown", "pre-xlate-fwd", "post-xlate-fwd", "pre-xlate-rev", "post-xlate-rev"] as const;
 
-/** `unknown(<code>)` for codes that have no name. */
-export function codeName(names: readonly string[], code: number): string {
-  return names[code] ?? `unknown(${code})`;
+/** First releases of what not all have. */
+const pointSince: Readonly<Record<number, Release>> = { 12: "1.17", 13: "1.17" };
+const reasonSince: Readonly<Record<number, Release>> = { 6: "1.15", 7: "1.15", 8: "1.16" };
+
+/** The observation point's name, its number where the release has none, as upstream prints it. */
+export function observationPointName(code: number, release: Release): string {
+  const name = isSince(release, pointSince[code] ?? "1.14") ? observationPoints[code] : undefined;
+  return name ?? String(code);
+}
+
+/** The trace reason's name; where the release has none, its number with the encryption bit, as upstream prints it. */
+export function traceReasonText(reason: number, release: Release): string {
+  const code = reason & ~traceReasonEncrypted;
+  const name = isSince(release, reasonSince[code] ?? "1.14") ? traceReasons[code] : undefined;
+  return name ?? String(reason);
 }

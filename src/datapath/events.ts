@@ -1,13 +1,11 @@
-import { AddressReader } from "../abi/address-reader.js";
-import { reasonText } from "../abi/drop-reasons.js";
-import { createEventCodecs, messageType } from "../abi/events.js";
-import { ownRelease } from "../abi/release.js";
-import { sourceFileName } from "../abi/source-files.js";
+import { createRecordDecoder } from "../abi/events/record-decoder.js";
+import { ownReleases } from "../abi/release.js";
 import { BpfMap } from "../kernel/bpf-map.js";
 import { RingBuffer } from "../kernel/ring-buffer.js";
 import { KernelError } from "../lib/errors.js";
-import { IpAddress } from "../lib/ip.js";
+import { createMonitorEvent } from "../model/create-monitor-event.js";
 import type { DrainedEvents, DropEvent } from "../model/datapath-port.js";
+import { messageTypes } from "../model/monitor.js";
 import type { MapSet } from "./map-set.js";
 
 /** Slot of the agent in `cts_events`. */
@@ -19,12 +17,7 @@ const DRAIN_INTERVAL_MS = 20;
 /** Drops kept between two calls of {@link EventReader.drain}; more are counted as lost. */
 const MAX_PENDING = 4096;
 
-const ETHERNET_BYTES = 14;
-const ETHERTYPE_IPV4 = 0x0800;
-const TCP = 6;
-const UDP = 17;
-
-const codecs = createEventCodecs(ownRelease, new AddressReader());
+const decoder = createRecordDecoder(ownReleases);
 
 /** The agent's slot of the event rings. The ring outlives the agent; what does not fit meanwhile is counted as lost. */
 export class EventReader implements Disposable {
@@ -71,8 +64,8 @@ export class EventReader implements Disposable {
     for (let i = 0; i < records.length; i += 2) {
       const offset = records[i]!;
       // Traces are many: only counted, never decoded.
-      if (buffer[offset] === messageType.trace) this.#traces++;
-      if (buffer[offset] !== messageType.drop) continue;
+      if (buffer[offset] === messageTypes.trace) this.#traces++;
+      if (buffer[offset] !== messageTypes.drop) continue;
       if (this.#pending.length < MAX_PENDING) this.#pending.push(decodeDrop(buffer, offset, records[i + 1]!));
       else this.#dropped++;
     }
@@ -108,36 +101,22 @@ function openRing(slots: BpfMap): BpfMap {
 }
 
 function decodeDrop(buffer: Buffer, offset: number, lengthBytes: number): DropEvent {
-  const event = codecs.decode(buffer, offset, lengthBytes);
-  if (event.kind !== "drop") throw new KernelError("event-kind", `a drop record decodes as ${event.kind}`);
-  const packet = parsePacket(Buffer.from(event.packet));
+  const { record, release } = decoder.decode(buffer.subarray(offset, offset + lengthBytes));
+  if (record.kind !== "drop") throw new KernelError("event-kind", `a drop record decodes as ${record.kind}`);
+  const { packet = {} } = createMonitorEvent(record, { release });
+  const { source, destination, protocol, sourcePort = 0, destinationPort = 0 } = packet;
+  const hasPacket = source !== undefined && destination !== undefined && protocol !== undefined;
   return {
     timeMs: Date.now(),
-    reason: event.reason,
-    reasonText: reasonText(event.reason),
-    file: sourceFileName(event.file, ownRelease),
-    line: event.line,
+    reason: record.reason,
+    reasonText: record.reasonText,
+    file: record.fileName,
+    line: record.line,
     direction: "unknown",
-    endpointId: event.source,
-    sourceIdentity: event.sourceIdentity,
-    destinationIdentity: event.destinationIdentity,
-    ifindex: event.interfaceIndex,
-    ...(packet === undefined ? {} : { packet }),
-  };
-}
-
-function parsePacket(frame: Buffer): DropEvent["packet"] {
-  const ip = frame.subarray(ETHERNET_BYTES);
-  if (ip.length < 20 || frame.readUInt16BE(12) !== ETHERTYPE_IPV4) return undefined;
-  const protocol = ip[9]!;
-  const l4 = ip.subarray((ip[0]! & 0xf) * 4);
-  const isLaterFragment = (ip.readUInt16BE(6) & 0x1fff) !== 0;
-  const hasPorts = (protocol === TCP || protocol === UDP) && !isLaterFragment && l4.length >= 4;
-  return {
-    source: IpAddress.fromBytes(ip.subarray(12, 16)),
-    destination: IpAddress.fromBytes(ip.subarray(16, 20)),
-    protocol,
-    sourcePort: hasPorts ? l4.readUInt16BE(0) : 0,
-    destinationPort: hasPorts ? l4.readUInt16BE(2) : 0,
+    endpointId: record.source,
+    sourceIdentity: record.sourceIdentity,
+    destinationIdentity: record.destinationIdentity,
+    ifindex: record.interfaceIndex,
+    ...(hasPacket ? { packet: { source, destination, protocol, sourcePort, destinationPort } } : {}),
   };
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { getSystemErrorMap } from "node:util";
+import { linuxErrorText } from "../model/errno-texts.js";
 
 const namesByNumber: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.errno).map(([name, number]) => [number, name]),
@@ -37,5 +37,5 @@ export function errnoName(errno: number): string {
 
 /** `2` → `"no such file or directory"`. */
 export function errnoText(errno: number): string {
-  return kernelInternal.get(errno)?.[1] ?? getSystemErrorMap().get(-errno)?.[1] ?? "unknown error";
+  return kernelInternal.get(errno)?.[1] ?? linuxErrorText(errno) ?? "unknown error";
 }

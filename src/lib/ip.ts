@@ -18,7 +18,7 @@ export class IpAddress {
     if (bytes.length !== 4 && bytes.length !== 16) {
       throw new UsageError("ip-length", `an IP address has 4 or 16 bytes, not ${bytes.length}`);
     }
-    return new IpAddress(Uint8Array.from(bytes));
+    return new IpAddress(new Uint8Array(bytes));
   }
 
   /** Parses `10.0.0.1` or `fd00::1`. @throws UsageError `ip-syntax` */

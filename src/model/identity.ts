@@ -1,4 +1,5 @@
 import { type Label, parseLabel } from "./labels.js";
+import { isReleaseSince, type UpstreamRelease } from "./upstream-release.js";
 
 /** A security identity, 24 bits on the wire (the VNI of the overlay) and 32 in maps: bits 24–31 are its scope. */
 export type NumericIdentity = number;
@@ -28,7 +29,22 @@ export const reservedIdentities: readonly ReservedIdentity[] = [
   reserved(8, "ingress"),
   reserved(9, "world-ipv4"),
   reserved(10, "world-ipv6"),
+  // Of no endpoint: for whole ranges of identities in policy maps, since 1.20.
+  reserved(11, "aggregate-cluster"),
+  reserved(12, "aggregate-cluster-mesh"),
+  reserved(13, "aggregate-world"),
+  reserved(14, "aggregate-remote-node"),
 ];
+
+/** First releases of the reserved identities that not all have. */
+const reservedSince: Readonly<Record<NumericIdentity, UpstreamRelease>> = {
+  9: "1.15",
+  10: "1.15",
+  11: "1.20",
+  12: "1.20",
+  13: "1.20",
+  14: "1.20",
+};
 
 /** The reserved identities that the datapath names. */
 export const ReservedId = {
@@ -69,9 +85,10 @@ export function reservedIdentity(id: NumericIdentity): ReservedIdentity | undefi
   return reservedIdentities[id];
 }
 
-/** The name of a reserved identity, else the number. */
-export function formatIdentity(id: NumericIdentity): string {
-  return reservedIdentity(id)?.name ?? String(id);
+/** The name that the release has for a reserved identity, else the number. */
+export function formatIdentity(id: NumericIdentity, release: UpstreamRelease): string {
+  const name = isReleaseSince(release, reservedSince[id] ?? "1.14") ? reservedIdentity(id)?.name : undefined;
+  return name ?? String(id);
 }
 
 /** A number, or the name of a reserved identity with or without `reserved:`. Undefined for anything else. */

@@ -13,7 +13,8 @@ export interface MonitorEvent extends NodeRowBase {
   readonly record: MonitorRecord;
   /** Newest release that the record may be of: the one whose form upstream's output takes. */
   readonly release: UpstreamRelease;
-  readonly cpu: number;
+  /** Absent where the stream does not say. */
+  readonly cpu?: number | undefined;
   /** Unix time at which it was read: the datapath's records carry none. */
   readonly receivedAtMs?: number | undefined;
 

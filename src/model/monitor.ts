@@ -11,6 +11,7 @@ export type MonitorRecord =
   | PolicyVerdictRecord
   | DebugRecord
   | CaptureRecord
+  | RecorderRecord
   | TraceSockRecord
   | AgentRecord
   | L7Record
@@ -125,6 +126,17 @@ export interface DebugCaptureHeader extends CaptureHeader {
   readonly arg2: number;
 }
 
+/** `capture_msg` of upstream's recorder; up to 1.18. */
+export interface RecorderHeader {
+  /** 1 ingress, 2 egress. */
+  readonly direction: number;
+  readonly ruleId: number;
+  /** CLOCK_BOOTTIME */
+  readonly timestampNs: bigint;
+  readonly capturedLengthBytes: number;
+  readonly originalLengthBytes: number;
+}
+
 /** `trace_sock_notify` */
 export interface TraceSockHeader {
   /** Index into `xlatePoints`. */
@@ -179,10 +191,16 @@ export interface DebugRecord extends DebugHeader {
   readonly kind: "debug";
   /** `DBG_CT_VERDICT`, as the datapath of the release numbers them; absent for codes that it lacks. */
   readonly codeName?: string | undefined;
+  /** Of a conntrack verdict: what it decided. */
+  readonly conntrackState?: string | undefined;
 }
 
 export interface CaptureRecord extends DebugCaptureHeader, CapturedBytes {
   readonly kind: "capture";
+}
+
+export interface RecorderRecord extends RecorderHeader, CapturedBytes {
+  readonly kind: "recorder";
 }
 
 export interface TraceSockRecord extends TraceSockHeader {

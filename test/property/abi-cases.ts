@@ -283,8 +283,22 @@ function eventCases({ release, events }: Abi): readonly Case[] {
         isIpv6: fc.boolean(),
         matchType: fc.integer({ min: 0, max: 7 }),
         isAudited: fc.boolean(),
+        isL3Device: fc.boolean(),
         authType: u8,
         cookie: hasIds ? u32 : only(0),
+      }),
+    ),
+    item("debug", events.debug, fc.record({ source: u16, hash: u32, code: u8, arg1: u32, arg2: u32, arg3: u32 })),
+    item("capture", events.capture, fc.record({ ...header, code: u8, arg1: u32, arg2: u32 })),
+    item(
+      "recorder",
+      events.recorder,
+      fc.record({
+        direction: u8,
+        ruleId: u16,
+        timestampNs: u64,
+        capturedLengthBytes: u32,
+        originalLengthBytes: u32,
       }),
     ),
     item(

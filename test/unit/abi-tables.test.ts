@@ -4,8 +4,9 @@ import { createAbi } from "../../src/abi/abi.js";
 import { ctFlagNames } from "../../src/abi/conntrack-flags.js";
 import { findReason, firstDropReason, isDropReason, reasons, reasonText } from "../../src/abi/drop-reasons.js";
 import { ownSourceFiles } from "../../src/abi/generated/source-files.js";
+import { readMark } from "../../src/abi/marks.js";
+import { observationPointName, traceReasonText } from "../../src/abi/observation-points.js";
 import type { Release } from "../../src/abi/release.js";
-import { reservedIdentityName } from "../../src/abi/reserved-identities.js";
 import { serviceFlag, serviceFlagTexts } from "../../src/abi/service-flags.js";
 import { firstOwnFileId, sourceFileName } from "../../src/abi/source-files.js";
 import { tunnelRowOfIpcache } from "../../src/abi/tunnel.js";
@@ -30,10 +31,12 @@ describe("reasons", () => {
 
   it("have unique codes and upstream's texts", () => {
     expect(new Set(reasons.map(({ code }) => code)).size).toBe(reasons.length);
-    expect(reasonText(133)).toBe("Policy denied");
-    expect(reasonText(0)).toBe("Success");
-    expect(reasonText(159)).toBe("159");
-    expect(reasonText(250)).toBe("250");
+    expect(reasonText(133, "1.14")).toBe("Policy denied");
+    expect(reasonText(0, "1.20")).toBe("Success");
+    expect(reasonText(159, "1.20")).toBe("159");
+    expect(reasonText(250, "1.20")).toBe("250");
+    expect(reasonText(205, "1.17")).toBe("205");
+    expect(reasonText(205, "1.18")).toBe("Punt to proxy");
     expect(
       reasons
         .filter(({ code }) => code >= firstDropReason)
@@ -63,9 +66,47 @@ describe("source files", () => {
     [6, "1.19", "bpf_network.c"],
     [6, "1.20", "unknown(6)"],
     [116, "1.17", "unknown(116)"],
-    [101, "1.15", "unknown(101)"],
+    [101, "1.15", "arp.h"],
+    [103, "1.14", "egress_policies.h"],
+    [103, "1.15", "srv6.h"],
+    [5, "1.15", "<unknown-id-5>"],
+    [0, "1.20", "unknown(0)"],
   ] as const)("%i of release %s is %s", (id, release, name) => {
     expect(sourceFileName(id, release)).toBe(name);
+  });
+});
+
+describe("observation points and trace reasons", () => {
+  it("are numbers in releases that do not have them", () => {
+    expect(observationPointName(4, "1.14")).toBe("to-overlay");
+    expect(observationPointName(13, "1.16")).toBe("13");
+    expect(observationPointName(13, "1.17")).toBe("to-crypto");
+    expect(observationPointName(99, "1.20")).toBe("99");
+    expect(traceReasonText(0x81, "1.20")).toBe("established");
+    expect(traceReasonText(0x86, "1.14")).toBe("134");
+    expect(traceReasonText(8, "1.15")).toBe("8");
+    expect(traceReasonText(8, "1.16")).toBe("encrypt-overlay");
+  });
+});
+
+describe("marks", () => {
+  it.each([
+    [0x0000_0000, "1.20", { kind: "none" }],
+    [0xe6bc_0f00, "1.20", { kind: "identity", identity: 59068 }],
+    [0xe6bc_0f02, "1.20", { kind: "identity", identity: 0x2_e6bc }],
+    [0x1f90_0200, "1.20", { kind: "to-proxy", proxyPort: 0x901f }],
+    [0x0000_0205, "1.20", { kind: "to-proxy", clusterId: 5 }],
+    [0x0d74_0900, "1.14", { kind: "proxy-egress-endpoint", endpointId: 3444 }],
+    [0x0000_0800, "1.18", { kind: "proxy-to-world" }],
+    [0x0000_0800, "1.19", { kind: "skip-tproxy" }],
+    [0x0001_0500, "1.15", { kind: "unknown" }],
+    [0x0001_0500, "1.16", { kind: "egress-gateway-done", identity: 1 }],
+    [0x0001_1400, "1.18", { kind: "overlay-encrypted", identity: 1 }],
+    [0x0001_1400, "1.19", { kind: "overlay", identity: 1 }],
+    [0x0007_3e00, "1.20", { kind: "encrypt", nodeId: 7, keyId: 3 }],
+    [0x0000_1e00, "1.18", { kind: "wireguard-encrypted" }],
+  ] as const)("%i of release %s", (mark, release, expected) => {
+    expect(readMark(mark, release)).toEqual(expected);
   });
 });
 
@@ -87,11 +128,6 @@ describe("flags in words", () => {
     expect(serviceFlagTexts(routable | quarantined, 2)).toEqual(["ClusterIP", "quarantined"]);
     expect(serviceFlagTexts(hostPort | loopback | routable, 0)).toEqual(["HostPort", "loopback"]);
     expect(serviceFlagTexts(loopback | routable, 0)).toEqual(["ClusterIP", "delegate-if-local"]);
-  });
-
-  it("reserved identities", () => {
-    expect(reservedIdentityName(1)).toBe("host");
-    expect(reservedIdentityName(256)).toBeUndefined();
   });
 });
 

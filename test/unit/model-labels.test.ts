@@ -131,9 +131,12 @@ describe("labels as text", () => {
 
 describe("identities", () => {
   it("have upstream's reserved numbers and names", () => {
-    expect(reservedIdentities.map(({ id }) => id)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(reservedIdentities.map(({ id }) => id)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
     expect(reservedIdentity(7)?.labels.map(formatLabel)).toEqual(["reserved:kube-apiserver", "reserved:remote-node"]);
-    expect([1, 2, 6, 256].map(formatIdentity)).toEqual(["host", "world", "remote-node", "256"]);
+    const names = (release: "1.14" | "1.19" | "1.20") => [1, 6, 9, 13, 256].map((id) => formatIdentity(id, release));
+    expect(names("1.14")).toEqual(["host", "remote-node", "9", "13", "256"]);
+    expect(names("1.19")).toEqual(["host", "remote-node", "world-ipv4", "13", "256"]);
+    expect(names("1.20")).toEqual(["host", "remote-node", "world-ipv4", "aggregate-world", "256"]);
     expect(["host", "reserved:world", "29898", "-1", "x", "4294967296"].map(parseIdentity)).toEqual([
       1,
       2,

@@ -1,0 +1,27 @@
+import { type DropHeader, messageTypes } from "../../model/monitor.js";
+import type { Codec } from "../codec.js";
+import type { Release } from "../release.js";
+import { structCodec } from "../struct-codec.js";
+import { orElse, sint, u64, uint } from "../struct-fields.js";
+import { captureHeaderSpecs, type Typed, withType } from "./typed-codec.js";
+
+/** `drop_notify`: 36 bytes up to 1.16, 40 in 1.17 and 1.18, 48 since. */
+export function createDropCodec(release: Release): Codec<DropHeader> {
+  return withType(
+    messageTypes.drop,
+    structCodec<Typed<DropHeader>>("drop_notify", [release], {
+      type: uint("type"),
+      ...captureHeaderSpecs,
+      reason: uint("subtype"),
+      sourceIdentity: uint("src_label"),
+      destinationIdentity: uint("dst_label"),
+      destinationEndpoint: uint("dst_id"),
+      line: uint("line"),
+      file: uint("file"),
+      extendedError: sint("ext_error"),
+      interfaceIndex: uint("ifindex"),
+      flags: orElse(uint("flags"), 0),
+      ipTraceId: orElse(u64("ip_trace_id"), 0n),
+    }),
+  );
+}
