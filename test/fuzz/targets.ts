@@ -1,9 +1,13 @@
+import { readFileSync } from "node:fs";
 import { AddressReader } from "../../src/abi/address-reader.js";
 import { AbiError } from "../../src/abi/codec.js";
-import { createEventCodecs } from "../../src/abi/events.js";
+import { createEventCodecs } from "../../src/abi/events/event-codecs.js";
+import { createRecordDecoder } from "../../src/abi/events/record-decoder.js";
 import { GobDecoder } from "../../src/abi/gob/gob-decoder.js";
 import { GobError } from "../../src/abi/gob/gob-error.js";
 import { releases } from "../../src/abi/release.js";
+import { createMonitorEvent } from "../../src/model/create-monitor-event.js";
+import { MonitorFormatter } from "../../src/output/cilium/monitor/monitor-formatter.js";
 import { casesOf } from "../property/abi-cases.js";
 import { readCapture, readCapturedMap } from "../unit/abi-capture-files.js";
 import type { FuzzTarget } from "./fuzz.js";
@@ -12,7 +16,7 @@ const isAbiRefusal = (error: unknown): boolean => error instanceof AbiError;
 
 /** Everything that decodes bytes of the kernel, of upstream's agent or of the network. */
 export function fuzzTargets(): readonly FuzzTarget[] {
-  return [...codecTargets(), ...eventTargets(), gobTarget()];
+  return [...codecTargets(), ...eventTargets(), ...printingTargets(), gobTarget()];
 }
 
 /** Keys and values of every map and structure, in every release. */
@@ -34,8 +38,25 @@ function codecTargets(): readonly FuzzTarget[] {
 function eventTargets(): readonly FuzzTarget[] {
   const seeds = capturedEvents();
   return releases.map((release) => {
-    const codecs = createEventCodecs(release, new AddressReader());
+    const codecs = createEventCodecs([release], new AddressReader());
     return { name: `${release} events`, seeds, run: (bytes) => codecs.decode(bytes), isRefusal: isAbiRefusal };
+  });
+}
+
+/** From a record's bytes to the lines of upstream's monitor, packets dissected: nothing on that way refuses anything. */
+function printingTargets(): readonly FuzzTarget[] {
+  const formatters = (["debug", "verbose", "json"] as const).map((verbosity) => new MonitorFormatter({ verbosity }));
+  return releases.map((release) => {
+    const decoder = createRecordDecoder([release]);
+    return {
+      name: `${release} monitor`,
+      seeds: printedRecords(release),
+      run: (bytes) => {
+        const event = createMonitorEvent(decoder.decode(bytes).record, { release });
+        return formatters.map((formatter) => formatter.format(event));
+      },
+      isRefusal: () => false,
+    };
   });
 }
 
@@ -58,4 +79,11 @@ function capturedEvents(): readonly Buffer[] {
     .trim()
     .split("\n")
     .map((line) => Buffer.from(JSON.parse(line).hex, "hex"));
+}
+
+function printedRecords(release: string): readonly Buffer[] {
+  return readFileSync(new URL(`../fixtures/monitor/cilium-${release}.jsonl`, import.meta.url), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => Buffer.from(JSON.parse(line).record, "hex"));
 }
