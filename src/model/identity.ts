@@ -60,7 +60,7 @@ export const ReservedId = {
 } as const;
 
 /** Where an identity means something: everywhere, in one cluster, on one node. */
-export type IdentityScope = "reserved" | "user-reserved" | "cluster" | "local" | "remote-node";
+export type IdentityScope = "reserved" | "well-known" | "user-reserved" | "cluster" | "local" | "remote-node";
 
 const SCOPE_SHIFT = 24;
 /** Cluster ids take the 8 bits above the 16 of an identity of theirs (max-connected-clusters 255). */
@@ -71,8 +71,30 @@ export function identityScope(id: NumericIdentity): IdentityScope {
   const scope = id >>> SCOPE_SHIFT;
   if (scope === 1) return "local";
   if (scope === 2) return "remote-node";
+  if (wellKnownComponent(id) !== undefined) return "well-known";
   if (id < 128) return "reserved";
   return id < MIN_ALLOCATED ? "user-reserved" : "cluster";
+}
+
+/** Components with identities of their own, from 100 on, in clusters that have them enabled; the dashes are unused now. */
+const wellKnownComponents =
+  "- - kube-dns eks-kube-dns core-dns cilium-operator eks-core-dns - - - kube-dns eks-kube-dns core-dns cilium-operator eks-core-dns -".split(
+    " ",
+  );
+const FIRST_WELL_KNOWN = 100;
+
+/** `core-dns` for 104 and, where namespaces are labelled with their names, for 112. */
+export function wellKnownComponent(id: NumericIdentity): string | undefined {
+  const name = wellKnownComponents[id - FIRST_WELL_KNOWN];
+  return name === "-" ? undefined : name;
+}
+
+/**
+ * The cluster that allocated an identity, 0 where clusters have no ids and for identities that no cluster allocates.
+ * @param clusterBits 9 in meshes of up to 511 clusters
+ */
+export function clusterOfIdentity(id: NumericIdentity, clusterBits: 8 | 9 = 8): number {
+  return id >>> SCOPE_SHIFT === 0 ? id >>> (SCOPE_SHIFT - clusterBits) : 0;
 }
 
 /** Identities that a cluster may allocate: 256…65535 without a cluster id, else all 65,536 below its id: nothing is reserved there. */

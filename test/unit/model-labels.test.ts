@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../../src/lib/errors.js";
 import {
+  clusterOfIdentity,
   formatIdentity,
   identityRange,
   identityScope,
   parseIdentity,
   reservedIdentities,
   reservedIdentity,
+  wellKnownComponent,
 } from "../../src/model/identity.js";
 import type { KubePod } from "../../src/model/kubernetes.js";
 import {
@@ -159,6 +161,18 @@ describe("identities", () => {
       "local",
       "remote-node",
     ]);
+    expect([104, 112, 103, 107, 116].map(wellKnownComponent)).toEqual([
+      "core-dns",
+      "core-dns",
+      "eks-kube-dns",
+      undefined,
+      undefined,
+    ]);
+    expect(identityScope(105)).toBe("well-known");
+    expect([300, 65_536, 131_071, 0x50_0100, 0x0100_0001].map((id) => clusterOfIdentity(id))).toEqual([
+      0, 1, 1, 0x50, 0,
+    ]);
+    expect(clusterOfIdentity(0xff_8001, 9)).toBe(511);
     expect(identityRange(0)).toEqual({ min: 256, max: 65_535 });
     expect(identityRange(1)).toEqual({ min: 65_536, max: 131_071 });
   });
