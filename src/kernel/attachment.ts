@@ -2,7 +2,15 @@
  * The ways to attach a program by a link: what each one takes, what the addon is asked, and what is said when the kernel
  * refuses. `BpfLink` opens them.
  */
-import { requireInstance, requireInteger, requireOneOf, requireText } from "./arguments.js";
+import {
+  refuseArgument,
+  requireInstance,
+  requireInteger,
+  requireOneOf,
+  requireOptions,
+  requireText,
+  requireUint64,
+} from "./arguments.js";
 import {
   type CgroupAttachType,
   cgroupAttachTypeNumbers,
@@ -72,14 +80,15 @@ const xdpModeFlags = { generic: 1 << 1, driver: 1 << 2 } as const;
 export type XdpMode = keyof typeof xdpModeFlags;
 
 export function tcxAttachment(options: AttachTcxOptions): DeviceAttachment {
-  const { program, ifindex, direction } = options;
+  requireOptions(options);
+  const { program, ifindex, direction, expectedRevision = 0n } = options;
   requireInstance(program, BpfProgram, "program");
   requireInteger(ifindex, "ifindex", 1);
   requireOneOf(direction, ["ingress", "egress"], "direction");
   const { flags, relative } = positionOf(options);
   const attachType = deviceAttachTypeNumbers[direction === "ingress" ? "tcx_ingress" : "tcx_egress"];
-  const revision = options.expectedRevision ?? 0n;
-  return deviceAttachment("tcx", [program.fd, ifindex, attachType, flags, relative, revision], (errno) => ({
+  requireUint64(expectedRevision, "expectedRevision");
+  return deviceAttachment("tcx", [program.fd, ifindex, attachType, flags, relative, expectedRevision], (errno) => ({
     code: "link-attach",
     attempt: `attach ${program.name} at tcx ${direction} of interface ${ifindex}`,
     details: { ifindex, direction },
@@ -87,7 +96,9 @@ export function tcxAttachment(options: AttachTcxOptions): DeviceAttachment {
   }));
 }
 
-export function xdpAttachment({ program, ifindex, mode }: AttachXdpOptions): DeviceAttachment {
+export function xdpAttachment(options: AttachXdpOptions): DeviceAttachment {
+  requireOptions(options);
+  const { program, ifindex, mode } = options;
   requireInstance(program, BpfProgram, "program");
   requireInteger(ifindex, "ifindex", 1);
   if (mode !== undefined) requireOneOf(mode, ["generic", "driver"], "mode");
@@ -100,7 +111,9 @@ export function xdpAttachment({ program, ifindex, mode }: AttachXdpOptions): Dev
   }));
 }
 
-export function cgroupAttachment({ program, cgroupPath, attachType }: AttachCgroupOptions): Attachment {
+export function cgroupAttachment(options: AttachCgroupOptions): Attachment {
+  requireOptions(options);
+  const { program, cgroupPath, attachType } = options;
   requireInstance(program, BpfProgram, "program");
   requireText(cgroupPath, "cgroupPath");
   requireOneOf(attachType, Object.keys(cgroupAttachTypeNumbers) as CgroupAttachType[], "attachType");
@@ -116,7 +129,9 @@ export function cgroupAttachment({ program, cgroupPath, attachType }: AttachCgro
   };
 }
 
-export function rawTracepointAttachment({ program, tracepoint }: AttachRawTracepointOptions): Attachment {
+export function rawTracepointAttachment(options: AttachRawTracepointOptions): Attachment {
+  requireOptions(options);
+  const { program, tracepoint } = options;
   requireInstance(program, BpfProgram, "program");
   requireText(tracepoint, "tracepoint", 127);
   return {
@@ -133,7 +148,9 @@ export function rawTracepointAttachment({ program, tracepoint }: AttachRawTracep
   };
 }
 
-export function tracingAttachment({ program }: AttachTracingOptions): Attachment {
+export function tracingAttachment(options: AttachTracingOptions): Attachment {
+  requireOptions(options);
+  const { program } = options;
   requireInstance(program, BpfProgram, "program");
   return {
     failure: (errno) => ({
@@ -188,8 +205,12 @@ function hintOf(errno: number, feature: string, hints: Readonly<Record<number, s
 function positionOf(options: AttachTcxOptions): { flags: number; relative: number } {
   const side = options.before !== undefined ? "before" : options.after !== undefined ? "after" : undefined;
   if (side === undefined) return { flags: 0, relative: 0 };
+  if (options.before !== undefined && options.after !== undefined) {
+    refuseArgument("options", "one of before and after", options);
+  }
   const neighbour = options[side] as TcxNeighbour | "all";
   if (neighbour === "all") return { flags: positionFlags[side], relative: 0 };
+  requireOptions(neighbour, side);
   if ("linkId" in neighbour) {
     requireInteger(neighbour.linkId, `${side}.linkId`, 1);
     return { flags: positionFlags[side] | positionFlags.id | positionFlags.link, relative: neighbour.linkId };

@@ -1,10 +1,12 @@
 import { loadAddon } from "./addon.js";
 import {
   refuseArgument,
+  requireBoolean,
   requireBytes,
   requireInstance,
   requireInteger,
   requireOneOf,
+  requireOptions,
   requireText,
 } from "./arguments.js";
 import { Errno } from "./errno.js";
@@ -35,6 +37,13 @@ export interface MapSpec {
 export interface OpenMapOptions {
   /** BPF_F_RDONLY: updates through this handle then fail with EPERM. The only way we open what is not ours. */
   readonly readOnly?: boolean;
+}
+
+function openFlagsOf(options: OpenMapOptions): number {
+  requireOptions(options);
+  const { readOnly = false } = options;
+  requireBoolean(readOnly, "readOnly");
+  return readOnly ? MapFlag.readOnly : 0;
 }
 
 /** `any` creates or replaces, `create` fails with EEXIST on a present key, `replace` with ENOENT on an absent one. */
@@ -71,13 +80,15 @@ export class BpfMap extends NativeHandle<NativeMap> {
   }
 
   static create(spec: MapSpec): BpfMap {
-    const type = mapTypeNumber(spec.type);
+    requireOptions(spec, "spec");
+    const type = typeof spec.type === "string" ? mapTypeNumber(spec.type) : undefined;
     if (type === undefined) refuseArgument("type", "a map type", spec.type);
     requireText(spec.name, "name", mapNameMaxBytes);
     requireInteger(spec.keySizeBytes, "keySizeBytes");
     requireInteger(spec.valueSizeBytes, "valueSizeBytes");
     requireInteger(spec.maxEntries, "maxEntries");
-    requireInteger(spec.flags ?? 0, "flags");
+    const { flags: ownFlags = 0 } = spec;
+    requireInteger(ownFlags, "flags");
     if (spec.innerMap !== undefined) requireInstance(spec.innerMap, BpfMap, "innerMap");
     const failure = () => ({
       code: "map-create",
@@ -86,7 +97,7 @@ export class BpfMap extends NativeHandle<NativeMap> {
     });
     if (isMapTypeDisabled(spec.type)) throw kernelError({ ...failure(), errno: Errno.EINVAL });
     // An LPM trie cannot be preallocated: the kernel insists that the creator says so.
-    const flags = (spec.flags ?? 0) | (spec.type === "lpm_trie" ? MapFlag.noPrealloc : 0);
+    const flags = ownFlags | (spec.type === "lpm_trie" ? MapFlag.noPrealloc : 0);
     return BpfMap.#open(
       failure,
       (native) =>
@@ -106,18 +117,20 @@ export class BpfMap extends NativeHandle<NativeMap> {
   /** @throws KernelError `map-open`: ENOENT when nothing is pinned there, EINVAL when it is no map */
   static openPinned(path: string, options: OpenMapOptions = {}): BpfMap {
     requireText(path, "path");
+    const openFlags = openFlagsOf(options);
     return BpfMap.#open(
       () => ({ code: "map-open", attempt: `open the map pinned at ${path}`, path }),
-      (native) => native.openPinned(path, options.readOnly === true ? MapFlag.readOnly : 0),
+      (native) => native.openPinned(path, openFlags),
     );
   }
 
   /** @throws KernelError `map-open`: ENOENT when no map has this id */
   static openById(id: number, options: OpenMapOptions = {}): BpfMap {
     requireInteger(id, "id");
+    const openFlags = openFlagsOf(options);
     return BpfMap.#open(
       () => ({ code: "map-open", attempt: `open map ${id}`, details: { id } }),
-      (native) => native.openById(id, options.readOnly === true ? MapFlag.readOnly : 0),
+      (native) => native.openById(id, openFlags),
     );
   }
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { KernelError } from "../lib/errors.js";
 import { loadAddon } from "./addon.js";
-import { requireAnyBytes, requireInstance, requireInteger, requireText } from "./arguments.js";
+import { requireInstance, requireInteger, requireOneOf, requireOptions, requireText, viewBytes } from "./arguments.js";
 import { BpfMap } from "./bpf-map.js";
 import { BpfProgram } from "./bpf-program.js";
 import { findElfFault } from "./elf-check.js";
@@ -49,6 +49,7 @@ export class BpfObject implements Disposable {
   readonly #native: NativeObject;
   /** Declared maps that load() does not create, and whether those in their place are our own. */
   readonly #reused = new Map<string, { readonly isOwn: boolean }>();
+  readonly #skipped = new Set<string>();
   #state: "open" | "loaded" | "closed" = "open";
 
   private constructor(native: NativeObject, name: string) {
@@ -60,10 +61,10 @@ export class BpfObject implements Disposable {
 
   /** @param source a path, or the bytes of an object file */
   static open(source: string | Uint8Array, options: { readonly name?: string } = {}): BpfObject {
-    const name = options.name ?? (typeof source === "string" ? basename(source).replace(/\..*$/, "") : "object");
+    requireOptions(options);
+    const { name = typeof source === "string" ? basename(source).replace(/\..*$/, "") : "object" } = options;
     requireText(name, "name", 63);
-    const bytes = typeof source === "string" ? readObjectFile(source) : source;
-    requireAnyBytes(bytes, "source");
+    const bytes = typeof source === "string" ? readObjectFile(source) : viewBytes(source, "source");
     const what = typeof source === "string" ? source : `object ${name} (${bytes.length} bytes)`;
     const fault = findElfFault(bytes);
     if (fault !== undefined) {
@@ -93,10 +94,10 @@ export class BpfObject implements Disposable {
   /** Replaces `.rodata`; the verifier treats the values as constants and drops the branches they rule out. */
   setRodata(bytes: Uint8Array): void {
     const native = this.#useBeforeLoad("set .rodata");
-    requireAnyBytes(bytes, "bytes");
-    checkStatus(native.setRodata(bytes), () => ({
+    const view = viewBytes(bytes, "bytes");
+    checkStatus(native.setRodata(view), () => ({
       code: "object-configure",
-      attempt: `set .rodata of ${this.name} to ${bytes.length} bytes (it has ${this.rodata?.length ?? 0})`,
+      attempt: `set .rodata of ${this.name} to ${view.length} bytes (it has ${this.rodata?.length ?? 0})`,
     }));
   }
 
@@ -128,9 +129,12 @@ export class BpfObject implements Disposable {
   reuseMap(name: string, map: BpfMap, options: { readonly sizes?: "declared" | "any" } = {}): void {
     const native = this.#useBeforeLoad("reuse a map");
     requireInstance(map, BpfMap, "map");
+    requireOptions(options);
+    const { sizes = "declared" } = options;
+    requireOneOf(sizes, ["declared", "any"], "options.sizes");
     const declared = this.#declaredMap(name);
     for (const field of ["type", "keySizeBytes", "valueSizeBytes"] as const) {
-      if (options.sizes === "any" || declared[field] === map.info[field]) continue;
+      if (sizes === "any" || declared[field] === map.info[field]) continue;
       throw new KernelError(
         "object-configure",
         `cannot use map ${map.info.name} (id ${map.info.id}) as ${name} of ${this.name}: ${field} is ${map.info[field]}, the program needs ${declared[field]}`,
@@ -149,6 +153,7 @@ export class BpfObject implements Disposable {
     const native = this.#useBeforeLoad("skip a program");
     this.#declaredProgram(name);
     checkStatus(native.setAutoload(name, false), () => ({ code: "object-configure", attempt: `skip program ${name}` }));
+    this.#skipped.add(name);
   }
 
   /**
@@ -169,7 +174,8 @@ export class BpfObject implements Disposable {
     const errno = -status;
     // Our own rights come first: without them every probe fails too and would send the reader the wrong way.
     const said = reason === undefined ? undefined : `The kernel or libbpf says: ${reason}`;
-    const hint = hintForFailure({ code: "object-load", errno }) ?? describeMissingFeatures() ?? said;
+    const sections = this.programs.filter(({ name }) => !this.#skipped.has(name)).map(({ section }) => section);
+    const hint = hintForFailure({ code: "object-load", errno }) ?? describeMissingFeatures(sections) ?? said;
     this.close(); // libbpf cannot load an object twice
     throw kernelError({
       code: "object-load",
@@ -187,8 +193,8 @@ export class BpfObject implements Disposable {
 
   /** A handle of its own on a loaded map. */
   map(name: string): BpfMap {
-    const native = this.#useLoaded("take a map");
     this.#declaredMap(name);
+    const native = this.#useLoaded("take a map");
     return BpfMap.adopt(
       checkStatus(native.mapFd(name), () => ({ code: "map-open", attempt: `take map ${name} of ${this.name}` })),
       this.#reused.get(name) ?? { isOwn: true },
@@ -197,8 +203,8 @@ export class BpfObject implements Disposable {
 
   /** A handle of its own on a loaded program. */
   program(name: string): BpfProgram {
-    const native = this.#useLoaded("take a program");
     this.#declaredProgram(name);
+    const native = this.#useLoaded("take a program");
     return BpfProgram.adopt(
       checkStatus(native.programFd(name), () => ({
         code: "program-open",
@@ -219,10 +225,12 @@ export class BpfObject implements Disposable {
   }
 
   #declaredMap(name: string): DeclaredMap {
+    requireText(name, "name");
     return this.maps.find((map) => map.name === name) ?? this.#notFound("map", name, this.maps);
   }
 
   #declaredProgram(name: string): DeclaredProgram {
+    requireText(name, "name");
     return this.programs.find((program) => program.name === name) ?? this.#notFound("program", name, this.programs);
   }
 

@@ -1,5 +1,5 @@
 import { loadAddon } from "./addon.js";
-import { refuseArgument, requireAnyBytes, requireInteger, requireText } from "./arguments.js";
+import { refuseArgument, requireInteger, requireOptions, requireText, viewBytes } from "./arguments.js";
 import { checkStatus, checkValue, kernelError } from "./kernel-error.js";
 import type { NativeProgram, NativeProgramInfo } from "./native-addon.js";
 import { NativeHandle } from "./native-handle.js";
@@ -124,7 +124,7 @@ export class BpfProgram extends NativeHandle<NativeProgram> {
     const native = this.use("test-run");
     const room = testRunRoom(this.type, options);
     const [status, retval, dataBytes, contextBytes, durationNs] = native.testRun(
-      options.data === undefined || options.data.length === 0 ? undefined : options.data,
+      room.dataIn,
       room.data.length === 0 ? undefined : room.data,
       room.contextIn,
       room.context.length === 0 || room.context === room.contextIn ? undefined : room.context,
@@ -132,7 +132,7 @@ export class BpfProgram extends NativeHandle<NativeProgram> {
     );
     checkStatus(status, () => ({
       code: "program-test-run",
-      attempt: `test-run ${this.describe()} on ${options.data?.length ?? 0} bytes`,
+      attempt: `test-run ${this.describe()} on ${room.dataIn?.length ?? 0} bytes`,
       details: { programId: this.id, programType: this.type },
     }));
     return {
@@ -155,8 +155,10 @@ export class BpfProgram extends NativeHandle<NativeProgram> {
 
 /** Buffers of a test run. The kinds of programs differ in what they take and give back (kernel: net/bpf/test_run.c). */
 interface TestRunRoom {
+  /** Undefined where there is none: the kernel refuses an empty one. */
+  readonly dataIn: Buffer | undefined;
   readonly data: Buffer;
-  readonly contextIn: Uint8Array | undefined;
+  readonly contextIn: Buffer | undefined;
   /** Where the context comes back; the very `contextIn` for syscall programs, which write into it. */
   readonly context: Buffer;
   /** 0 where the kernel refuses to repeat. */
@@ -164,22 +166,25 @@ interface TestRunRoom {
 }
 
 function testRunRoom(type: ProgramType, options: TestRunOptions): TestRunRoom {
-  const { data, context, repeat = 1, dataOutBytes = (data?.length ?? 0) + 256 } = options;
-  if (data !== undefined) requireAnyBytes(data, "data");
-  if (context !== undefined) requireAnyBytes(context, "context");
+  requireOptions(options);
+  const data = options.data === undefined ? undefined : viewBytes(options.data, "data");
+  const context = options.context === undefined ? undefined : viewBytes(options.context, "context");
+  const { repeat = 1, dataOutBytes = (data?.length ?? 0) + 256 } = options;
   requireInteger(repeat, "repeat", 1, 0x7fffffff);
   requireInteger(dataOutBytes, "dataOutBytes", 0, 1 << 24);
+  const dataIn = data === undefined || data.length === 0 ? undefined : data;
   const takesContextOnly = type === "syscall" || type === "raw_tracepoint";
   if (takesContextOnly && repeat !== 1) refuseArgument("repeat", `1 for a ${type} program`, repeat);
   if (type === "syscall") {
     const own = context === undefined ? undefined : Buffer.from(context);
-    return { data: Buffer.alloc(0), contextIn: own, context: own ?? Buffer.alloc(0), repeat: 0 };
+    return { dataIn, data: Buffer.alloc(0), contextIn: own, context: own ?? Buffer.alloc(0), repeat: 0 };
   }
   if (takesContextOnly) {
-    return { data: Buffer.alloc(0), contextIn: context, context: Buffer.alloc(0), repeat: 0 };
+    return { dataIn, data: Buffer.alloc(0), contextIn: context, context: Buffer.alloc(0), repeat: 0 };
   }
   const isSkBuff = type === "sched_cls" || type === "sched_act" || type === "cgroup_skb";
   return {
+    dataIn,
     data: Buffer.alloc(data === undefined ? 0 : dataOutBytes),
     contextIn: context,
     context: Buffer.alloc(context !== undefined || isSkBuff ? contextRoomBytes : 0),

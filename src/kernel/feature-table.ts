@@ -33,6 +33,8 @@ export interface FeatureProbe {
   readonly probed: string;
   /** What the product does without it. */
   readonly costWhenMissing: string;
+  /** Sections of programs that cannot be loaded without it, by how they begin; left out: any program may need it. */
+  readonly sections?: readonly string[];
   readonly run: (addon: NativeAddon, kernelTypes: KernelTypes) => boolean;
 }
 
@@ -58,6 +60,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "6.6",
     probed: "list the tcx programs of the loopback device",
     costWhenMissing: "tc programs attach with clsact: no links, not replaced by link update, order by priority",
+    sections: [],
     run: (addon) => addon.queryHook(loopbackIfindex, deviceAttachTypeNumbers.tcx_ingress, 0, true) !== -Errno.EINVAL,
   },
   {
@@ -65,6 +68,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.6",
     probed: "batch look-up on an empty hash map",
     costWhenMissing: "maps are read key by key: three times slower, and a busy map may be reported as partial",
+    sections: [],
     run: (addon) => withMap(addon, "hash", (map) => hasBatchLookup(map, 4)),
   },
   {
@@ -72,6 +76,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.16",
     probed: "batch look-up on an empty LPM trie",
     costWhenMissing: "the ipcache is read key by key",
+    sections: [],
     run: (addon) => withMap(addon, "lpm_trie", (map) => hasBatchLookup(map, 8)),
   },
   {
@@ -86,6 +91,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "4.4",
     probed: "open a perf event of each CPU and put it into a map",
     costWhenMissing: "none where there are ring buffers",
+    sections: [],
     run: (addon) => withMap(addon, "perf_event_array", (map) => opensPerfBuffer(addon, map)),
   },
   {
@@ -100,6 +106,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.9 (CONFIG_DEBUG_INFO_BTF)",
     probed: "load an iterator over the elements of a map",
     costWhenMissing: "none: maps are read by batch calls and bucket walks",
+    sections: ["iter/"],
     run: (addon, kernelTypes) => loadsTracing(addon, kernelTypes, "iter", "mapElements"),
   },
   {
@@ -163,6 +170,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.7",
     probed: "BPF_LINK_UPDATE with a bad descriptor answers EBADF",
     costWhenMissing: "an agent restart detaches and attaches again: packets may pass unhandled in between",
+    sections: [],
     run: (addon) => new addon.BpfLink().update(-1) === -Errno.EBADF,
   },
   {
@@ -170,6 +178,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.7",
     probed: "attach a program to descriptor -1 as a cgroup answers EBADF",
     costWhenMissing: "the socket load balancer cannot be attached",
+    sections: [],
     run: (addon) =>
       attachAnswers(addon, "cgroup_sock_addr", cgroupAttachTypeNumbers.inet4_connect, [0xffffffff, 0], Errno.EBADF),
   },
@@ -178,6 +187,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.9",
     probed: "attach an XDP program to the hardware of the loopback device answers EOPNOTSUPP: it has none",
     costWhenMissing: "no program of ours runs at XDP",
+    sections: [],
     run: (addon) =>
       attachAnswers(addon, "xdp", deviceAttachTypeNumbers.xdp, [loopbackIfindex, xdpHardwareMode], Errno.EOPNOTSUPP),
   },
@@ -186,6 +196,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "4.17",
     probed: "load a connect4 program",
     costWhenMissing: "no socket load balancing: services are translated packet by packet",
+    sections: ["cgroup/"],
     run: loadsSockAddr("inet4_connect"),
   },
   {
@@ -193,6 +204,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.2",
     probed: "load a recvmsg4 program",
     costWhenMissing: "unconnected UDP sockets see the backend's address instead of the service's",
+    sections: ["cgroup/recvmsg"],
     run: loadsSockAddr("udp4_recvmsg"),
   },
   {
@@ -200,6 +212,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.8",
     probed: "load a getpeername4 program",
     costWhenMissing: "getpeername() tells the backend instead of the service",
+    sections: ["cgroup/getpeername"],
     run: loadsSockAddr("inet4_getpeername"),
   },
   {
@@ -293,6 +306,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "4.17",
     probed: "load a raw tracepoint program",
     costWhenMissing: "drops of the kernel's own stack are not seen",
+    sections: ["raw_tp/", "raw_tracepoint/"],
     run: (addon) => loads(addon, "raw_tracepoint", 0, returning(0)),
   },
   {
@@ -300,6 +314,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.5 (CONFIG_DEBUG_INFO_BTF)",
     probed: "load a program for the tracepoint kfree_skb that knows its types",
     costWhenMissing: "tracepoints are read by their raw arguments",
+    sections: ["tp_btf/"],
     run: (addon, kernelTypes) => loadsTracing(addon, kernelTypes, "tp_btf", "freedPacket"),
   },
   {
@@ -307,6 +322,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.5 (CONFIG_DEBUG_INFO_BTF, CONFIG_FUNCTION_TRACER)",
     probed: "load a program for the function bpf_fentry_test1",
     costWhenMissing: "no function of the kernel is traced",
+    sections: ["fentry/", "fexit/"],
     run: (addon, kernelTypes) => loadsTracing(addon, kernelTypes, "fentry", "testFunction"),
   },
   {
@@ -314,6 +330,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     since: "5.8",
     probed: "BPF_ENABLE_STATS",
     costWhenMissing: "no run times of programs",
+    sections: [],
     run: (addon) => {
       const stats = new addon.RunStats();
       const isOn = stats.open() >= 0;

@@ -1,5 +1,6 @@
 import { KernelError } from "../lib/errors.js";
 import { loadAddon } from "./addon.js";
+import { requireText } from "./arguments.js";
 import { missingBpfCapabilities } from "./failure-hint.js";
 import { disabledFeatures } from "./feature-mask.js";
 import { featureProbes } from "./feature-table.js";
@@ -16,6 +17,8 @@ export interface KernelFeature {
   readonly costWhenMissing: string;
   /** First kernel release that has it. */
   readonly since: string;
+  /** Sections of programs that cannot be loaded without it, by how they begin; left out: any program may need it. */
+  readonly sections?: readonly string[];
 }
 
 /**
@@ -45,6 +48,7 @@ export function probeKernelFeatures(
 
 /** Tries one feature; undefined when this process may not ask, or when there is no such feature. */
 export function isFeatureAvailable(name: string): boolean | undefined {
+  requireText(name, "name", 63);
   if (missingBpfCapabilities().length > 0) return undefined;
   const probe = featureProbes.find((feature) => feature.name === name);
   if (probe === undefined) return undefined;
@@ -59,10 +63,15 @@ export function describeMissingFeature(name: string): string | undefined {
   return `This kernel lacks ${name} (since ${feature?.since}): ${feature?.costWhenMissing}.`;
 }
 
-/** For the hint of a refused load: what this kernel lacks; undefined when it lacks nothing or may not be asked. */
-export function describeMissingFeatures(): string | undefined {
+/**
+ * For the hint of a refused load: what this kernel lacks that programs of these sections may need; undefined when it lacks
+ * nothing or may not be asked.
+ */
+export function describeMissingFeatures(programSections: readonly string[]): string | undefined {
   if (missingBpfCapabilities().length > 0) return undefined;
-  const missing = probeKernelFeatures().filter((feature) => !feature.available);
+  const isConcerned = ({ sections }: KernelFeature) =>
+    sections === undefined || programSections.some((name) => sections.some((begin) => name.startsWith(begin)));
+  const missing = probeKernelFeatures().filter((feature) => !feature.available && isConcerned(feature));
   if (missing.length === 0) return undefined;
   return `This kernel lacks ${missing.map((feature) => `${feature.name} (since ${feature.since})`).join(", ")}.`;
 }

@@ -7,7 +7,8 @@ import {
   deviceAttachTypeNumbers,
   type TrafficDirection,
 } from "./attach-type.js";
-import { checkValue } from "./kernel-error.js";
+import { Errno } from "./errno.js";
+import { checkValue, type KernelFailure, kernelError } from "./kernel-error.js";
 
 export interface AttachedProgram {
   readonly programId: number;
@@ -45,15 +46,25 @@ export function queryTcx(ifindex: number, direction: TrafficDirection): TcxQuery
 export function queryCgroup(cgroupPath: string, attachType: CgroupAttachType): readonly AttachedProgram[] {
   requireText(cgroupPath, "cgroupPath");
   requireOneOf(attachType, Object.keys(cgroupAttachTypeNumbers) as CgroupAttachType[], "attachType");
-  const fd = openSync(cgroupPath, "r");
+  const failure = () => ({
+    code: "hook-query",
+    attempt: `list the ${attachType} programs of cgroup ${cgroupPath}`,
+    details: { cgroupPath, attachType },
+  });
+  const fd = openFolder(cgroupPath, failure);
   try {
-    const answer = checkValue(loadAddon().queryHook(fd, cgroupAttachTypeNumbers[attachType], 0, false), () => ({
-      code: "hook-query",
-      attempt: `list the ${attachType} programs of cgroup ${cgroupPath}`,
-      details: { cgroupPath, attachType },
-    }));
+    const number = cgroupAttachTypeNumbers[attachType];
+    const answer = checkValue(loadAddon().queryHook(fd, number, 0, false), failure);
     return answer.programIds.map((programId) => ({ programId, linkId: undefined }));
   } finally {
     closeSync(fd);
+  }
+}
+
+function openFolder(path: string, failure: () => Omit<KernelFailure, "errno">): number {
+  try {
+    return openSync(path, "r");
+  } catch (cause) {
+    throw kernelError({ ...failure(), errno: -((cause as NodeJS.ErrnoException).errno ?? -Errno.ENOENT) });
   }
 }

@@ -20,6 +20,11 @@ export class LossCounter {
     this.#taken = this.total();
   }
 
+  /** Whether a value was made by the constructor: a prototype says little. */
+  static isMade(value: object): boolean {
+    return #map in value;
+  }
+
   /** Over all CPUs, since the map was made. */
   total(): bigint {
     const values = this.#map.lookup(this.#key) ?? Buffer.alloc(0);

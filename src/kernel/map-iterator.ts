@@ -1,5 +1,5 @@
 import { loadAddon } from "./addon.js";
-import { refuseArgument, requireAnyBytes, requireInstance } from "./arguments.js";
+import { refuseArgument, requireInstance, viewBytes } from "./arguments.js";
 import { BpfMap } from "./bpf-map.js";
 import { BpfObject } from "./bpf-object.js";
 import { Errno } from "./errno.js";
@@ -72,11 +72,11 @@ export class MapIterator extends NativeHandle<NativeMapIterator> {
    */
   read(into: Uint8Array): number {
     const native = this.use("read");
-    requireAnyBytes(into, "into");
+    const view = viewBytes(into, "into");
     // A multiple of the record, so that no read ends inside of one.
-    const room = Math.floor(into.length / this.recordBytes) * this.recordBytes;
+    const room = Math.floor(view.length / this.recordBytes) * this.recordBytes;
     if (room === 0) refuseArgument("into", `at least ${this.recordBytes} bytes, one record`, into);
-    const length = checkStatus(native.read(into, room), () => ({
+    const length = checkStatus(native.read(view, room), () => ({
       code: "map-iterator-read",
       attempt: `read from ${this.describe()}`,
       details: { recordBytes: this.recordBytes },

@@ -13,6 +13,11 @@ export abstract class NativeHandle<Native extends NativeFdHandle> implements Dis
     this.#native = native;
   }
 
+  /** Whether a value was made by a constructor of these classes: a prototype says little. */
+  static isMade(value: object): boolean {
+    return #native in value;
+  }
+
   /** For messages: `map cilium_ct4_global (id 12)`. */
   protected abstract describe(): string;
 

@@ -1,5 +1,5 @@
 import { loadAddon } from "./addon.js";
-import { refuseArgument, requireInstance, requireInteger } from "./arguments.js";
+import { refuseArgument, requireInstance, requireInteger, requireOptions } from "./arguments.js";
 import { BpfMap } from "./bpf-map.js";
 import { RecordReader, type RecordReaderOptions, requireReaderOptions } from "./record-reader.js";
 
@@ -26,6 +26,7 @@ export const perfRecordWords = 3;
  */
 export class PerfBuffer extends RecordReader {
   constructor(options: PerfBufferOptions) {
+    requireOptions(options);
     const { map, pagesPerCpu = 64 } = options;
     requireInstance(map, BpfMap, "map");
     requireReaderOptions(options);

@@ -1,5 +1,12 @@
 import { KernelError } from "../lib/errors.js";
-import { refuseArgument, requireInstance, requireInteger } from "./arguments.js";
+import {
+  refuseArgument,
+  requireBoolean,
+  requireInstance,
+  requireInteger,
+  requireOneOf,
+  requireOptions,
+} from "./arguments.js";
 import { checkStatus } from "./kernel-error.js";
 import { LossCounter } from "./loss-counter.js";
 import type { NativeRecordReader } from "./native-addon.js";
@@ -34,10 +41,12 @@ export interface RecordReaderOptions {
 
 /** Refuses what is wrong in the options before a reader is made. */
 export function requireReaderOptions(options: RecordReaderOptions): void {
-  const { mode, onRecords, lossCounter } = options;
+  const { mode, onRecords, holdsLoop = true, lossCounter } = options;
   if (typeof onRecords !== "function") refuseArgument("onRecords", "a function", onRecords);
-  if (mode?.kind !== "poll" && mode?.kind !== "timed") refuseArgument("mode.kind", "poll or timed", mode);
+  requireOptions(mode, "mode");
+  requireOneOf(mode.kind, ["poll", "timed"], "mode.kind");
   if (mode.kind === "timed") requireInteger(mode.intervalMs, "mode.intervalMs", 1);
+  requireBoolean(holdsLoop, "holdsLoop");
   if (lossCounter !== undefined) requireInstance(lossCounter, LossCounter, "lossCounter");
 }
 

@@ -1,5 +1,5 @@
 import { loadAddon } from "./addon.js";
-import { refuseArgument, requireInstance } from "./arguments.js";
+import { refuseArgument, requireInstance, requireOptions } from "./arguments.js";
 import { BpfMap } from "./bpf-map.js";
 import { RecordReader, type RecordReaderOptions, requireReaderOptions } from "./record-reader.js";
 
@@ -17,6 +17,7 @@ export interface RingBufferOptions extends RecordReaderOptions {
  */
 export class RingBuffer extends RecordReader {
   constructor(options: RingBufferOptions) {
+    requireOptions(options);
     const { map } = options;
     requireInstance(map, BpfMap, "map");
     requireReaderOptions(options);

@@ -1,5 +1,5 @@
 import { loadAddon } from "./addon.js";
-import { requireInstance, requireInteger, requireOneOf } from "./arguments.js";
+import { requireBoolean, requireInstance, requireInteger, requireOneOf, requireOptions } from "./arguments.js";
 import type { TrafficDirection } from "./attach-type.js";
 import { BpfProgram } from "./bpf-program.js";
 import { Errno } from "./errno.js";
@@ -33,6 +33,7 @@ export interface TcFilter extends TcFilterPosition {
 }
 
 function requirePosition(position: TcFilterPosition): void {
+  requireOptions(position, "position");
   requireInteger(position.ifindex, "ifindex", 1);
   requireOneOf(position.direction, ["ingress", "egress"], "direction");
   requireInteger(position.priority, "priority", 1, 65535);
@@ -48,14 +49,15 @@ function requirePosition(position: TcFilterPosition): void {
 export function attachClsact(options: AttachClsactOptions): { readonly createdQdisc: boolean } {
   requirePosition(options);
   requireInstance(options.program, BpfProgram, "program");
-  const { ifindex, direction, priority, handle, program } = options;
+  const { ifindex, direction, priority, handle, program, replace = false } = options;
+  requireBoolean(replace, "replace");
   const [status, , , createdQdisc] = loadAddon().clsactAttach(
     ifindex,
     direction === "ingress",
     program.fd,
     handle,
     priority,
-    options.replace === true,
+    replace,
   );
   checkStatus(status, () => ({
     code: "tc-attach",
