@@ -1,3 +1,4 @@
+import { loadBalancingLayouts } from "./declared/load-balancing-layouts.js";
 import type { StructLayout } from "./layout.js";
 import { parseLayout } from "./layout.js";
 import { isSince, type Release } from "./release.js";
@@ -55,41 +56,6 @@ const conntrack: Readonly<Record<string, Versions>> = {
       ),
     ],
   ],
-};
-
-const service = (tail: string): StructLayout =>
-  parseLayout(
-    12,
-    `backend_id@0:4 affinity_timeout@0:4 l7_lb_proxy_port@0:4 count@4:2 rev_nat_index@6:2 flags@8:1 flags2@9:1 ${tail}`,
-  );
-const serviceVersions: Versions = [
-  ["1.14", service("pad@10:2")],
-  ["1.17", service("qcount@10:2")],
-];
-const backend = (at: 8 | 20, tail: string): StructLayout =>
-  parseLayout(
-    at + 4,
-    `address@0:${at - 4}${at === 8 ? "/be" : ""} port@${at - 4}:2/be proto@${at - 2}:1 flags@${at - 1}:1 ${tail}`,
-  );
-const backendVersions = (at: 8 | 20): Versions => [
-  ["1.14", backend(at, `cluster_id@${at}:1 pad@${at + 1}:3`)],
-  ["1.15", backend(at, `cluster_id@${at}:2 pad@${at + 2}:2`)],
-  ["1.16", backend(at, `cluster_id@${at}:2 zone@${at + 2}:1 pad@${at + 3}:1`)],
-];
-
-const loadBalancing: Readonly<Record<string, Versions>> = {
-  lb4_key: [["1.14", parseLayout(12, "address@0:4/be dport@4:2/be backend_slot@6:2 proto@8:1 scope@9:1 pad@10:2")]],
-  lb6_key: [["1.14", parseLayout(24, "address@0:16 dport@16:2/be backend_slot@18:2 proto@20:1 scope@21:1 pad@22:2")]],
-  lb4_service: serviceVersions,
-  lb6_service: serviceVersions,
-  lb4_backend: backendVersions(8),
-  lb6_backend: backendVersions(20),
-  lb4_reverse_nat: [["1.14", parseLayout(6, "address@0:4/be port@4:2/be")]],
-  lb6_reverse_nat: [["1.14", parseLayout(18, "address@0:16 port@16:2/be")]],
-  ipv4_revnat_tuple: [["1.14", parseLayout(16, "cookie@0:8 address@8:4/be port@12:2/be pad@14:2")]],
-  ipv6_revnat_tuple: [["1.14", parseLayout(32, "cookie@0:8 address@8:16 port@24:2/be pad@26:2")]],
-  ipv4_revnat_entry: [["1.14", parseLayout(8, "address@0:4/be port@4:2/be rev_nat_index@6:2")]],
-  ipv6_revnat_entry: [["1.14", parseLayout(20, "address@0:16 port@16:2/be rev_nat_index@18:2")]],
 };
 
 const endpointInfo = (tail: string): StructLayout =>
@@ -221,7 +187,7 @@ const events: Readonly<Record<string, Versions>> = {
 
 const declared: Readonly<Record<string, Versions>> = {
   ...conntrack,
-  ...loadBalancing,
+  ...loadBalancingLayouts,
   ...endpoints,
   ...policy,
   ...events,

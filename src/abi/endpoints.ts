@@ -2,7 +2,7 @@ import type { IpAddress } from "../lib/ip.js";
 import type { LocalEndpointRow } from "../model/rows.js";
 import { addressOfUnion, unionOfAddress } from "./address-reader.js";
 import { type Codec, mapCodec } from "./codec.js";
-import type { Releases } from "./release.js";
+import { newestOf, type Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
 import { bytes, mac, optional, orElse, uint } from "./struct-fields.js";
 
@@ -47,6 +47,7 @@ interface RawKey {
 }
 
 export function createEndpointCodecs(releases: Releases): EndpointCodecs {
+  const release = newestOf(releases);
   const rawKey = structCodec<RawKey>("endpoint_key", releases, {
     ip: bytes("ip6"),
     family: uint("family"),
@@ -71,8 +72,10 @@ export function createEndpointCodecs(releases: Releases): EndpointCodecs {
     }),
     row: (key, value, node) => ({
       node,
+      release,
       address: key.address,
       key: key.key,
+      clusterId: key.clusterId,
       isHost: (value.flags & endpointFlag.host) !== 0,
       endpointId: value.endpointId,
       identity: value.identity,

@@ -2,7 +2,7 @@ import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { IpcacheRow } from "../model/rows.js";
 import { addressOfUnion, unionOfAddress } from "./address-reader.js";
 import { AbiError, type Codec, mapCodec } from "./codec.js";
-import type { Releases } from "./release.js";
+import { isSince, newestOf, type Release, type Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
 import { bitGroup, bytes, optional, orElse, uint } from "./struct-fields.js";
 
@@ -31,9 +31,10 @@ const flagNames: readonly (readonly [number, string])[] = [
   [ipcacheFlag.remoteCluster, "remotecluster"],
 ];
 
-/** Upstream's words for the flags, in its order. */
-export function ipcacheFlagNames(flags: number): readonly string[] {
-  return flagNames.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
+/** The release's words for the flags, in its order. 1.16 and 1.17 know the first alone. */
+export function ipcacheFlagNames(flags: number, release: Release): readonly string[] {
+  const known = isSince(release, "1.18") ? flagNames : flagNames.slice(0, 1);
+  return known.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
 }
 
 /** Bits of the key in front of the address: cluster id, padding, family. */
@@ -60,6 +61,7 @@ interface RawValue {
 }
 
 export function createIpcacheCodecs(releases: Releases): IpcacheCodecs {
+  const release = newestOf(releases);
   const rawKey = structCodec<RawKey>("ipcache_key", releases, {
     prefixLength: uint("prefixlen"),
     clusterId: optional(uint("cluster_id")),
@@ -79,13 +81,14 @@ export function createIpcacheCodecs(releases: Releases): IpcacheCodecs {
     value: mapCodec(rawValue, valueOfRaw, (value) => rawOfValue(value, unionBytes)),
     row: (key, value, node) => ({
       node,
+      release,
       prefix: key.prefix,
       clusterId: key.clusterId,
       identity: value.identity,
       encryptKey: value.encryptKey,
       tunnelEndpoint: value.tunnelEndpoint,
       flags: value.flags,
-      flagNames: ipcacheFlagNames(value.flags),
+      flagNames: ipcacheFlagNames(value.flags, release),
     }),
   };
 }

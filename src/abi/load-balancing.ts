@@ -1,9 +1,9 @@
-import type { IpAddress } from "../lib/ip.js";
+import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { BackendState, L4Address, LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
 import type { AddressReader } from "./address-reader.js";
-import { type Codec, mapCodec } from "./codec.js";
+import { AbiError, type Codec, mapCodec } from "./codec.js";
 import { parseLayout } from "./layout.js";
-import { isSince, newestOf, type Releases } from "./release.js";
+import { isSince, newestOf, type Release, type Releases } from "./release.js";
 import { serviceFlag, serviceFlagTexts, serviceType } from "./service-flags.js";
 import { layoutCodec, structCodec } from "./struct-codec.js";
 import { be, ip4, ip6, optional, orElse, u64, uint } from "./struct-fields.js";
@@ -31,10 +31,14 @@ export interface ServiceValue {
   readonly quarantinedCount: number;
 }
 
-/** Value of `cilium_lb4_backends_v3` (12 bytes) and `cilium_lb6_backends_v3` (24). The key is the u32 id. */
+/**
+ * Value of `cilium_lb4_backends_v3` (12 bytes) and `cilium_lb6_backends_v3` (24), and of the `_v2` maps of agents before
+ * 1.13, which an upgrade may have left (8 and 20). The key is the u32 id.
+ */
 export interface BackendValue extends L4Address {
   /** 0 active, 1 terminating, 2 quarantined, 3 maintenance */
   readonly state: number;
+  /** Not in the `_v2` maps. */
   readonly clusterId: number | undefined;
   /** 0 up to 1.15. */
   readonly zone: number;
@@ -45,6 +49,18 @@ export interface RevNatValue {
   readonly address: IpAddress;
   readonly port: number;
 }
+
+/**
+ * Key of `cilium_lb4_source_range` (12 bytes) and `cilium_lb6_source_range` (24): longest prefix match over a service id and
+ * a client's address.
+ */
+export interface SourceRangeKey {
+  readonly revNatId: number;
+  readonly prefix: IpPrefix;
+}
+
+/** Service id and padding: always compared. */
+export const sourceRangeStaticPrefixBits = 32;
 
 /** Key of `cilium_lb4_reverse_sk` (16 bytes) and `cilium_lb6_reverse_sk` (32): a socket and the backend it was sent to. */
 export interface SockRevNatKey {
@@ -62,6 +78,8 @@ export interface LbFamilyCodecs {
   readonly serviceKey: Codec<ServiceKey>;
   readonly serviceValue: Codec<ServiceValue>;
   readonly backendValue: Codec<BackendValue>;
+  readonly backendValueV2: Codec<BackendValue>;
+  readonly sourceRangeKey: Codec<SourceRangeKey>;
   readonly revNatValue: Codec<RevNatValue>;
   readonly sockRevNatKey: Codec<SockRevNatKey>;
   readonly sockRevNatValue: Codec<SockRevNatValue>;
@@ -74,7 +92,7 @@ export interface LbCodecs {
   readonly backendId: Codec<number>;
   /** u16 in network order. */
   readonly revNatId: Codec<number>;
-  serviceRow(key: ServiceKey, value: ServiceValue, backend: L4Address | undefined, node?: string): LbServiceRow;
+  serviceRow(key: ServiceKey, value: ServiceValue, backend: LbServiceRow["backend"], node?: string): LbServiceRow;
   backendRow(id: number, value: BackendValue, node?: string): LbBackendRow;
   revNatRow(id: number, value: RevNatValue, node?: string): RevNatRow;
 }
@@ -86,8 +104,7 @@ export function createLbCodecs(releases: Releases, addresses: AddressReader): Lb
       (raw) => raw.value,
       (value) => ({ value }),
     );
-  // A time-out of more than 194 days would fill the byte that holds the algorithm since 1.17: nobody sets one.
-  const hasAlgorithm = isSince(newestOf(releases), "1.17");
+  const release = newestOf(releases);
   return {
     v4: createFamily("lb4", "ipv4", releases, addresses),
     v6: createFamily("lb6", "ipv6", releases, addresses),
@@ -97,9 +114,10 @@ export function createLbCodecs(releases: Releases, addresses: AddressReader): Lb
     revNatId: scalar(
       layoutCodec<{ readonly value: number }>("service id", [parseLayout(2, "id@0:2/be")], { value: be("id") }),
     ),
-    serviceRow: (key, value, backend, node) => serviceRow(key, value, { backend, node, hasAlgorithm }),
+    serviceRow: (key, value, backend, node) => serviceRow(key, value, { backend, node, release }),
     backendRow: (id, value, node) => ({
       node,
+      release,
       backendId: id,
       address: value.address,
       port: value.port,
@@ -121,6 +139,14 @@ function createFamily(
   const address = (prefix === "lb4" ? ip4 : ip6)("address");
   const struct = <T extends object>(name: string, specs: Parameters<typeof structCodec<T>>[2]): Codec<T> =>
     structCodec<T>(name, releases, specs, addresses);
+  const backend = {
+    address,
+    port: be("port"),
+    protocol: uint("proto"),
+    state: uint("flags"),
+    clusterId: optional(uint("cluster_id")),
+    zone: orElse(uint("zone"), 0),
+  };
   return {
     serviceKey: struct<ServiceKey>(`${prefix}_key`, {
       address,
@@ -137,14 +163,17 @@ function createFamily(
       flags2: uint("flags2"),
       quarantinedCount: orElse(uint("qcount"), 0),
     }),
-    backendValue: struct<BackendValue>(`${prefix}_backend`, {
-      address,
-      port: be("port"),
-      protocol: uint("proto"),
-      state: uint("flags"),
-      clusterId: optional(uint("cluster_id")),
-      zone: orElse(uint("zone"), 0),
-    }),
+    backendValue: struct<BackendValue>(`${prefix}_backend`, backend),
+    backendValueV2: struct<BackendValue>(`${prefix}_backend_v2`, backend),
+    sourceRangeKey: mapCodec(
+      struct<RawSourceRange>(`${prefix}_src_range_key`, {
+        prefixLength: uint("lpm_key"),
+        revNatId: be("rev_nat_id"),
+        address: (prefix === "lb4" ? ip4 : ip6)("addr"),
+      }),
+      sourceRangeOfRaw,
+      rawOfSourceRange,
+    ),
     revNatValue: struct<RevNatValue>(`${prefix}_reverse_nat`, { address, port: be("port") }),
     sockRevNatKey: struct<SockRevNatKey>(`${family}_revnat_tuple`, {
       cookie: u64("cookie"),
@@ -159,6 +188,26 @@ function createFamily(
   };
 }
 
+interface RawSourceRange {
+  readonly prefixLength: number;
+  readonly revNatId: number;
+  readonly address: IpAddress;
+}
+
+function sourceRangeOfRaw({ prefixLength, revNatId, address }: RawSourceRange): SourceRangeKey {
+  const length = prefixLength - sourceRangeStaticPrefixBits;
+  if (length < 0 || length > address.bitLength) {
+    throw new AbiError("abi-prefix", `a source range of IPv${address.family} cannot have ${prefixLength} prefix bits`, {
+      details: { prefixLength, family: address.family },
+    });
+  }
+  return { revNatId, prefix: IpPrefix.of(address, length) };
+}
+
+function rawOfSourceRange({ revNatId, prefix }: SourceRangeKey): RawSourceRange {
+  return { prefixLength: sourceRangeStaticPrefixBits + prefix.length, revNatId, address: prefix.address };
+}
+
 /** Load-balancing algorithms as the master's top byte numbers them, since 1.17; 0 is the agent's default. */
 export const lbAlgorithms = ["default", "random", "maglev", "first"] as const;
 export type LbAlgorithm = (typeof lbAlgorithms)[number];
@@ -171,15 +220,17 @@ export function masterUnion(affinityTimeoutSeconds: number, algorithm: LbAlgorit
 function serviceRow(
   key: ServiceKey,
   value: ServiceValue,
-  parts: { readonly backend: L4Address | undefined; readonly node: string | undefined; readonly hasAlgorithm: boolean },
+  parts: { readonly backend: LbServiceRow["backend"]; readonly node: string | undefined; readonly release: Release },
 ): LbServiceRow {
   const flags = value.flags | (value.flags2 << 8);
   const isMaster = key.slot === 0;
   const isL7 = isMaster && (flags & serviceFlag.l7LoadBalancer) !== 0;
-  const { hasAlgorithm } = parts;
+  // A time-out of more than 194 days would fill the byte that holds the algorithm since 1.17: nobody sets one.
+  const hasAlgorithm = isSince(parts.release, "1.17");
   const timeout = hasAlgorithm ? value.union0 & 0xffffff : value.union0;
   return {
     node: parts.node,
+    release: parts.release,
     address: key.address,
     port: key.port,
     protocol: key.protocol,
@@ -193,7 +244,7 @@ function serviceRow(
     flags: value.flags,
     flags2: value.flags2,
     serviceType: serviceType(flags),
-    flagTexts: serviceFlagTexts(flags, key.slot),
+    flagTexts: serviceFlagTexts(flags, parts.release),
     affinityTimeoutSeconds: isMaster && !isL7 ? timeout : 0,
     algorithm: (isMaster && !isL7 && hasAlgorithm ? lbAlgorithms[value.union0 >>> 24] : undefined) ?? "default",
     // The low half holds the port in network order.

@@ -33,6 +33,7 @@ export interface MetricCodecs {
 }
 
 export function createMetricCodecs(releases: Releases): MetricCodecs {
+  const release = newestOf(releases);
   const value = structCodec<MetricValue>("metrics_value", releases, {
     count: u64("count"),
     bytes: u64("bytes"),
@@ -48,14 +49,15 @@ export function createMetricCodecs(releases: Releases): MetricCodecs {
     sumPerCpu: (bytes, offset, lengthBytes) => sumPerCpu(value, bytes, offset, lengthBytes),
     row: (key, sum, node) => ({
       node,
+      release,
       reason: key.reason,
-      reasonText: reasonText(key.reason, newestOf(releases)),
+      reasonText: reasonText(key.reason, release),
       isDrop: isDropReason(key.reason),
       direction: metricDirections[key.direction] ?? "unknown",
       packets: sum.count,
       bytes: sum.bytes,
       line: key.line,
-      file: key.file === undefined ? undefined : sourceFileName(key.file, newestOf(releases)),
+      file: key.file === undefined ? undefined : sourceFileName(key.file, release),
     }),
   };
 }

@@ -1,3 +1,5 @@
+import { isSince, type Release } from "./release.js";
+
 /** Bits of a service entry's flags (`flags | flags2 << 8`). */
 export const serviceFlag = {
   externalIp: 1 << 0,
@@ -11,7 +13,7 @@ export const serviceFlag = {
   localRedirect: 1 << 8,
   nat46x64: 1 << 9,
   l7LoadBalancer: 1 << 10,
-  /** HostPort bound to loopback; for other types the L7 delegate bit. */
+  /** HostPort bound to loopback; for other types, since 1.18, left to an L7 proxy unless the backend is local. */
   loopback: 1 << 11,
   internalLocalScope: 1 << 12,
   twoScopes: 1 << 13,
@@ -30,10 +32,13 @@ export function serviceType(flags: number): string {
   return (flags & serviceFlag.localRedirect) !== 0 ? "LocalRedirect" : "ClusterIP";
 }
 
-/** Upstream's words for a service's flags, in its order: `ClusterIP`, `Local`, `non-routable` … */
-export function serviceFlagTexts(flags: number, slot: number): readonly string[] {
+/** The release's words for a service's flags, in its order: `ClusterIP`, `Local`, `non-routable` … */
+export function serviceFlagTexts(flags: number, release: Release): readonly string[] {
   const has = (flag: number): boolean => (flags & flag) !== 0;
   const type = serviceType(flags);
+  const hasDeny = isSince(release, "1.17");
+  const isDeny = hasDeny && has(serviceFlag.sourceRange) && has(serviceFlag.quarantined);
+  const isHostLoopback = type === "HostPort" || !isSince(release, "1.18");
   const texts: readonly (string | false)[] = [
     type,
     has(serviceFlag.externalLocalScope) && "Local",
@@ -42,12 +47,12 @@ export function serviceFlagTexts(flags: number, slot: number): readonly string[]
     has(serviceFlag.sessionAffinity) && "sessionAffinity",
     !has(serviceFlag.routable) && "non-routable",
     has(serviceFlag.sourceRange) && "check source-range",
-    has(serviceFlag.sourceRange) && slot === 0 && has(serviceFlag.quarantined) && "deny",
+    isDeny && "deny",
     has(serviceFlag.nat46x64) && "46x64",
     has(serviceFlag.l7LoadBalancer) && "l7-load-balancer",
-    has(serviceFlag.loopback) && (type === "HostPort" ? "loopback" : "delegate-if-local"),
-    slot > 0 && has(serviceFlag.quarantined) && "quarantined",
-    has(serviceFlag.dsr) && "dsr",
+    has(serviceFlag.loopback) && (isHostLoopback ? "loopback" : "delegate-if-local"),
+    hasDeny && !isDeny && has(serviceFlag.quarantined) && "quarantined",
+    hasDeny && has(serviceFlag.dsr) && "dsr",
   ];
   return texts.filter((text) => text !== false);
 }

@@ -1,5 +1,5 @@
 import { ownSourceFiles } from "./generated/source-files.js";
-import { isSince, type Release } from "./release.js";
+import { isSince, ownRelease, type Release } from "./release.js";
 
 /** Ids from here on are ours (bpf/lib/source_files.h); upstream's end at 117. */
 export const firstOwnFileId = 200;
@@ -27,7 +27,7 @@ const headersOf: Readonly<Record<Release, string>> = {
 
 /** Name of the source file that counted or dropped; for an unknown id what upstream prints for it. */
 export function sourceFileName(id: number, release: Release): string {
-  const own = ownSourceFiles[id];
+  const own = release === ownRelease ? ownSourceFiles[id] : undefined;
   if (own !== undefined) return own;
   const program = hasProgram(id, release) ? programs[id - 1] : undefined;
   if (program !== undefined) return `bpf_${program}.c`;

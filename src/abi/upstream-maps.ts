@@ -36,6 +36,7 @@ const flag = { noPrealloc: 0x1, noCommonLru: 0x2, readOnlyProgram: 0x80 } as con
 /** What the agent gives a map of this type without being told otherwise. */
 const defaultFlags: Partial<Record<UpstreamMapType, number>> = {
   hash: flag.noPrealloc,
+  percpu_hash: flag.noPrealloc,
   lpm_trie: flag.noPrealloc,
   hash_of_maps: flag.noPrealloc,
   lru_percpu_hash: flag.noCommonLru,
@@ -175,7 +176,6 @@ export const upstreamMaps: readonly UpstreamMap[] = [
   ]),
   one("cilium_events", "perf_event_array", "u32/4 u32/4", 8),
   one("cilium_signals", "perf_event_array", "u32/4 u32/4", 8),
-  // The agent makes it without flags, programs would with BPF_F_NO_PREALLOC.
   one("cilium_metrics", "percpu_hash", "metrics_key/8 metrics_value/16", 1_024),
   // Nodes, egress, devices
   one("cilium_node_map", "hash", "node_key/20 u16/2", 16_384, { until: "1.17" }),

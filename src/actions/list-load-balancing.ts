@@ -1,4 +1,6 @@
+import type { NumberedService, SourceRangeRow } from "../model/lb-rows.js";
 import type { LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
+import type { NameIndex } from "./names/name-index.js";
 import type { Target } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
 import { compareBy, mapRows, prepareRows, type RowList, sortedRows } from "./row-list.js";
@@ -58,6 +60,37 @@ export async function listLbBackends(
       (row) => row.backendId,
       (row) => row.address,
     ),
+  );
+}
+
+export async function listSourceRanges(
+  target: Target,
+  selection: RowSelection,
+  options: ReadOptions,
+): Promise<RowList<SourceRangeRow>> {
+  const names = await target.names(selection);
+  const list = readNodes(target, "lb-source-ranges", { filter: resolveSelection(selection, names) }, options);
+  return sortedRows(
+    nameServices(target, names, list),
+    compareBy(
+      (row) => row.node,
+      (row) => row.revNatId,
+      (row) => row.prefix.address,
+      (row) => row.prefix.length,
+    ),
+  );
+}
+
+/** Adds the names of the services that rows are numbered with. */
+function nameServices<Row extends NumberedService>(target: Target, names: NameIndex, list: RowList<Row>): RowList<Row> {
+  return prepareRows(
+    list,
+    (rows) => learnFrontends(target)(rows.flatMap(({ frontend }) => frontend ?? [])),
+    (row) => ({
+      ...row,
+      serviceName:
+        row.frontend === undefined ? undefined : names.ofFrontend(row.frontend.address.text, row.frontend.port, 0),
+    }),
   );
 }
 

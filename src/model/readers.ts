@@ -1,3 +1,4 @@
+import type { SourceRangeRow } from "./lb-rows.js";
 import type { ReleaseFinding } from "./list-status.js";
 import type {
   CtDirection,
@@ -25,6 +26,7 @@ export interface ReaderCatalogue {
   readonly conntrack: { readonly request: ConntrackRequest; readonly row: CtRow };
   readonly "lb-services": { readonly request: FilteredRequest; readonly row: LbServiceRow };
   readonly "lb-backends": { readonly request: FilteredRequest; readonly row: LbBackendRow };
+  readonly "lb-source-ranges": { readonly request: FilteredRequest; readonly row: SourceRangeRow };
   readonly "lb-reverse-nat": { readonly request: FilteredRequest; readonly row: RevNatRow };
   readonly "socket-reverse-nat": { readonly request: FilteredRequest; readonly row: SockRevNatRow };
   readonly ipcache: { readonly request: IpcacheRequest; readonly row: IpcacheRow };

@@ -1,4 +1,5 @@
 import type { IpAddress, IpPrefix } from "../lib/ip.js";
+import type { UpstreamRelease } from "./upstream-release.js";
 
 /**
  * The rows that readers produce and printers print. A row holds what the kernel (or the agent) said, decoded, plus the
@@ -8,6 +9,12 @@ import type { IpAddress, IpPrefix } from "../lib/ip.js";
 export interface NodeRowBase {
   /** Name of the node that the row was read on. */
   readonly node?: string | undefined;
+}
+
+/** A row of a map that upstream's tool prints differently from release to release. */
+export interface ReleasedRow extends NodeRowBase {
+  /** The newest release that the map may be of: upstream's formats take its form. */
+  readonly release: UpstreamRelease;
 }
 
 /** What an address means to Kubernetes, as far as the name source knew it. */
@@ -87,7 +94,7 @@ export interface L4Address {
 }
 
 /** One entry of a service map (`bpf lb list`, `--frontends`): the master at slot 0 or one backend slot. */
-export interface LbServiceRow extends NodeRowBase, L4Address {
+export interface LbServiceRow extends ReleasedRow, L4Address {
   readonly scope: "external" | "internal";
   readonly slot: number;
   /** The union at offset 0 as it is: backend id in slots, affinity time-out and algorithm (or proxy port) in the master. */
@@ -108,7 +115,7 @@ export interface LbServiceRow extends NodeRowBase, L4Address {
   /** Proxy port of an L7 service's master, else 0. */
   readonly l7ProxyPort: number;
   /** Of a backend slot; absent when the backend map lacks the id. */
-  readonly backend?: L4Address | undefined;
+  readonly backend?: (L4Address & { readonly clusterId?: number | undefined }) | undefined;
   readonly serviceName?: AddressName | undefined;
   readonly backendName?: AddressName | undefined;
 }
@@ -116,7 +123,7 @@ export interface LbServiceRow extends NodeRowBase, L4Address {
 export type BackendState = "active" | "terminating" | "quarantined" | "maintenance" | "unknown";
 
 /** One entry of a backend map (`bpf lb list --backends`). */
-export interface LbBackendRow extends NodeRowBase, L4Address {
+export interface LbBackendRow extends ReleasedRow, L4Address {
   readonly backendId: number;
   readonly state: BackendState;
   readonly clusterId: number | undefined;
@@ -143,7 +150,7 @@ export interface SockRevNatRow extends NodeRowBase {
 }
 
 /** One entry of the ipcache (`bpf ipcache list`). */
-export interface IpcacheRow extends NodeRowBase {
+export interface IpcacheRow extends ReleasedRow {
   readonly prefix: IpPrefix;
   readonly clusterId: number | undefined;
   readonly identity: number;
@@ -159,10 +166,12 @@ export interface IpcacheRow extends NodeRowBase {
 }
 
 /** One entry of `cilium_lxc` (`bpf endpoint list`). */
-export interface LocalEndpointRow extends NodeRowBase {
+export interface LocalEndpointRow extends ReleasedRow {
   readonly address: IpAddress;
   /** Byte 17 of the key, always 0 from today's agents; upstream prints it after the address. */
   readonly key: number;
+  /** Always 0 from today's agents. */
+  readonly clusterId: number | undefined;
   readonly isHost: boolean;
   readonly endpointId: number;
   readonly identity: number;
@@ -190,7 +199,7 @@ export interface TunnelRow extends NodeRowBase {
 }
 
 /** One entry of `cilium_metrics`, summed over CPUs (`bpf metrics list`). */
-export interface MetricRow extends NodeRowBase {
+export interface MetricRow extends ReleasedRow {
   readonly reason: number;
   readonly reasonText: string;
   readonly isDrop: boolean;

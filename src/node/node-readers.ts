@@ -12,6 +12,7 @@ const loaders: { readonly [Name in ReaderName]: () => Promise<Reader<Name>> } = 
   conntrack: async () => (await import("./readers/conntrack.js")).readConntrack,
   "lb-services": async () => (await import("./readers/load-balancing.js")).readLbServices,
   "lb-backends": async () => (await import("./readers/load-balancing.js")).readLbBackends,
+  "lb-source-ranges": async () => (await import("./readers/load-balancing.js")).readLbSourceRanges,
   "lb-reverse-nat": async () => (await import("./readers/load-balancing.js")).readLbReverseNat,
   "socket-reverse-nat": async () => (await import("./readers/load-balancing.js")).readSocketReverseNat,
   ipcache: async () => (await import("./readers/ipcache.js")).readIpcache,

@@ -22,6 +22,7 @@ describe("the maps of a real upstream node, read through the kernel by the binar
     ["bpf lb list --frontends", "bpf-lb-list-frontends"],
     ["bpf lb list --backends", "bpf-lb-list-backends"],
     ["bpf lb list --revnat", "bpf-lb-list-revnat"],
+    ["bpf lb list --source-ranges", "bpf-lb-list-source-ranges"],
     ["bpf ipcache list", "bpf-ipcache-list"],
     ["bpf endpoint list", "bpf-endpoint-list"],
     ["bpf nodeid list", "bpf-nodeid-list"],
@@ -45,6 +46,7 @@ describe("the maps of a real upstream node, read through the kernel by the binar
     "bpf lb list",
     "bpf lb list --backends",
     "bpf lb list --revnat",
+    "bpf lb list --source-ranges",
     "bpf ipcache list",
     "bpf endpoint list",
     "bpf tunnel list",
@@ -59,7 +61,7 @@ describe("the maps of a real upstream node, read through the kernel by the binar
       const { exitCode, stdout, stderr } = await run(...command.split(" "), "-o", output);
       expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
       const file = `__snapshots__/captures/${command.replaceAll(/ (?:--)?/g, "-")}.${output}.txt`;
-      await expect(stdout).toMatchFileSnapshot(file);
+      await expect(withoutEvidence(stdout)).toMatchFileSnapshot(file);
     }
   });
 
@@ -175,6 +177,11 @@ describe("the maps of a real upstream node, read through the kernel by the binar
     expect(report.problems).toHaveLength(1);
   });
 });
+
+/** What told the release, which each further map of the capture adds to. */
+function withoutEvidence(text: string): string {
+  return text.replaceAll(/"evidence":\[[^\]]*\]/g, '"evidence":[]');
+}
 
 /** Every map's entries in hex, sorted. */
 function dumpAll(from: MapNode): Readonly<Record<string, readonly string[]>> {

@@ -67,6 +67,32 @@ describe("maps of another layout", () => {
     expect(unknown.stderr).toContain("1.14");
   });
 
+  test("a field that lies differently in the releases that remain is null, and the status says which", async () => {
+    const lxc = node.pin("cilium_lxc", { type: "hash", keySizeBytes: 20, valueSizeBytes: 48, maxEntries: 16 });
+    node.pin("cilium_policy_00042", {
+      type: "lpm_trie",
+      keySizeBytes: 12,
+      valueSizeBytes: 24,
+      maxEntries: 16,
+      flags: 1,
+    });
+    const ipcache = { type: "lpm_trie", keySizeBytes: 24, valueSizeBytes: 12, maxEntries: 16, flags: 1 } as const;
+    const prefixes = node.pin("cilium_ipcache", ipcache);
+    const key = Buffer.alloc(20);
+    key.set([10, 0, 0, 1]);
+    key[16] = 1;
+    lxc.update(key, Buffer.alloc(48));
+    prefixes.update(Buffer.from("4000000000000001".padEnd(48, "0"), "hex"), Buffer.from("07".padEnd(24, "0"), "hex"));
+    const list = JSON.parse((await run("bpf", "endpoint", "list", "-o", "json")).stdout);
+    expect(list.status.nodes[0].release.releases).toEqual(["1.14", "1.15", "1.16"]);
+    expect(list.items[0].clusterId).toBeNull();
+    expect(list.status.notes).toEqual(["unknown in cilium_lxc: clusterId"]);
+    const wide = await run("bpf", "endpoint", "list", "-o", "wide", "--no-headers");
+    expect(wide.stdout).toMatch(/ \?\n$/);
+    const found = await run("bpf", "ipcache", "get", "0.0.0.0", "-o", "jsonpath={.items[0].identity}");
+    expect(found.stdout).toBe("7");
+  });
+
   test("whatever the layout, bpf map list shows it", async () => {
     node.pin("cilium_lxc", { type: "hash", keySizeBytes: 20, valueSizeBytes: 40, maxEntries: 16 });
     const { exitCode, stdout } = await run("bpf", "map", "list", "-o", "json");

@@ -13,9 +13,11 @@ const u64 = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n });
 const ip4 = fc.uint8Array({ minLength: 4, maxLength: 4 }).map((bytes) => IpAddress.fromBytes(bytes));
 const ip6 = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => IpAddress.fromBytes(bytes));
 const ip = fc.oneof(ip4, ip6);
-const prefix = fc
-  .tuple(ip, fc.integer({ min: 0, max: 128 }))
-  .map(([address, length]) => IpPrefix.of(address, Math.min(length, address.bitLength)));
+const prefixOf = (address: fc.Arbitrary<IpAddress>) =>
+  fc
+    .tuple(address, fc.integer({ min: 0, max: 128 }))
+    .map(([base, length]) => IpPrefix.of(base, Math.min(length, base.bitLength)));
+const prefix = prefixOf(ip);
 const mac = fc
   .uint8Array({ minLength: 6, maxLength: 6 })
   .map((bytes) => [...bytes].map((byte) => byte.toString(16).toUpperCase().padStart(2, "0")).join(":"));
@@ -118,6 +120,12 @@ function loadBalancingCases({ loadBalancing, release }: Abi): readonly Case[] {
             zone: isSince(release, "1.16") ? u8 : only(0),
           }),
         ),
+        item(
+          `backend v2 ${family}`,
+          codecs.backendValueV2,
+          fc.record({ address, port: u16, protocol: u8, state: u8, clusterId: only(undefined), zone: only(0) }),
+        ),
+        item(`source range ${family}`, codecs.sourceRangeKey, fc.record({ revNatId: u16, prefix: prefixOf(address) })),
         item(`revnat ${family}`, codecs.revNatValue, fc.record({ address, port: u16 })),
         item(`sock revnat key ${family}`, codecs.sockRevNatKey, fc.record({ cookie: u64, address, port: u16 })),
         item(`sock revnat value ${family}`, codecs.sockRevNatValue, fc.record({ address, port: u16, revNatId: u16 })),

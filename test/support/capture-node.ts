@@ -10,6 +10,7 @@ const captured: readonly string[] = [
     `cilium_lb${family}_backends_v3`,
     `cilium_lb${family}_reverse_nat`,
     `cilium_lb${family}_reverse_sk`,
+    `cilium_lb${family}_source_range`,
   ]),
   "cilium_lxc",
   "cilium_ipcache_v2",

@@ -1,10 +1,24 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { Release } from "../../src/abi/release.js";
 import type { KnownMapType } from "../../src/kernel/map-type.js";
 
-/** Reads `test/fixtures/cilium-1.20/<path>`. */
-export function readCapture(path: string): string {
-  return readFileSync(fileURLToPath(new URL(`../fixtures/cilium-1.20/${path}`, import.meta.url)), "utf8");
+/** Reads `test/fixtures/cilium-<release>/<path>`; of 1.20 that is a real node. */
+export function readCapture(path: string, release: Release = "1.20"): string {
+  return readFileSync(captureUrl(path, release), "utf8");
+}
+
+/** Names of the release's maps there. */
+export function capturedMapNames(release: Release): readonly string[] {
+  return readdirSync(captureUrl("maps", release)).map((file) => file.replace(".jsonl", ""));
+}
+
+export function captureExists(path: string, release: Release): boolean {
+  return existsSync(captureUrl(path, release));
+}
+
+function captureUrl(path: string, release: Release): string {
+  return fileURLToPath(new URL(`../fixtures/cilium-${release}/${path}`, import.meta.url));
 }
 
 export interface CapturedMap {
@@ -13,25 +27,45 @@ export interface CapturedMap {
   readonly maxEntries: number;
   readonly keySizeBytes: number;
   readonly valueSizeBytes: number;
-  readonly entries: readonly { readonly key: Buffer; readonly value: Buffer }[];
+  readonly entries: readonly CapturedEntry[];
+  /** Of a map of maps, by their ids; some captures lack those of some entries. */
+  readonly innerMaps: ReadonlyMap<number, CapturedMap>;
+}
+
+export interface CapturedEntry {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly innerId?: number;
 }
 
 /** Reads `maps/<name>.jsonl`. Values of per-CPU maps come one behind the other, as the kernel gives them. */
-export function readCapturedMap(name: string): CapturedMap {
-  const [shape, ...rows] = readCapture(`maps/${name}.jsonl`)
+export function readCapturedMap(name: string, release: Release = "1.20"): CapturedMap {
+  const lines = readCapture(`maps/${name}.jsonl`, release)
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
+  const starts = lines.flatMap((line, index) => (line.inner_map === undefined ? [] : [index]));
+  const sections = [0, ...starts].map((start, index) => lines.slice(start, starts[index]));
+  const [outer, ...inner] = sections.map(([head, ...rows]) => toMap(head.map ?? head.inner_map, rows));
+  return { ...outer!, innerMaps: new Map(inner.map((map, index) => [lines[starts[index]!].inner_map_id, map])) };
+}
+
+function toMap(
+  shape: Readonly<Record<string, never>>,
+  rows: readonly { readonly k: string; readonly v: string | readonly string[]; readonly inner_map_id?: number }[],
+): CapturedMap {
   return {
-    type: shape.map.type,
-    flags: shape.map.flags,
-    maxEntries: shape.map.max_entries,
-    keySizeBytes: shape.map.bytes_key,
-    valueSizeBytes: shape.map.bytes_value,
+    type: shape.type!,
+    flags: shape.flags!,
+    maxEntries: shape.max_entries!,
+    keySizeBytes: shape.bytes_key!,
+    valueSizeBytes: shape.bytes_value!,
     entries: rows.map((row) => ({
       key: Buffer.from(row.k, "hex"),
       value: Buffer.from([row.v].flat().join(""), "hex"),
+      ...(row.inner_map_id === undefined ? {} : { innerId: row.inner_map_id }),
     })),
+    innerMaps: new Map(),
   };
 }
 

@@ -117,17 +117,17 @@ describe("flags in words", () => {
     expect(ctFlagNames(0)).toEqual([]);
   });
 
-  it("services: type first", () => {
-    const { nodePort, routable, externalLocalScope, sourceRange, quarantined, hostPort, loopback } = serviceFlag;
-    expect(serviceFlagTexts(nodePort | externalLocalScope, 0)).toEqual(["NodePort", "Local", "non-routable"]);
-    expect(serviceFlagTexts(routable | sourceRange | quarantined, 0)).toEqual([
-      "ClusterIP",
-      "check source-range",
-      "deny",
-    ]);
-    expect(serviceFlagTexts(routable | quarantined, 2)).toEqual(["ClusterIP", "quarantined"]);
-    expect(serviceFlagTexts(hostPort | loopback | routable, 0)).toEqual(["HostPort", "loopback"]);
-    expect(serviceFlagTexts(loopback | routable, 0)).toEqual(["ClusterIP", "delegate-if-local"]);
+  const { nodePort, routable, externalLocalScope, sourceRange, quarantined, hostPort, loopback, dsr } = serviceFlag;
+  it.each([
+    ["type first", nodePort | externalLocalScope, "1.14", "NodePort, Local, non-routable"],
+    ["deny since 1.17", routable | sourceRange | quarantined, "1.17", "ClusterIP, check source-range, deny"],
+    ["before it was no flag", routable | sourceRange | quarantined | dsr, "1.16", "ClusterIP, check source-range"],
+    ["the same bit without source ranges", routable | quarantined | dsr, "1.20", "ClusterIP, quarantined, dsr"],
+    ["loopback of a HostPort", hostPort | loopback | routable, "1.20", "HostPort, loopback"],
+    ["of another type since 1.18", loopback | routable, "1.18", "ClusterIP, delegate-if-local"],
+    ["and before", loopback | routable, "1.17", "ClusterIP, loopback"],
+  ] as const)("services: %s", (_, flags, release, text) => {
+    expect(serviceFlagTexts(flags, release).join(", ")).toBe(text);
   });
 });
 

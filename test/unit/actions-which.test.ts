@@ -48,6 +48,7 @@ const entry: CtRow = {
 };
 const reverse: SockRevNatRow = { cookie: 7n, backend, backendPort: 8080, frontend, frontendPort: 80, revNatId: 4 };
 const master: LbServiceRow = {
+  release: "1.20",
   address: frontend,
   port: 80,
   protocol: 6,
@@ -68,6 +69,7 @@ const master: LbServiceRow = {
 };
 const slot: LbServiceRow = { ...master, slot: 1, backendId: 3, backend: { address: backend, port: 8080, protocol: 6 } };
 const backendRow: LbBackendRow = {
+  release: "1.20",
   backendId: 3,
   address: backend,
   port: 8080,

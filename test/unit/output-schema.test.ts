@@ -15,6 +15,7 @@ import {
   lbFrontendList,
   lbServiceList,
   revNatList,
+  sourceRangeList,
 } from "../../src/output/lists/load-balancing-lists.js";
 import { metricsList } from "../../src/output/lists/metrics-list.js";
 import { featureList, mapFillList, policyList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
@@ -63,6 +64,16 @@ const samples: readonly Sample[] = [
   sample(lbFrontendList, named(captured.serviceEntryRows(), { serviceName: pod, backendName: pod, l7ProxyPort: 1 })),
   sample(lbBackendList, named(captured.backendRows(), { backendName: pod })),
   sample(revNatList, named(captured.revNatRows(), { serviceName: pod })),
+  sample(sourceRangeList, [
+    { revNatId: 3, prefix: IpPrefix.parse("192.0.2.0/24") },
+    {
+      node: "a",
+      revNatId: 3,
+      prefix: IpPrefix.parse("fd00::/64"),
+      frontend: { address, port: 80 },
+      serviceName: pod,
+    },
+  ]),
   sample(ipcacheList, named(captured.ipcacheRows(), { name: pod, labels: ["reserved:host"] })),
   sample(localEndpointList, named(captured.localEndpointRows(), { name: pod })),
   sample(tunnelList, [

@@ -41,9 +41,11 @@ async function* lookUp(context: NodeContext, address: IpAddress): RowStream<Ipca
   using map = context.openMap(name);
   if (map === undefined) throw context.missingMapsError(ipcacheNames);
   const codecs = createIpcacheCodecs(context.releasesOf(name));
+  // Where the releases in question have the cluster in different places, all of them are zero.
+  const clusterId = codecs.key.unknownFields?.includes("clusterId") === true ? undefined : 0;
   const first = map.nextKey();
   for (let length = address.bitLength; first !== undefined && length >= 0; length--) {
-    const key = { prefix: IpPrefix.of(address, length), clusterId: 0 };
+    const key = { prefix: IpPrefix.of(address, length), clusterId };
     const bytes = codecs.key.encode(key);
     const isPresent = map.nextKey(bytes)?.equals(first) !== true;
     const value = isPresent ? map.lookup(bytes) : undefined;
@@ -67,7 +69,7 @@ export async function* readTunnels(
   const sources = ipcacheNames.map((name): MapSource<TunnelRow> => {
     const everything = ipcacheSource(context, name, matcher);
     return {
-      name,
+      ...everything,
       decode: (slice, rows) => {
         const entries: IpcacheRow[] = [];
         everything.decode(slice, entries);

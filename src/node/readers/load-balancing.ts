@@ -1,23 +1,10 @@
-import { AddressReader } from "../../abi/address-reader.js";
-import { createLbCodecs, type LbFamilyCodecs } from "../../abi/load-balancing.js";
-import type { BpfMap } from "../../kernel/bpf-map.js";
+import type { SourceRangeRow } from "../../model/lb-rows.js";
 import type { FilteredRequest, RowStream } from "../../model/readers.js";
 import type { L4Address, LbBackendRow, LbServiceRow, RevNatRow, SockRevNatRow } from "../../model/rows.js";
 import type { NodeContext } from "../node-context.js";
+import { backendCodec, backendMap, familyCodecs, familySources, LbLookups, lbCodecs } from "./lb-maps.js";
 import { entrySource, type MapSource, readMaps } from "./read-maps.js";
 import { RowMatcher } from "./row-matcher.js";
-
-const families = [4, 6] as const;
-type Family = (typeof families)[number];
-
-function lbCodecs(context: NodeContext, map: string) {
-  return createLbCodecs(context.releasesOf(map), new AddressReader());
-}
-
-/** One source a family, of the maps that `cilium_lb4_…` and `cilium_lb6_…` name. */
-function familySources<Row>(source: (family: Family) => MapSource<Row>): readonly MapSource<Row>[] {
-  return families.map(source);
-}
 
 /**
  * Slots of the service maps with the backend that each leads to. Backends are looked up slot by slot: the map is
@@ -29,15 +16,13 @@ export async function* readLbServices(
   signal: AbortSignal,
 ): RowStream<LbServiceRow> {
   const matcher = new RowMatcher(request.filter);
-  using backends4 = context.openMap(backendMap(4));
-  using backends6 = context.openMap(backendMap(6));
+  using lookups = new LbLookups(context);
   const sources = familySources((family): MapSource<LbServiceRow> => {
     const name = `cilium_lb${family}_services_v2`;
     const codecs = lbCodecs(context, name);
-    const resolve = backendResolver(context, family, family === 4 ? backends4 : backends6);
     const { serviceKey, serviceValue } = familyCodecs(codecs, family);
     return entrySource(name, { key: serviceKey, value: serviceValue }, (key, value) => {
-      const backend = key.slot === 0 ? undefined : resolve(value.union0);
+      const backend = key.slot === 0 ? undefined : lookups.backend(family, value.union0);
       // Rows that nobody wants are not even made: of 50,000 Services that is most of the time.
       const isWanted = matcher.isEmpty || matcher.matches(serviceTraits(key, backend));
       return isWanted ? codecs.serviceRow(key, value, backend, context.place.name) : undefined;
@@ -46,34 +31,8 @@ export async function* readLbServices(
   return yield* readMaps(context, sources, signal);
 }
 
-function familyCodecs(codecs: ReturnType<typeof createLbCodecs>, family: Family): LbFamilyCodecs {
-  return family === 4 ? codecs.v4 : codecs.v6;
-}
-
-function backendMap(family: Family): string {
-  return `cilium_lb${family}_backends_v3`;
-}
-
 function serviceTraits(frontend: L4Address, backend: L4Address | undefined): { ends: L4Address[]; protocol: number } {
   return { ends: backend === undefined ? [frontend] : [frontend, backend], protocol: frontend.protocol };
-}
-
-/** Looks each backend up once, however many slots lead to it. */
-function backendResolver(
-  context: NodeContext,
-  family: Family,
-  map: BpfMap | undefined,
-): (id: number) => L4Address | undefined {
-  const codecs = lbCodecs(context, backendMap(family));
-  const { backendValue } = familyCodecs(codecs, family);
-  const known = new Map<number, L4Address | undefined>();
-  return (id) => {
-    if (known.has(id)) return known.get(id);
-    const bytes = map?.lookup(codecs.backendId.encode(id));
-    const backend = bytes === undefined ? undefined : backendValue.decode(bytes);
-    known.set(id, backend && { address: backend.address, port: backend.port, protocol: backend.protocol });
-    return known.get(id);
-  };
 }
 
 export function readLbBackends(
@@ -83,9 +42,10 @@ export function readLbBackends(
 ): RowStream<LbBackendRow> {
   const matcher = new RowMatcher(request.filter);
   const sources = familySources((family): MapSource<LbBackendRow> => {
-    const codecs = lbCodecs(context, backendMap(family));
-    const value = familyCodecs(codecs, family).backendValue;
-    return entrySource(backendMap(family), { key: codecs.backendId, value }, (id, backend) => {
+    const name = backendMap(context, family);
+    const codecs = lbCodecs(context, name);
+    const value = backendCodec(codecs, family, name);
+    return entrySource(name, { key: codecs.backendId, value }, (id, backend) => {
       const row = codecs.backendRow(id, backend, context.place.name);
       return matcher.matches({ ends: [row], protocol: row.protocol }) ? row : undefined;
     });
@@ -109,6 +69,29 @@ export function readLbReverseNat(
     });
   });
   return readMaps(context, sources, signal);
+}
+
+/** Clients that services take, or refuse, with the frontends that their ids stand for. */
+export async function* readLbSourceRanges(
+  context: NodeContext,
+  request: FilteredRequest,
+  signal: AbortSignal,
+): RowStream<SourceRangeRow> {
+  const matcher = new RowMatcher(request.filter);
+  using lookups = new LbLookups(context);
+  const sources = familySources((family): MapSource<SourceRangeRow> => {
+    const name = `cilium_lb${family}_source_range`;
+    const { sourceRangeKey } = familyCodecs(lbCodecs(context, name), family);
+    // The value is a mere presence.
+    return entrySource(name, { key: sourceRangeKey, value: { decode: () => undefined } }, ({ revNatId, prefix }) => {
+      const frontend = lookups.frontend(family, revNatId);
+      const isWanted = matcher.matches({
+        ends: [{ address: prefix.address }, ...(frontend === undefined ? [] : [frontend])],
+      });
+      return isWanted ? { node: context.place.name, revNatId, prefix, frontend } : undefined;
+    });
+  });
+  return yield* readMaps(context, sources, signal);
 }
 
 /** Which frontend each socket dialled, by the backend that it was given. */

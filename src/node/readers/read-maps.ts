@@ -6,12 +6,15 @@ import type { NodeContext } from "../node-context.js";
 /** How the rows of one pinned map are made. */
 export interface MapSource<Row> {
   readonly name: string;
+  /** What of an entry lies differently in the releases that the map may be of, and reads as undefined. */
+  readonly unknownFields?: readonly string[];
   /** Appends to `rows` those entries of the slice that are wanted. */
   decode(slice: MapSlice, rows: Row[]): void;
 }
 
 /** Reads one key or value at `offset`; of per-CPU values all `lengthBytes` bytes. A `Codec` is one. */
 export interface EntryDecoder<T> {
+  readonly unknownFields?: readonly string[];
   decode(bytes: Uint8Array, offset: number, lengthBytes: number): T;
 }
 
@@ -23,6 +26,7 @@ export function entrySource<Key, Value, Row>(
 ): MapSource<Row> {
   return {
     name,
+    unknownFields: [...(codecs.key.unknownFields ?? []), ...(codecs.value.unknownFields ?? [])],
     decode({ keys, values, count }, rows) {
       const keyBytes = keys.length / count;
       const valueBytes = values.length / count;
@@ -46,14 +50,20 @@ export async function* readMaps<Row>(
   open: (name: string) => BpfMap | undefined = (name) => context.openMap(name),
 ): RowStream<Row> {
   const ends: ScanEnd[] = [];
+  const notes: string[] = [];
   for (const source of sources) {
     using map = open(source.name);
     if (map === undefined) continue;
+    notes.push(...unknownNotes(source));
     ends.push(yield* readMap(map, source, signal));
     if (signal.aborted) break;
   }
   if (ends.length === 0 && !signal.aborted) throw context.missingMapsError(sources.map(({ name }) => name));
-  return combineEnds(ends);
+  return combineEnds(ends, notes);
+}
+
+function unknownNotes({ name, unknownFields = [] }: MapSource<unknown>): readonly string[] {
+  return unknownFields.length === 0 ? [] : [`unknown in ${name}: ${unknownFields.join(", ")}`];
 }
 
 async function* readMap<Row>(

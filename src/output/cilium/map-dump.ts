@@ -9,6 +9,8 @@ export interface MapDump<Row> {
   readonly valueTitle: string;
   key(row: Row): string;
   value(row: Row): string;
+  /** Without an entry upstream prints nothing, not even the titles. */
+  readonly isEmptySilent?: boolean;
 }
 
 /**
@@ -19,6 +21,7 @@ export function mapDump<Row>(dump: MapDump<Row>): CiliumFormat<Row> {
   return {
     text: () =>
       collectingPrinter((rows) => {
+        if (rows.length === 0 && dump.isEmptySilent === true) return "";
         const lines = [`${dump.keyTitle}\t${dump.valueTitle}`];
         for (const [key, values] of [...groupByKey(dump, rows)].sort(([a], [b]) => compareSortKeys(a, b))) {
           values.forEach((value, index) => {

@@ -48,6 +48,16 @@ export function orDash(value: string | number | undefined): string {
   return value === undefined || value === "" ? "-" : String(value);
 }
 
+/** For fields in which the releases that a map may be of differ. */
+export function orUnknown(value: string | number | undefined): string {
+  return value === undefined ? "?" : String(value);
+}
+
+/** `@3` behind addresses of another cluster, as upstream writes it. */
+export function clusterSuffix(clusterId: number | undefined): string {
+  return clusterId === undefined || clusterId === 0 ? "" : `@${clusterId}`;
+}
+
 export function hex(value: number, digits: number): string {
   return `0x${value.toString(16).padStart(digits, "0")}`;
 }

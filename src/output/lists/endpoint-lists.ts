@@ -1,8 +1,11 @@
+import type { IpAddress } from "../../lib/ip.js";
 import type { EndpointRow, IpcacheRow, LocalEndpointRow, TunnelRow } from "../../model/rows.js";
+import { isReleaseSince } from "../../model/upstream-release.js";
+import { collectingPrinter } from "../batch-printer.js";
 import { ciliumEndpoints } from "../cilium/agent-lists.js";
 import { mapDump } from "../cilium/map-dump.js";
 import { definedFields, type ListFormat } from "../list-format.js";
-import { hex, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
+import { clusterSuffix, hex, nameItem, nameText, nodeColumn, orDash, orUnknown } from "./cells.js";
 
 /** `bpf ipcache list` and `bpf ipcache get` */
 export const ipcacheList: ListFormat<IpcacheRow> = {
@@ -18,7 +21,7 @@ export const ipcacheList: ListFormat<IpcacheRow> = {
     {
       header: "CLUSTER",
       isWide: true,
-      value: (row) => String(row.clusterId ?? "?"),
+      value: (row) => orUnknown(row.clusterId),
       sortKey: (row) => row.clusterId ?? 0,
     },
     { header: "LABELS", isWide: true, value: (row) => row.labels?.join(",") ?? "-" },
@@ -27,7 +30,7 @@ export const ipcacheList: ListFormat<IpcacheRow> = {
     definedFields({
       node: row.node,
       prefix: row.prefix.text,
-      clusterId: row.clusterId,
+      clusterId: row.clusterId ?? null,
       identity: row.identity,
       labels: row.labels,
       name: nameItem(row.name),
@@ -35,15 +38,30 @@ export const ipcacheList: ListFormat<IpcacheRow> = {
       encryptKey: row.encryptKey,
       flags: row.flagNames,
     }),
-  name: (row) => `ipcacheentry/${row.prefix.text}${(row.clusterId ?? 0) > 0 ? `@${row.clusterId}` : ""}`,
+  name: (row) => `ipcacheentry/${row.prefix.text}${clusterSuffix(row.clusterId)}`,
   cilium: mapDump({
     keyTitle: "IP PREFIX/ADDRESS",
     valueTitle: "IDENTITY",
-    key: (row) => `${row.prefix.text}${(row.clusterId ?? 0) > 0 ? `@${row.clusterId}` : ""}`,
-    value: (row) =>
-      `identity=${row.identity} encryptkey=${row.encryptKey} tunnelendpoint=${row.tunnelEndpoint?.text ?? "0.0.0.0"} flags=${row.flagNames.join(",") || "<none>"}`,
+    key: (row) => `${row.prefix.text}${clusterSuffix(row.clusterId)}`,
+    value: ciliumIpcacheValue,
+    isEmptySilent: true,
   }),
 };
+
+/** `bpf ipcache get`: upstream says a sentence of the address that was asked for. */
+export function ipcacheAnswer(address: IpAddress): ListFormat<IpcacheRow> {
+  const text = (rows: readonly IpcacheRow[]): string =>
+    rows.map((row) => `${address} maps to identity ${ciliumIpcacheValue(row)}\n`).join("");
+  return { ...ipcacheList, cilium: { ...ipcacheList.cilium!, text: () => collectingPrinter(text) } };
+}
+
+/** Flags since 1.16, which put a comma before them. */
+function ciliumIpcacheValue(row: IpcacheRow): string {
+  const none = row.flagNames.includes("ipv6tunnel") ? "::" : "0.0.0.0";
+  const value = `identity=${row.identity} encryptkey=${row.encryptKey} tunnelendpoint=${row.tunnelEndpoint?.text ?? none}`;
+  if (!isReleaseSince(row.release, "1.16")) return value;
+  return `${value}${isReleaseSince(row.release, "1.17") ? "" : ","} flags=${row.flagNames.join(",") || "<none>"}`;
+}
 
 /** `bpf endpoint list` */
 export const localEndpointList: ListFormat<LocalEndpointRow> = {
@@ -59,6 +77,7 @@ export const localEndpointList: ListFormat<LocalEndpointRow> = {
     { header: "NODE-MAC", isWide: true, value: (row) => row.nodeMac },
     { header: "FLAGS", isWide: true, value: (row) => hex(row.flags, 4) },
     { header: "PARENT-IFINDEX", isWide: true, value: (row) => String(row.parentInterfaceIndex) },
+    { header: "CLUSTER", isWide: true, value: (row) => orUnknown(row.clusterId), sortKey: (row) => row.clusterId ?? 0 },
   ],
   item: (row) =>
     definedFields({
@@ -73,19 +92,28 @@ export const localEndpointList: ListFormat<LocalEndpointRow> = {
       mac: row.mac,
       nodeMac: row.nodeMac,
       parentInterfaceIndex: row.parentInterfaceIndex,
+      clusterId: row.clusterId ?? null,
     }),
   name: (row) => `localendpoint/${row.address.text}`,
   cilium: mapDump({
     keyTitle: "IP ADDRESS",
     valueTitle: "LOCAL ENDPOINT INFO",
-    key: (row) => `${row.address.text}:${row.key}`,
+    key: (row) => `${row.address.text}${clusterSuffix(row.clusterId)}:${row.key}`,
     value: (row) => (row.isHost ? "(localhost)" : ciliumEndpointInfo(row)),
   }),
 };
 
+/** The parent's interface since 1.17, what routes it since 1.20. */
 function ciliumEndpointInfo(row: LocalEndpointRow): string {
   const padded = (value: number, width: number): string => String(value).padEnd(width);
-  return `id=${padded(row.endpointId, 5)} sec_id=${padded(row.identity, 5)} flags=${hex(row.flags, 4)} ifindex=${padded(row.interfaceIndex, 3)} mac=${row.mac} nodemac=${row.nodeMac} parent_ifindex=${padded(row.parentInterfaceIndex, 3)} rt_info:${row.routeInfo}`;
+  const flags = row.flags.toString(16).toUpperCase().padStart(4, "0");
+  const parts = [
+    `id=${padded(row.endpointId, 5)} sec_id=${padded(row.identity, 5)} flags=0x${flags}`,
+    `ifindex=${padded(row.interfaceIndex, 3)} mac=${row.mac} nodemac=${row.nodeMac}`,
+    isReleaseSince(row.release, "1.17") ? `parent_ifindex=${padded(row.parentInterfaceIndex, 3)}` : [],
+    isReleaseSince(row.release, "1.20") ? `rt_info:${row.routeInfo}` : [],
+  ];
+  return parts.flat().join(" ");
 }
 
 /** `bpf tunnel list`: upstream's `TUNNEL VALUE`, and more with `-o wide`. */
@@ -104,7 +132,7 @@ export const tunnelList: ListFormat<TunnelRow> = {
     definedFields({
       node: row.node,
       prefix: row.prefix.text,
-      clusterId: row.clusterId,
+      clusterId: row.clusterId ?? null,
       tunnelEndpoint: row.tunnelEndpoint.text,
       remoteNode: row.remoteNode,
       encryptKey: row.encryptKey,
@@ -115,7 +143,7 @@ export const tunnelList: ListFormat<TunnelRow> = {
   cilium: mapDump({
     keyTitle: "TUNNEL",
     valueTitle: "VALUE",
-    key: (row) => `${row.prefix.address.text}${(row.clusterId ?? 0) > 0 ? `@${row.clusterId}` : ""}`,
+    key: (row) => `${row.prefix.address.text}${clusterSuffix(row.clusterId)}`,
     value: (row) => `${row.tunnelEndpoint.text}:${row.encryptKey}`,
   }),
 };

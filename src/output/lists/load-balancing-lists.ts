@@ -1,15 +1,26 @@
+import type { NumberedService, SourceRangeRow } from "../../model/lb-rows.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { LbBackendRow, LbServiceRow, RevNatRow } from "../../model/rows.js";
+import { isReleaseSince } from "../../model/upstream-release.js";
 import { mapDump } from "../cilium/map-dump.js";
-import { definedFields, type JsonObject, type ListFormat } from "../list-format.js";
-import { addressPort, hex, l4Item, l4Text, nameItem, nameText, nodeColumn } from "./cells.js";
+import { type Column, definedFields, type JsonObject, type ListFormat } from "../list-format.js";
+import { addressPort, clusterSuffix, hex, l4Item, l4Text, nameItem, nameText, nodeColumn, orUnknown } from "./cells.js";
 
 const serviceTitle = "SERVICE ADDRESS";
 const backendTitle = "BACKEND ADDRESS (REVNAT_ID) (SLOT)";
 
-/** `10.96.0.10:53/UDP (1)`, with `/i` before the slot for the internal scope. */
-function serviceKey(row: LbServiceRow): string {
-  return `${l4Text(row)}${row.scope === "internal" ? "/i" : ""} (${row.slot})`;
+type Backend = NonNullable<LbServiceRow["backend"]>;
+
+/** `10.96.0.10:53/UDP (1)`, with `/i` before the slot for the internal scope; the protocol since 1.17. */
+function ciliumKey(row: LbServiceRow): string {
+  return `${ciliumAddress(row, row)}${row.scope === "internal" ? "/i" : ""} (${row.slot})`;
+}
+
+/** Upstream puts any address of an IPv6 service in brackets, also that of an IPv4 backend; since 1.18 with its cluster. */
+function ciliumAddress(row: LbServiceRow, { address, port, protocol, clusterId }: Backend): string {
+  const text = `${address.text}${isReleaseSince(row.release, "1.18") ? clusterSuffix(clusterId) : ""}`;
+  const host = row.address.family === 6 ? `[${text}]` : text;
+  return `${host}:${port}${isReleaseSince(row.release, "1.17") ? `/${protocolName(protocol)}` : ""}`;
 }
 
 function serviceName(row: LbServiceRow): string {
@@ -53,7 +64,7 @@ function targetText(row: LbServiceRow): string {
 function ciliumValue(row: LbServiceRow): string {
   if (row.slot > 0) {
     if (row.backend === undefined) return `backend ${row.backendId} not found`;
-    return `${l4Text(row.backend)} (${row.revNatId}) (${row.slot})`;
+    return `${ciliumAddress(row, row.backend)} (${row.revNatId}) (${row.slot})`;
   }
   const none = row.address.family === 6 ? "[::]:0" : "0.0.0.0:0";
   const proxy = row.l7ProxyPort > 0 ? `(L7LB Proxy Port: ${row.l7ProxyPort})` : "";
@@ -82,7 +93,7 @@ export const lbServiceList: ListFormat<LbServiceRow> = {
   ],
   item: serviceItem,
   name: serviceName,
-  cilium: mapDump({ keyTitle: serviceTitle, valueTitle: backendTitle, key: serviceKey, value: ciliumValue }),
+  cilium: mapDump({ keyTitle: serviceTitle, valueTitle: backendTitle, key: ciliumKey, value: ciliumValue }),
 };
 
 /** `bpf lb list --frontends`: the entries as the map holds them. */
@@ -105,9 +116,11 @@ export const lbFrontendList: ListFormat<LbServiceRow> = {
   cilium: mapDump({
     keyTitle: serviceTitle,
     valueTitle: "BACKEND ID",
-    key: serviceKey,
-    value: (row) =>
-      `${row.union0} ${row.count}[${row.quarantinedCount}] (${row.revNatId}) [0x${row.flags.toString(16)} 0x${row.flags2.toString(16)}]`,
+    key: ciliumKey,
+    value: (row) => {
+      const quarantined = isReleaseSince(row.release, "1.17") ? `[${row.quarantinedCount}]` : "";
+      return `${row.union0} ${row.count}${quarantined} (${row.revNatId}) [${hex(row.flags, 1)} ${hex(row.flags2, 1)}]`;
+    },
   }),
 };
 
@@ -123,7 +136,7 @@ export const lbBackendList: ListFormat<LbBackendRow> = {
     {
       header: "CLUSTER",
       isWide: true,
-      value: (row) => String(row.clusterId ?? "?"),
+      value: (row) => orUnknown(row.clusterId),
       sortKey: (row) => row.clusterId ?? 0,
     },
     { header: "ZONE", isWide: true, value: (row) => String(row.zone), sortKey: (row) => row.zone },
@@ -134,7 +147,7 @@ export const lbBackendList: ListFormat<LbBackendRow> = {
       id: row.backendId,
       ...l4Item(row),
       state: row.state,
-      clusterId: row.clusterId,
+      clusterId: row.clusterId ?? null,
       zone: row.zone,
       name: nameItem(row.backendName),
     }),
@@ -144,7 +157,44 @@ export const lbBackendList: ListFormat<LbBackendRow> = {
     keyTitle: "ID",
     valueTitle: backendTitle,
     key: (row) => String(row.backendId),
-    value: (row) => `${protocolName(row.protocol)}://${row.address.text}${row.zone > 0 ? `[${row.zone}]` : ""}`,
+    value: (row) =>
+      `${protocolName(row.protocol)}://${row.address.text}${clusterSuffix(row.clusterId)}${zoneSuffix(row)}`,
+  }),
+};
+
+const serviceColumns: readonly Column<NumberedService>[] = [
+  { header: "REVNAT", value: (row) => String(row.revNatId), sortKey: (row) => row.revNatId },
+  {
+    header: "FRONTEND",
+    value: ({ frontend }) => (frontend === undefined ? "-" : addressPort(frontend.address, frontend.port)),
+  },
+  { header: "SERVICE", value: (row) => nameText(row.serviceName) },
+];
+
+function serviceFields({ revNatId, frontend, serviceName }: NumberedService): JsonObject {
+  return definedFields({
+    revNatId,
+    frontend: frontend === undefined ? undefined : { address: frontend.address.text, port: frontend.port },
+    service: nameItem(serviceName),
+  });
+}
+
+/** Upstream puts the zone's name in the brackets, which is in its agent's configuration and never known to the tool. */
+function zoneSuffix({ zone }: LbBackendRow): string {
+  return zone > 0 ? "[]" : "";
+}
+
+/** `bpf lb list --source-ranges` */
+export const sourceRangeList: ListFormat<SourceRangeRow> = {
+  kind: "SourceRangeList",
+  columns: [nodeColumn, { header: "RANGE", value: (row) => row.prefix.text }, ...serviceColumns],
+  item: (row) => definedFields({ node: row.node, prefix: row.prefix.text, ...serviceFields(row) }),
+  name: (row) => `sourcerange/${row.prefix.text}-${row.revNatId}`,
+  cilium: mapDump({
+    keyTitle: "SOURCE RANGE (REVNAT_ID)",
+    valueTitle: "",
+    key: (row) => `${row.prefix.text} (${row.revNatId})`,
+    value: () => "",
   }),
 };
 

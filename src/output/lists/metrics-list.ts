@@ -1,12 +1,59 @@
 import type { MetricRow } from "../../model/rows.js";
+import { upstreamReasonText } from "../../model/upstream-reason-text.js";
+import { isReleaseSince } from "../../model/upstream-release.js";
 import { collectedTable } from "../cilium/collected.js";
 import { compareBytes } from "../go-json.js";
-import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
+import { definedFields, type JsonObject, jsonCounter, type ListFormat } from "../list-format.js";
 import { nodeColumn, orDash } from "./cells.js";
 
+/** The map has no extended error. */
+function ciliumReason({ reason, reasonText }: MetricRow): string {
+  return upstreamReasonText(reason, reasonText, 0);
+}
+
+/** Line and file since 1.16. */
+function hasPlace(row: MetricRow | undefined): boolean {
+  return row !== undefined && isReleaseSince(row.release, "1.16");
+}
+
 function ciliumCells(row: MetricRow): string {
-  const place = row.line === undefined ? "" : `\t${row.line}\t${row.file ?? ""}`;
-  return `${row.reasonText}\t${row.direction.toUpperCase()}\t${row.packets}\t${row.bytes}${place}`;
+  const place = hasPlace(row) ? `\t${row.line ?? 0}\t${row.file ?? ""}` : "";
+  return `${ciliumReason(row)}\t${row.direction.toUpperCase()}\t${row.packets}\t${row.bytes}${place}`;
+}
+
+/** Entries that differ only in what the release does not know are one. In 1.14 the directions of a reason are one item. */
+function ciliumItems(rows: readonly MetricRow[]): readonly JsonObject[] {
+  if (rows[0] !== undefined && !isReleaseSince(rows[0].release, "1.15")) return reasonItems(rows);
+  const sums = new Map<string, { readonly row: MetricRow; packets: bigint; bytes: bigint }>();
+  for (const row of rows) {
+    const key = `${row.reasonText}\t${row.direction}\t${row.line}\t${row.file}`;
+    const sum = sums.get(key) ?? { row, packets: 0n, bytes: 0n };
+    sum.packets += row.packets;
+    sum.bytes += row.bytes;
+    sums.set(key, sum);
+  }
+  return [...sums.values()].map(({ row, packets, bytes }) => ({
+    reason: ciliumReason(row),
+    direction: row.direction,
+    packets: jsonCounter(packets),
+    bytes: jsonCounter(bytes),
+    ...(hasPlace(row) ? { line: row.line ?? 0, file: row.file ?? "" } : {}),
+  }));
+}
+
+function reasonItems(rows: readonly MetricRow[]): readonly JsonObject[] {
+  const values = new Map<number, Record<string, JsonObject>>();
+  for (const { reason, direction, packets, bytes } of rows) {
+    const directions = values.get(reason) ?? {};
+    directions[direction] = { packets: jsonCounter(packets), bytes: jsonCounter(bytes) };
+    values.set(reason, directions);
+  }
+  const texts = new Map(rows.map((row) => [row.reason, ciliumReason(row)]));
+  return [...values].map(([reason, directions]) => ({
+    reason,
+    description: texts.get(reason) ?? "",
+    values: directions,
+  }));
 }
 
 /** `bpf metrics list` */
@@ -39,20 +86,11 @@ export const metricsList: ListFormat<MetricRow> = {
   cilium: collectedTable({
     minWidth: 5,
     lines: (rows) => [
-      "REASON\tDIRECTION\tPACKETS\tBYTES\tLINE\tFILE",
+      `REASON\tDIRECTION\tPACKETS\tBYTES${hasPlace(rows[0]) ? "\tLINE\tFILE" : ""}`,
       // Upstream sorts by the text of all columns.
       ...rows.map(ciliumCells).sort(compareBytes),
     ],
-    items: (rows) =>
-      rows.map((row) =>
-        definedFields({
-          reason: row.reasonText,
-          direction: row.direction,
-          packets: jsonCounter(row.packets),
-          bytes: jsonCounter(row.bytes),
-          line: row.line,
-          file: row.file,
-        }),
-      ),
+    items: ciliumItems,
+    isEmptySilent: true,
   }),
 };

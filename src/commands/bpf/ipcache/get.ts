@@ -4,7 +4,7 @@ import { openTarget } from "../../../actions/open-target.js";
 import { failWhenEmpty } from "../../../actions/row-list.js";
 import { NotFoundError } from "../../../lib/errors.js";
 import { IpAddress } from "../../../lib/ip.js";
-import { ipcacheList } from "../../../output/lists/endpoint-lists.js";
+import { ipcacheAnswer } from "../../../output/lists/endpoint-lists.js";
 import { listFlags } from "../../flags/list-flags.js";
 import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { ReadCommand } from "../../read-command.js";
@@ -28,6 +28,6 @@ export default class BpfIpcacheGet extends ReadCommand {
             nextSteps: [`${this.config.bin} bpf ipcache list`],
           }),
       );
-    await this.printRows(ipcacheList, flags, open);
+    await this.printRows(ipcacheAnswer(address), flags, open);
   }
 }

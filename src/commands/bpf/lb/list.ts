@@ -1,11 +1,17 @@
 import { Flags } from "@oclif/core";
-import { listLbBackends, listLbServices, listReverseNat } from "../../../actions/list-load-balancing.js";
+import {
+  listLbBackends,
+  listLbServices,
+  listReverseNat,
+  listSourceRanges,
+} from "../../../actions/list-load-balancing.js";
 import { openTarget } from "../../../actions/open-target.js";
 import {
   lbBackendList,
   lbFrontendList,
   lbServiceList,
   revNatList,
+  sourceRangeList,
 } from "../../../output/lists/load-balancing-lists.js";
 import { nameFilterFlags, protocolFilterFlags, serviceFilterFlag } from "../../flags/filter-flags.js";
 import { listFlags } from "../../flags/list-flags.js";
@@ -13,7 +19,7 @@ import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { toRowSelection } from "../../flags/to-row-selection.js";
 import { ReadCommand } from "../../read-command.js";
 
-const views = ["frontends", "backends", "revnat"];
+const views = ["frontends", "backends", "revnat", "source-ranges"];
 
 /** The load balancer's maps: services with backends resolved, or one map as it is. */
 export default class BpfLbList extends ReadCommand {
@@ -28,6 +34,10 @@ export default class BpfLbList extends ReadCommand {
     frontends: Flags.boolean({ summary: "the service map as it is", exclusive: without("frontends") }),
     backends: Flags.boolean({ summary: "the backend map", exclusive: without("backends") }),
     revnat: Flags.boolean({ summary: "the reverse NAT map", exclusive: without("revnat") }),
+    "source-ranges": Flags.boolean({
+      summary: "the clients that services take, or refuse",
+      exclusive: without("source-ranges"),
+    }),
     ...nameFilterFlags,
     ...serviceFilterFlag,
     ...protocolFilterFlags,
@@ -42,7 +52,9 @@ export default class BpfLbList extends ReadCommand {
     const options = { signal: this.signal };
     if (flags.backends) await this.printRows(lbBackendList, flags, () => listLbBackends(target, selection, options));
     else if (flags.revnat) await this.printRows(revNatList, flags, () => listReverseNat(target, selection, options));
-    else {
+    else if (flags["source-ranges"]) {
+      await this.printRows(sourceRangeList, flags, () => listSourceRanges(target, selection, options));
+    } else {
       const format = flags.frontends ? lbFrontendList : lbServiceList;
       await this.printRows(format, flags, () => listLbServices(target, selection, options));
     }

@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { releases } from "../../src/abi/release.js";
+import { listIpcache, listLocalEndpoints, listTunnels } from "../../src/actions/list-addresses.js";
+import {
+  listLbBackends,
+  listLbServices,
+  listReverseNat,
+  listSourceRanges,
+} from "../../src/actions/list-load-balancing.js";
+import { listMetrics } from "../../src/actions/list-node-facts.js";
+import { openTarget, type Target } from "../../src/actions/open-target.js";
+import type { RowList } from "../../src/actions/row-list.js";
+import { IpAddress } from "../../src/lib/ip.js";
+import type { ListFormat } from "../../src/output/list-format.js";
+import { ipcacheAnswer, ipcacheList, localEndpointList, tunnelList } from "../../src/output/lists/endpoint-lists.js";
+import {
+  lbBackendList,
+  lbFrontendList,
+  lbServiceList,
+  revNatList,
+  sourceRangeList,
+} from "../../src/output/lists/load-balancing-lists.js";
+import { metricsList } from "../../src/output/lists/metrics-list.js";
+import { parseOutput } from "../../src/output/output-format.js";
+import { printList } from "../../src/output/printer.js";
+import { MapNode } from "../support/map-node.js";
+import { capturedMapNames, captureExists, joinText } from "../unit/abi-capture-files.js";
+
+type Print = (target: Target, output: "cilium" | "cilium-json") => Promise<string>;
+const options = { signal: new AbortController().signal };
+
+function listing<Row>(format: ListFormat<Row>, open: (target: Target) => RowList<Row> | Promise<RowList<Row>>): Print {
+  return async (target, output) => {
+    const { rows, status } = await open(target);
+    return joinText(printList(format, rows, status, { output: parseOutput(output) }));
+  };
+}
+
+/** What upstream's tool printed → how we print it. */
+const lists: readonly (readonly [file: string, print: Print])[] = [
+  ["bpf-lb-list", listing(lbServiceList, (target) => listLbServices(target, {}, options))],
+  ["bpf-lb-list-frontends", listing(lbFrontendList, (target) => listLbServices(target, {}, options))],
+  ["bpf-lb-list-backends", listing(lbBackendList, (target) => listLbBackends(target, {}, options))],
+  ["bpf-lb-list-revnat", listing(revNatList, (target) => listReverseNat(target, {}, options))],
+  ["bpf-lb-list-source-ranges", listing(sourceRangeList, (target) => listSourceRanges(target, {}, options))],
+  ["bpf-endpoint-list", listing(localEndpointList, (target) => listLocalEndpoints(target, {}, options))],
+  ["bpf-ipcache-list", listing(ipcacheList, (target) => listIpcache(target, {}, options))],
+  ["bpf-tunnel-list", listing(tunnelList, (target) => listTunnels(target, {}, options))],
+  ["bpf-metrics-list", listing(metricsList, (target) => listMetrics(target, {}, options))],
+];
+
+function sortedLines(text: string): readonly string[] {
+  return text.split("\n").sort();
+}
+
+/** Lists without a meaningful order have theirs by key in ours and by chance in upstream's. */
+function sortedItems(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (Array.isArray(value)) return value.map((item) => JSON.stringify(item)).sort();
+  const entries = Object.entries(value as Record<string, string[]>);
+  return Object.fromEntries(entries.map(([key, texts]) => [key, [...texts].sort()]));
+}
+
+const filled = releases.filter((release) => release !== "1.20" && captureExists("maps", release));
+
+describe.each(filled)("maps in the layout of %s print what that release's own tool printed of them", (release) => {
+  let node: MapNode;
+  let target: Target | undefined;
+  beforeAll(async () => {
+    node = await MapNode.start();
+    for (const name of capturedMapNames(release)) node.pinCapture(name, release);
+    target = await openTarget({ lab: node.lab, release });
+  });
+  afterAll(async () => {
+    await target?.[Symbol.asyncDispose]();
+    node[Symbol.dispose]();
+  });
+
+  const files = lists.filter(([file]) => captureExists(`out/${file}.txt`, release));
+  const isAsked = captureExists("out/bpf-ipcache-get.txt", release);
+  test.each(isAsked ? ["10.0.0.8"] : [])("bpf-ipcache-get of %s", async (address) => {
+    const print = listing(ipcacheAnswer(IpAddress.parse(address)), (from) =>
+      listIpcache(from, { lookup: address }, options),
+    );
+    expect(await print(target!, "cilium")).toBe(node.captureOutput("bpf-ipcache-get.txt", release));
+  });
+
+  test.each(files)("%s: text, blanks included", async (file, print) => {
+    const text = await print(target!, "cilium");
+    expect(sortedLines(text)).toEqual(sortedLines(node.captureOutput(`${file}.txt`, release)));
+  });
+
+  test.each(files)("%s: json", async (file, print) => {
+    const text = await print(target!, "cilium-json");
+    expect(sortedItems(text)).toEqual(sortedItems(node.captureOutput(`${file}.json`, release)));
+  });
+});
