@@ -32,6 +32,11 @@ export class GobReader {
 
   /** An unsigned integer that counts or numbers something: what exceeds 2^32 − 1 cannot be true. */
   count(): number {
+    const first = this.#bytes[this.#offset] ?? 0x80;
+    if (first < 0x80) {
+      this.#offset++;
+      return first;
+    }
     const value = this.uint();
     if (value > 0xffff_ffffn) throw new GobError("gob-number", `${value} is too large for a count`);
     return Number(value);
@@ -52,7 +57,7 @@ export class GobReader {
 
   /** A copy: nothing of the message is kept alive by its parts. */
   bytes(): Uint8Array {
-    return Uint8Array.from(this.#take(this.count()));
+    return new Uint8Array(this.#take(this.count()));
   }
 
   text(): string {
@@ -60,7 +65,10 @@ export class GobReader {
   }
 
   #byte(): number {
-    return this.#take(1)[0]!;
+    const byte = this.#bytes[this.#offset];
+    if (byte === undefined) throw new GobError("gob-cut", "a value ends before its bytes do");
+    this.#offset++;
+    return byte;
   }
 
   #take(count: number): Buffer {
