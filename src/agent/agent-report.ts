@@ -38,6 +38,7 @@ export function createAgentApi(sources: ReportSources): AgentApi {
     names: () => current?.names.document() ?? emptyNames,
     services: (query) => current?.names.findServices(query),
     drops: () => current?.drops.recent() ?? [],
+    events: (filter) => current?.events.subscription(filter) ?? { refusal: "the agent is starting" },
     metrics: () => formatMetrics(collectMetrics(sources, current)),
   };
 }
@@ -64,7 +65,7 @@ async function describeAgent(
 }
 
 async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<string, unknown>>> {
-  const { node, pool, table, services, conntrack, drops, datapath } = runtime;
+  const { node, pool, table, services, conntrack, drops, events, datapath } = runtime;
   return {
     addresses: {
       internalIp: node.internalIp,
@@ -77,7 +78,7 @@ async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<s
     endpoints: { total: table.size, ready: table.ready().length },
     services: services.counts,
     conntrack: { ...conntrack.totals, last: conntrack.last ?? null },
-    events: drops.totals,
+    events: { ...drops.totals, subscribers: events.totals.subscribers },
     programs: await datapath.readPrograms(),
     features: datapath.readFeatures(),
     maps: datapath.readMapFill(),

@@ -14,6 +14,7 @@ import { EndpointStore } from "./endpoints/endpoint-store.js";
 import { EndpointTable } from "./endpoints/endpoint-table.js";
 import { type RestoredEndpoints, restoreEndpoints } from "./endpoints/restore-endpoints.js";
 import { DropLog } from "./events/drop-log.js";
+import { EventHub } from "./events/event-hub.js";
 import { createIdentityResolver, type IdentityResolver, type PodRef } from "./identities/identity-resolver.js";
 import type { AddressPool } from "./ipam/address-pool.js";
 import { openAddressPool, savePoolCursor } from "./ipam/pool-cursor.js";
@@ -35,6 +36,7 @@ export interface AgentRuntime extends AsyncDisposable {
   readonly reconcilers: Reconcilers;
   readonly conntrack: ConntrackCollector;
   readonly drops: DropLog;
+  readonly events: EventHub;
   readonly names: NameCache;
 }
 
@@ -84,7 +86,8 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
     status,
     log,
   });
-  const runtime = { node, config, datapath, ...endpoints, services, reconcilers, conntrack, drops, names };
+  const events = new EventHub({ datapath });
+  const runtime = { node, config, datapath, ...endpoints, services, reconcilers, conntrack, drops, events, names };
   try {
     await caches.ready;
     conntrack.start();
@@ -133,6 +136,7 @@ async function closeRuntime(runtime: RuntimeParts): Promise<void> {
 }
 
 async function closeParts(runtime: RuntimeParts): Promise<void> {
+  runtime.events[Symbol.dispose]();
   runtime.drops[Symbol.dispose]();
   runtime.conntrack[Symbol.dispose]();
   await runtime.reconcilers[Symbol.asyncDispose]();

@@ -13,9 +13,11 @@ import type {
   DatapathPort,
   DesiredEndpoints,
   DrainedEvents,
+  EventRing,
   IpcacheEntry,
   MapFill,
   PolicyEntry,
+  RecordTaker,
 } from "../model/datapath-port.js";
 import { prepareBpfFolder } from "./bpf-folder.js";
 import { ClsactHooks } from "./clsact-hooks.js";
@@ -25,7 +27,7 @@ import type { DeviceHooks } from "./device-hooks.js";
 import { type Devices, ensureDevices } from "./devices.js";
 import { EndpointPrograms } from "./endpoint-programs.js";
 import { encodeEndpoint, encodeHostAddress, encodeIpcacheEntry, encodeIpcacheKey } from "./entries.js";
-import { EventReader } from "./events.js";
+import { EventReader, eventRing } from "./events.js";
 import { LinkSet } from "./link-set.js";
 import { MapSet } from "./map-set.js";
 import { PolicyMaps } from "./policy-maps.js";
@@ -166,6 +168,14 @@ export class Datapath implements DatapathPort {
 
   drainEvents(): DrainedEvents {
     return this.#events.drain();
+  }
+
+  watchRecords(taker: RecordTaker): Disposable {
+    return this.#events.watch(taker);
+  }
+
+  get eventRing(): EventRing {
+    return eventRing;
   }
 
   readMetrics(): readonly DatapathMetric[] {

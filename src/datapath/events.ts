@@ -1,12 +1,15 @@
+import { availableParallelism } from "node:os";
 import { createRecordDecoder } from "../abi/events/record-decoder.js";
 import { ownReleases } from "../abi/release.js";
 import { BpfMap } from "../kernel/bpf-map.js";
 import { RingBuffer } from "../kernel/ring-buffer.js";
 import { KernelError } from "../lib/errors.js";
 import { createMonitorEvent } from "../model/create-monitor-event.js";
-import type { DrainedEvents, DropEvent } from "../model/datapath-port.js";
+import type { DrainedEvents, DropEvent, EventRing, RecordTaker } from "../model/datapath-port.js";
 import { messageTypes } from "../model/monitor.js";
+import type { MonitorEvent } from "../model/monitor-event.js";
 import type { MapSet } from "./map-set.js";
+import { RecordTakers } from "./record-takers.js";
 
 /** Slot of the agent in `cts_events`. */
 const SLOT_AGENT = 0;
@@ -14,8 +17,16 @@ const SLOT_AGENT = 0;
 const RING_BYTES = 4 << 20;
 /** Four times as often as a busy node fills the ring; nobody is woken for a record. */
 const DRAIN_INTERVAL_MS = 20;
+const PAGE_BYTES = 4096;
 /** Drops kept between two calls of {@link EventReader.drain}; more are counted as lost. */
 const MAX_PENDING = 4096;
+
+/** One ring for all CPUs. */
+export const eventRing: EventRing = {
+  cpus: availableParallelism(),
+  pages: RING_BYTES / PAGE_BYTES,
+  pageBytes: PAGE_BYTES,
+};
 
 const decoder = createRecordDecoder(ownReleases);
 
@@ -24,15 +35,15 @@ export class EventReader implements Disposable {
   readonly #map: BpfMap;
   readonly #ring: RingBuffer;
   readonly #lostMap: BpfMap;
+  readonly #takers = new RecordTakers(decodeEvent);
   #pending: DropEvent[] = [];
   #dropped = 0;
   #traces = 0;
-  #lostBefore: bigint;
+  #lostBefore: readonly bigint[] = [];
 
   constructor(maps: Pick<MapSet, "get">) {
     this.#map = openRing(maps.get("cts_events"));
     this.#lostMap = maps.get("cts_events_lost");
-    this.#lostBefore = 0n;
     this.#ring = new RingBuffer({
       map: this.#map,
       onRecords: (buffer, records) => this.#take(buffer, records),
@@ -47,12 +58,19 @@ export class EventReader implements Disposable {
     const drops = this.#pending;
     const traces = this.#traces;
     const lostNow = this.#readLost();
-    const lost = Number(lostNow - this.#lostBefore) + this.#dropped;
+    const losses = lostNow.map((total, cpu) => ({ cpu, count: total - (this.#lostBefore[cpu] ?? 0n) }));
+    this.#takers.lost(losses.filter(({ count }) => count > 0n));
+    const lost = losses.reduce((sum, { count }) => sum + Number(count), 0) + this.#dropped;
     this.#pending = [];
     this.#dropped = 0;
     this.#traces = 0;
     this.#lostBefore = lostNow;
     return { drops, traces, lost };
+  }
+
+  /** Hands every record from now on to `taker` too. */
+  watch(taker: RecordTaker): Disposable {
+    return this.#takers.add(taker);
   }
 
   [Symbol.dispose](): void {
@@ -61,6 +79,7 @@ export class EventReader implements Disposable {
   }
 
   #take(buffer: Buffer, records: Uint32Array): void {
+    this.#takers.records(buffer, records);
     for (let i = 0; i < records.length; i += 2) {
       const offset = records[i]!;
       // Traces are many: only counted, never decoded.
@@ -71,13 +90,12 @@ export class EventReader implements Disposable {
     }
   }
 
-  #readLost(): bigint {
+  /** By CPU. */
+  #readLost(): readonly bigint[] {
     const key = Buffer.alloc(4);
     key.writeUInt32LE(SLOT_AGENT);
     const perCpu = this.#lostMap.lookup(key) ?? Buffer.alloc(0);
-    let sum = 0n;
-    for (let at = 0; at + 8 <= perCpu.length; at += 8) sum += perCpu.readBigUInt64LE(at);
-    return sum;
+    return Array.from({ length: perCpu.length >> 3 }, (_, cpu) => perCpu.readBigUInt64LE(8 * cpu));
   }
 }
 
@@ -100,10 +118,14 @@ function openRing(slots: BpfMap): BpfMap {
   return ring;
 }
 
+function decodeEvent(bytes: Uint8Array): MonitorEvent {
+  const { record, release } = decoder.decode(bytes);
+  return createMonitorEvent(record, { release });
+}
+
 function decodeDrop(buffer: Buffer, offset: number, lengthBytes: number): DropEvent {
-  const { record, release } = decoder.decode(buffer.subarray(offset, offset + lengthBytes));
+  const { record, packet = {} } = decodeEvent(buffer.subarray(offset, offset + lengthBytes));
   if (record.kind !== "drop") throw new KernelError("event-kind", `a drop record decodes as ${record.kind}`);
-  const { packet = {} } = createMonitorEvent(record, { release });
   const { source, destination, protocol, sourcePort = 0, destinationPort = 0 } = packet;
   const hasPacket = source !== undefined && destination !== undefined && protocol !== undefined;
   return {

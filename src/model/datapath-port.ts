@@ -1,4 +1,5 @@
 import type { IpAddress, IpPrefix } from "../lib/ip.js";
+import type { MonitorEvent } from "./monitor-event.js";
 
 /**
  * All that the agent asks of the datapath. `Datapath` satisfies it by shape; the reconcilers are tested against an
@@ -24,6 +25,10 @@ export interface DatapathPort extends AsyncDisposable {
   collectConntrackGarbage(): ConntrackGarbage | Promise<ConntrackGarbage>;
   /** The records of slot 0 of `cts_events` since the last call. Never wakes and never blocks. */
   drainEvents(): DrainedEvents;
+  /** Hands the records of slot 0 to `taker` as they are drained, until disposed. Any number may watch: the ring is read once. */
+  watchRecords(taker: RecordTaker): Disposable;
+  /** The ring of slot 0. */
+  readonly eventRing: EventRing;
   readMetrics(): readonly DatapathMetric[];
   readMapFill(): readonly MapFill[];
   /** Programs in place, and where. */
@@ -151,6 +156,31 @@ export interface DrainedEvents {
   readonly traces: number;
   /** Records the kernel could not store since the last call. */
   readonly lost: number;
+}
+
+/** Neither call may throw or wait. */
+export interface RecordTaker {
+  records(records: readonly DatapathRecord[]): void;
+  lost(losses: readonly RecordLoss[]): void;
+}
+
+export interface DatapathRecord {
+  /** As it lay in the ring, the message type first. Not changed after the call. */
+  readonly bytes: Uint8Array;
+  /** Decoded when first asked for. */
+  event(): MonitorEvent;
+}
+
+/** Records that found the ring full. */
+export interface RecordLoss {
+  readonly cpu: number;
+  readonly count: bigint;
+}
+
+export interface EventRing {
+  readonly cpus: number;
+  readonly pages: number;
+  readonly pageBytes: number;
 }
 
 export interface DropEvent {

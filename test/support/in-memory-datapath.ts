@@ -2,6 +2,7 @@ import type { IpPrefix } from "../../src/lib/ip.js";
 import type {
   ConntrackGarbage,
   DatapathPort,
+  DatapathRecord,
   DesiredEndpoints,
   DrainedEvents,
   EndpointsPort,
@@ -11,6 +12,8 @@ import type {
   LoadBalancerFrontend,
   LoadBalancerTables,
   PolicyEntry,
+  RecordLoss,
+  RecordTaker,
   ServicesPort,
 } from "../../src/model/datapath-port.js";
 
@@ -30,6 +33,8 @@ export class InMemoryDatapath implements DatapathPort {
   readonly waiting = new Map<string, Promise<void>>();
   garbage: ConntrackGarbage = { scanned: 0, deleted: 0, backendIdsInUse: new Set() };
   events: DrainedEvents = { drops: [], traces: 0, lost: 0 };
+  readonly takers = new Set<RecordTaker>();
+  readonly eventRing = { cpus: 2, pages: 1024, pageBytes: 4096 };
   isClosed = false;
 
   readonly endpoints: EndpointsPort = {
@@ -101,6 +106,21 @@ export class InMemoryDatapath implements DatapathPort {
     const drained = this.events;
     this.events = { drops: [], traces: 0, lost: 0 };
     return drained;
+  }
+
+  watchRecords(taker: RecordTaker): Disposable {
+    this.takers.add(taker);
+    return { [Symbol.dispose]: () => void this.takers.delete(taker) };
+  }
+
+  /** As if the datapath had written these records. */
+  sendRecords(records: readonly DatapathRecord[]): void {
+    for (const taker of this.takers) taker.records(records);
+  }
+
+  /** As if records had found the ring full. */
+  loseRecords(losses: readonly RecordLoss[]): void {
+    for (const taker of this.takers) taker.lost(losses);
   }
 
   readMetrics(): readonly [] {

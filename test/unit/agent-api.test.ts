@@ -41,6 +41,7 @@ const api: AgentApi = {
   names: () => ({ pods: [] }),
   services: (query) => (isHealthy ? [query] : undefined),
   drops: () => [],
+  events: () => ({ refusal: "the agent is starting" }),
   metrics: () => "cilium_x 1\n",
 };
 

@@ -1,4 +1,6 @@
+import type { Writable } from "node:stream";
 import type { CniRequest, CniResult } from "../../model/cni.js";
+import { type EventFilter, parseEventFilter } from "../../model/event-filter.js";
 import { parseServiceQuery, type ServiceQuery } from "../../model/service-query.js";
 import { CniError, CniErrorCode, formatCniError } from "../cni/cni-error.js";
 import { parseCniRequest } from "../cni/cni-request.js";
@@ -19,6 +21,8 @@ export interface AgentApi {
   /** Undefined while the agent does not know them yet. */
   services(query: ServiceQuery): unknown;
   drops(): unknown;
+  /** Begins a stream of events, or says why there is none. */
+  events(filter: EventFilter): ((out: Writable) => void) | { readonly refusal: string };
   metrics(): string;
 }
 
@@ -37,13 +41,26 @@ export function createAgentRoutes(api: AgentApi): HttpHandler {
   };
   return (request) => {
     const verb = /^\/v1\/cni\/(add|del|check)$/.exec(request.path)?.[1] as CniVerb | undefined;
-    if (request.path === "/v1/services")
-      return request.method === "POST" ? findServices(api, request) : wrongMethod("POST");
+    const ask = questions[request.path];
+    if (ask !== undefined) return request.method === "POST" ? ask(api, request) : wrongMethod("POST");
     if (verb !== undefined) return request.method === "POST" ? serveCni(api, verb, request) : wrongMethod("POST");
     const read = reads[request.path];
     if (read === undefined) return { status: 404, body: { error: `there is no ${request.path}` } };
     return request.method === "GET" ? read() : wrongMethod("GET");
   };
+}
+
+/** What is asked for stands in the body. */
+const questions: Readonly<Record<string, (api: AgentApi, request: HttpRequest) => HttpAnswer>> = {
+  "/v1/services": findServices,
+  "/v1/events": streamEvents,
+};
+
+function streamEvents(api: AgentApi, { body }: HttpRequest): HttpAnswer {
+  const filter = parseEventFilter(body);
+  if (filter === undefined) return { status: 400, body: { error: "the body is no filter of events" } };
+  const stream = api.events(filter);
+  return "refusal" in stream ? { status: 503, body: { error: stream.refusal } } : { stream };
 }
 
 function findServices(api: AgentApi, { body }: HttpRequest): HttpAnswer {

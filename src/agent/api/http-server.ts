@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Writable } from "node:stream";
 import { AgentError } from "../../lib/errors.js";
 import type { Logger } from "../../lib/log.js";
 
@@ -11,10 +12,18 @@ export interface HttpRequest {
   readonly body: unknown;
 }
 
-export interface HttpAnswer {
+export type HttpAnswer = HttpBody | HttpStream;
+
+export interface HttpBody {
   readonly status: number;
   /** An object becomes JSON, text stays text. */
   readonly body: unknown;
+}
+
+/** An answer that goes on until one of the two ends has enough. */
+export interface HttpStream {
+  /** Called when the head of the answer is out. */
+  readonly stream: (out: Writable) => void;
 }
 
 export type HttpHandler = (request: HttpRequest) => Promise<HttpAnswer> | HttpAnswer;
@@ -50,9 +59,14 @@ export async function openHttpServer(options: {
     );
   }
   await rm(socketPath, { force: true });
-  const server = createServer((message, response) => void serve(message, response, handle, log));
+  const streams = new Set<ServerResponse>();
+  const server = createServer(async (message, response) => {
+    const answer = await answerOf(message, handle, log);
+    if ("stream" in answer) startStream(response, answer, streams);
+    else sendBody(response, answer);
+  });
   await listen(server, socketPath);
-  return { socketPath, [Symbol.asyncDispose]: () => closeServer(server) };
+  return { socketPath, [Symbol.asyncDispose]: () => closeServer(server, streams) };
 }
 
 function listen(server: Server, socketPath: string): Promise<void> {
@@ -69,32 +83,48 @@ function listen(server: Server, socketPath: string): Promise<void> {
 
 /** An attachment takes some tens of milliseconds; who is not done by then will not be. */
 const CLOSE_TIMEOUT_MS = 5000;
+/** A subscriber that has not taken the end of its stream by then reads no more. */
+const STREAM_END_MS = 500;
 
-/** Stops listening, lets running requests end, drops idle connections. The socket file goes with it. */
-function closeServer(server: Server): Promise<void> {
+/** Stops listening, ends streams, lets running requests end, drops idle connections. The socket file goes with it. */
+function closeServer(server: Server, streams: ReadonlySet<ServerResponse>): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+    const timers = [
+      setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS),
+      setTimeout(() => endStreams(streams, (stream) => stream.destroy()), STREAM_END_MS),
+    ];
     server.close(() => {
-      clearTimeout(timer);
+      for (const timer of timers) clearTimeout(timer);
       resolve();
     });
+    endStreams(streams, (stream) => stream.end());
     server.closeIdleConnections();
   });
 }
 
-async function serve(
-  message: IncomingMessage,
-  response: ServerResponse,
-  handle: HttpHandler,
-  log: Logger,
-): Promise<void> {
-  let answer: HttpAnswer;
+function endStreams(streams: ReadonlySet<ServerResponse>, end: (stream: ServerResponse) => void): void {
+  for (const stream of [...streams]) end(stream);
+}
+
+async function answerOf(message: IncomingMessage, handle: HttpHandler, log: Logger): Promise<HttpAnswer> {
   try {
-    answer = await readAndHandle(message, handle);
+    return await readAndHandle(message, handle);
   } catch (error) {
     log.error({ err: error, path: message.url }, "request failed");
-    answer = { status: 500, body: { error: error instanceof Error ? error.message : String(error) } };
+    return { status: 500, body: { error: error instanceof Error ? error.message : String(error) } };
   }
+}
+
+function startStream(response: ServerResponse, { stream }: HttpStream, streams: Set<ServerResponse>): void {
+  streams.add(response);
+  response.on("close", () => streams.delete(response));
+  // A connection of a stream is not used again: its end is seen by whoever reads it.
+  response.writeHead(200, { "content-type": "application/octet-stream", connection: "close" });
+  response.flushHeaders();
+  stream(response);
+}
+
+function sendBody(response: ServerResponse, answer: HttpBody): void {
   const isText = typeof answer.body === "string";
   const body = isText ? (answer.body as string) : `${JSON.stringify(answer.body)}\n`;
   response.writeHead(answer.status, {

@@ -1,0 +1,69 @@
+import type { EventFilter } from "../../model/event-filter.js";
+import { messageTypes } from "../../model/monitor.js";
+import type { MonitorEvent } from "../../model/monitor-event.js";
+import { RowMatcher, type RowTraits } from "../readers/row-matcher.js";
+
+/** Tests events against a filter whose lists were made into sets once. What an event lacks, it does not have. */
+export class EventMatcher {
+  readonly #types: ReadonlySet<number> | undefined;
+  readonly #from: ReadonlySet<number> | undefined;
+  readonly #to: ReadonlySet<number> | undefined;
+  readonly #relatedTo: ReadonlySet<number> | undefined;
+  readonly #identities: ReadonlySet<number> | undefined;
+  readonly #dropReasons: ReadonlySet<number> | undefined;
+  readonly #packets: RowMatcher;
+  /** Nothing but types is asked for: a record's first byte tells. */
+  readonly isByTypeOnly: boolean;
+
+  constructor(filter: EventFilter = {}) {
+    const { types, from, to, relatedTo, identities, dropReasons, packets } = filter;
+    this.#types = types && new Set(types.map((name) => messageTypes[name]));
+    this.#from = from && new Set(from);
+    this.#to = to && new Set(to);
+    this.#relatedTo = relatedTo && new Set(relatedTo);
+    this.#identities = identities && new Set(identities);
+    this.#dropReasons = dropReasons && new Set(dropReasons);
+    this.#packets = new RowMatcher(packets);
+    const others = [from, to, relatedTo, identities, dropReasons];
+    this.isByTypeOnly = others.every((list) => list === undefined) && this.#packets.isEmpty;
+  }
+
+  /** @param type first byte of the record */
+  admitsType(type: number): boolean {
+    return this.#types === undefined || this.#types.has(type);
+  }
+
+  /** Of an event whose type is admitted. */
+  matches(event: MonitorEvent): boolean {
+    if (this.isByTypeOnly || event.kind === "lost") return true;
+    const { endpointId, destinationEndpointId, sourceIdentity, destinationIdentity } = event;
+    return (
+      hasAny(this.#from, [endpointId]) &&
+      hasAny(this.#to, [destinationEndpointId]) &&
+      hasAny(this.#relatedTo, [endpointId, destinationEndpointId]) &&
+      hasAny(this.#identities, [sourceIdentity, destinationIdentity]) &&
+      hasAny(this.#dropReasons, [reasonOf(event)]) &&
+      (this.#packets.isEmpty || this.#matchesPacket(event))
+    );
+  }
+
+  #matchesPacket({ packet }: MonitorEvent): boolean {
+    if (packet?.protocol === undefined) return false;
+    const { source, destination, sourcePort, destinationPort, protocol } = packet;
+    const ends: NonNullable<RowTraits["ends"]> = [
+      ...(source === undefined ? [] : [{ address: source, port: sourcePort }]),
+      ...(destination === undefined ? [] : [{ address: destination, port: destinationPort }]),
+    ];
+    return this.#packets.matches({ ends, protocol });
+  }
+}
+
+/** Code of what was dropped or denied. */
+function reasonOf({ record }: MonitorEvent): number | undefined {
+  if (record.kind === "drop") return record.reason;
+  return record.kind === "policy-verdict" && record.verdict < 0 ? -record.verdict : undefined;
+}
+
+function hasAny<T>(wanted: ReadonlySet<T> | undefined, values: readonly (T | undefined)[]): boolean {
+  return wanted === undefined || values.some((value) => value !== undefined && wanted.has(value));
+}
