@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { declaredLayout } from "../abi/declared-layouts.js";
 import type { StructLayout } from "../abi/layout.js";
 import { findRelease, isSince, type Release, releases } from "../abi/release.js";
@@ -6,8 +5,9 @@ import { BpfProgram, type ProgramInfo } from "../kernel/bpf-program.js";
 import { type BtfType, btfTypesByName } from "../kernel/btf.js";
 import { listProgramIds } from "../kernel/object-ids.js";
 import { KernelError } from "../lib/errors.js";
-import { exchangeOverSocket } from "../lib/socket-exchange.js";
+
 import type { ReleaseEvidence } from "./release.js";
+import { fieldOf, readUpstreamHealth } from "./upstream-agent.js";
 
 /** Programs that upstream's agents load in some releases only, by the 15 characters of the name that the kernel keeps. */
 const programNames: readonly (readonly [name: string, first: Release, last: Release])[] = [
@@ -102,24 +102,15 @@ function programInfo(id: number): ProgramInfo | undefined {
   }
 }
 
-/** Where upstream's agent serves its API, below the node's root. */
-const agentSocket = "var/run/cilium/cilium.sock";
-
 /** What upstream's agent says it is; nothing when none answers, or with a release that we do not know. */
 export async function agentEvidence(root: string, signal?: AbortSignal): Promise<readonly ReleaseEvidence[]> {
-  const question = { method: "GET", path: "/v1/healthz", timeoutMs: 1000, signal } as const;
-  const answer = await exchangeOverSocket(join(root, agentSocket), question).catch(() => undefined);
-  const version = answer === undefined ? undefined : versionIn(answer.text);
+  const version = versionIn(await readUpstreamHealth(root, signal));
   const release = version === undefined ? undefined : findRelease(version);
   return release === undefined ? [] : [{ text: `the agent says it is ${version}`, releases: [release] }];
 }
 
 /** `1.20.0-dev` of `{"cilium":{"msg":"1.20.0-dev (v1.20.0-dev-0abb991080)"}}`. */
-function versionIn(text: string): string | undefined {
-  try {
-    const message: unknown = JSON.parse(text)?.cilium?.msg;
-    return typeof message === "string" ? /^\d+\.\d+\.[0-9A-Za-z.+-]{1,40}/.exec(message)?.[0] : undefined;
-  } catch {
-    return undefined;
-  }
+function versionIn(health: unknown): string | undefined {
+  const message = fieldOf(fieldOf(health, "cilium"), "msg");
+  return typeof message === "string" ? /^\d+\.\d+\.[0-9A-Za-z.+-]{1,40}/.exec(message)?.[0] : undefined;
 }

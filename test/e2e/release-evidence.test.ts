@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -110,8 +110,8 @@ describe("upstream's agent", () => {
   let server: Server | undefined;
   afterEach(() => server?.close());
 
-  const answerWith = (body: string): Promise<void> => {
-    const folder = join(root, "var/run/cilium");
+  const answerWith = (body: string, run = "var/run"): Promise<void> => {
+    const folder = join(root, run, "cilium");
     mkdirSync(folder, { recursive: true });
     server = createServer((_, response) => response.end(body));
     return new Promise((resolve) => server?.listen(join(folder, "cilium.sock"), () => resolve()));
@@ -125,6 +125,16 @@ describe("upstream's agent", () => {
     await context.prepare(signal);
     expect(context.release().candidates).toEqual(["1.17"]);
     expect(context.finding?.evidence).toContain("the agent says it is 1.17.4: 1.17");
+  });
+
+  test("is found where /var/run is a link, which followed from here leads out of the node's root", async () => {
+    for (const map of shared("1.16")) pin(map);
+    await answerWith(JSON.stringify({ cilium: { msg: "1.17.4 (v1.17.4-55aecc0e)" } }), "run");
+    mkdirSync(join(root, "var"), { recursive: true });
+    symlinkSync("/run", join(root, "var/run"));
+    const context = contextOf();
+    await context.prepare(signal);
+    expect(context.release().candidates).toEqual(["1.17"]);
   });
 
   test.each(["", "{", "null", '{"cilium":{"msg":7}}', '{"cilium":{"msg":"9.9.9 (v9)"}}', '{"cilium":null}'])(
