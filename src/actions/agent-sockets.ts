@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { labAgentSocket } from "../model/lab-record.js";
 import type { ResolvedTarget } from "../session/resolve-target.js";
 
 /** Where the agents of a target's nodes listen. */
@@ -12,6 +12,6 @@ export function agentSockets(target: ResolvedTarget): readonly AgentSocket[] {
   return target.nodes.map(({ name }) => {
     if (target.kind === "local") return { node: name, path: target.agentSocket };
     const record = target.lab.nodes.find((node) => node.name === name);
-    return { node: name, path: join(record?.runDir ?? "", "agent.sock") };
+    return { node: name, path: record === undefined ? "" : labAgentSocket(record) };
   });
 }

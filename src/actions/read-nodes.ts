@@ -11,7 +11,7 @@ export interface NodeSource {
   readonly notes?: readonly string[];
 }
 
-/** Sessions that are open at one time. */
+/** Sessions that are open at one time, for readings that end by themselves. */
 const concurrentNodes = 8;
 
 interface NodeReading<Row> {
@@ -23,6 +23,14 @@ type Arrival<Row> =
   | { readonly reading: NodeReading<Row>; readonly result: IteratorResult<readonly Row[], Completeness> }
   | { readonly reading: NodeReading<Row>; readonly error: unknown };
 
+export interface ReadNodesOptions {
+  readonly signal: AbortSignal;
+  /** Nodes that are read at one time; all of them, for readings that do not end by themselves. */
+  readonly concurrency?: number | undefined;
+  /** Told at once of what else only the status says, after the last row. */
+  readonly onFailure?: ((node: string, error: CtsError) => void) | undefined;
+}
+
 /**
  * Reads the same from several nodes at a time and hands rows over as they come, whichever node is first. A node that
  * cannot be read is missing from the status; only when none can be read is the first error thrown.
@@ -31,9 +39,13 @@ export function readNodes<Name extends ReaderName>(
   source: NodeSource,
   name: Name,
   request: ReaderRequest<Name>,
-  options: { readonly signal: AbortSignal },
+  options: ReadNodesOptions,
 ): RowList<ReaderRow<Name>> {
-  const merge = new NodeMerge(source, (node) => readNode(node, name, request, options.signal));
+  const { signal, concurrency = concurrentNodes, onFailure } = options;
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const read: ReadNode<ReaderRow<Name>> = (node) => readNode(node, name, request, either);
+  const merge = new NodeMerge({ source, concurrency, read, stop, onFailure });
   return { rows: merge.rows(), status: () => merge.status() };
 }
 
@@ -47,24 +59,41 @@ async function* readNode<Name extends ReaderName>(
   return yield* session.read(name, request, { signal });
 }
 
+type ReadNode<Row> = (node: SessionNode) => AsyncGenerator<readonly Row[], Completeness>;
+
+interface MergeOptions<Row> {
+  readonly source: NodeSource;
+  readonly concurrency: number;
+  readonly read: ReadNode<Row>;
+  /** Aborted when the receiver has enough: a reading that waits for its node ends then too. */
+  readonly stop: AbortController;
+  readonly onFailure: ReadNodesOptions["onFailure"];
+}
+
 class NodeMerge<Row> {
   readonly #waiting: SessionNode[];
-  readonly #read: (node: SessionNode) => AsyncGenerator<readonly Row[], Completeness>;
+  readonly #read: ReadNode<Row>;
+  readonly #stop: AbortController;
+  readonly #onFailure: ReadNodesOptions["onFailure"];
   readonly #pending = new Map<SessionNode, Promise<Arrival<Row>>>();
   readonly #open = new Set<NodeReading<Row>>();
   readonly #statuses = new Map<string, NodeListStatus>();
   readonly #order: readonly string[];
   readonly #source: NodeSource;
+  readonly #concurrency: number;
   readonly #notes = new Set<string>();
   readonly #delivered = new Map<string, number>();
   #mapsRead = 0;
   #firstError: unknown;
 
-  constructor(source: NodeSource, read: (node: SessionNode) => AsyncGenerator<readonly Row[], Completeness>) {
+  constructor({ source, concurrency, read, stop, onFailure }: MergeOptions<Row>) {
     this.#waiting = [...source.nodes];
     this.#order = source.nodes.map((node) => node.name);
     this.#source = source;
+    this.#concurrency = concurrency;
     this.#read = read;
+    this.#stop = stop;
+    this.#onFailure = onFailure;
   }
 
   async *rows(): AsyncGenerator<readonly Row[]> {
@@ -106,7 +135,7 @@ class NodeMerge<Row> {
   }
 
   #startReadings(): boolean {
-    while (this.#open.size < concurrentNodes) {
+    while (this.#open.size < this.#concurrency) {
       const node = this.#waiting.shift();
       if (node === undefined) break;
       const reading = { node, batches: this.#read(node) };
@@ -147,9 +176,11 @@ class NodeMerge<Row> {
     const rowsRead = this.#delivered.get(name) ?? 0;
     const state = rowsRead > 0 ? "partial" : "missing";
     this.#statuses.set(name, { name, state, reason: error.message, rowsRead, restarts: 0 });
+    this.#onFailure?.(name, error);
   }
 
   async #stopReadings(): Promise<void> {
+    this.#stop.abort();
     await Promise.allSettled([...this.#open].map((reading) => reading.batches.return(undefined as never)));
   }
 }

@@ -33,6 +33,11 @@ export interface LabNodeRecord {
   readonly netns: string;
 }
 
+/** Where the agent of a lab's node listens, as seen from outside of the node. */
+export function labAgentSocket({ runDir }: Pick<LabNodeRecord, "runDir">): string {
+  return `${runDir}/agent.sock`;
+}
+
 /** Where labs keep their folders; one folder a lab, named after it. */
 export const labsRoot = "/run/cts-lab";
 

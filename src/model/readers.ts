@@ -1,3 +1,4 @@
+import type { EventRow, EventsRequest } from "./event-stream.js";
 import type { SourceRangeRow } from "./lb-rows.js";
 import type { ReleaseFinding } from "./list-status.js";
 import type {
@@ -38,6 +39,7 @@ export interface ReaderCatalogue {
   readonly maps: { readonly request: MapsRequest; readonly row: MapFillRow };
   readonly features: { readonly request: Readonly<Record<string, never>>; readonly row: FeatureRow };
   readonly links: { readonly request: Readonly<Record<string, never>>; readonly row: LinkRow };
+  readonly events: { readonly request: EventsRequest; readonly row: EventRow };
   readonly sockets: { readonly request: SocketsRequest; readonly row: SocketRow };
 }
 

@@ -27,6 +27,8 @@ export interface NodePlace {
   readonly root: string;
   /** Branch of the cgroup2 tree that holds the node's processes; absent when the node is the whole machine. */
   readonly cgroupPath?: string | undefined;
+  /** Where an agent of ours listens on the node, as this process sees it. */
+  readonly agentSocket?: string | undefined;
   /** Whose layouts the maps have, when the user says so. */
   readonly release?: string | undefined;
 }

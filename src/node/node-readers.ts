@@ -24,6 +24,7 @@ const loaders: { readonly [Name in ReaderName]: () => Promise<Reader<Name>> } = 
   maps: async () => (await import("./readers/map-fill.js")).readMapFill,
   features: async () => (await import("./readers/features.js")).readFeatures,
   links: async () => (await import("./readers/links.js")).readLinks,
+  events: async () => (await import("./readers/events.js")).readEvents,
   sockets: async () => (await import("./readers/sockets.js")).readSockets,
 };
 

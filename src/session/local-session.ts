@@ -1,5 +1,5 @@
 import { AgentError } from "../lib/errors.js";
-import type { LabNodeRecord } from "../model/lab-record.js";
+import { type LabNodeRecord, labAgentSocket } from "../model/lab-record.js";
 import type { NodeFacts, ReaderName, ReaderRequest, ReaderRow, RowStream } from "../model/readers.js";
 import { isNodeAlive } from "./lab-directory.js";
 import type { Session, SessionNode } from "./session.js";
@@ -13,16 +13,18 @@ export interface NodeLocation {
   readonly root: string;
   /** Branch of the cgroup2 tree that holds the node's processes; absent when the node is the whole machine. */
   readonly cgroupPath?: string | undefined;
+  /** Where an agent of ours listens, as this process sees it. */
+  readonly agentSocket?: string | undefined;
   /** Upstream release whose layouts the node's maps have, when the user says so; else the node finds out. */
   readonly release?: string | undefined;
 }
 
 /** The node that this process runs on, as root. */
-export function localNode(name: string, bpffs: string, release?: string): SessionNode {
-  return { name, open: async () => openLocalSession({ name, bpffs, root: "/", release }) };
+export function localNode(location: NodeLocation): SessionNode {
+  return { name: location.name, open: async () => openLocalSession(location) };
 }
 
-/** A node of a lab on this machine; its BPF file system is reached through its pid 1's root. */
+/** A node of a lab on this machine; its files are reached through its pid 1's root. */
 export function labNode(record: LabNodeRecord, release?: string): SessionNode {
   return {
     name: record.name,
@@ -32,9 +34,10 @@ export function labNode(record: LabNodeRecord, release?: string): SessionNode {
           nextSteps: ["kubectl cilium-ts lab status", "kubectl cilium-ts lab up   (brings a lab's nodes back)"],
         });
       }
+      const { name, cgroupPath } = record;
       const root = `/proc/${record.initPid}/root`;
       const bpffs = `${root}/sys/fs/bpf`;
-      return openLocalSession({ name: record.name, bpffs, root, cgroupPath: record.cgroupPath, release });
+      return openLocalSession({ name, bpffs, cgroupPath, root, agentSocket: labAgentSocket(record), release });
     },
   };
 }

@@ -47,7 +47,7 @@ function localTarget(release: string | undefined): ResolvedTarget {
     kind: "local",
     description: "this machine",
     agentSocket: localAgentSocket,
-    nodes: [localNode(hostname(), localBpffs, release)],
+    nodes: [localNode({ name: hostname(), bpffs: localBpffs, root: "/", agentSocket: localAgentSocket, release })],
   };
 }
 

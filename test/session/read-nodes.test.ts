@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import { readNodes } from "../../src/actions/read-nodes.js";
 import { collectRows } from "../../src/actions/row-list.js";
@@ -13,6 +14,8 @@ function row(node: string, name: string): FeatureRow {
 }
 
 interface Script {
+  /** Says nothing more after the last batch, until the reading is aborted. */
+  readonly isEndless?: boolean;
   readonly batches?: readonly (readonly string[])[];
   readonly end?: Completeness;
   readonly failure?: Error;
@@ -37,16 +40,17 @@ class ScriptedNode implements SessionNode {
   async open(): Promise<Session> {
     if (this.#script.openFailure !== undefined) throw this.#script.openFailure;
     this.opened++;
-    const { batches = [], end = whole, failure, gate } = this.#script;
+    const { batches = [], end = whole, failure, gate, isEndless } = this.#script;
     const { name } = this;
     const note = () => this.delivered++;
-    async function* read() {
+    async function* read(_name: string, _request: unknown, options: { readonly signal: AbortSignal }) {
       for (const batch of batches) {
         await gate?.();
         note();
         yield batch.map((text) => row(name, text));
       }
       if (failure !== undefined) throw failure;
+      if (isEndless === true) await once(options.signal, "abort");
       return end;
     }
     return {
@@ -63,6 +67,38 @@ const signal = new AbortController().signal;
 const read = (nodes: readonly SessionNode[]) => readNodes({ nodes }, "features", {}, { signal });
 
 describe("readNodes", () => {
+  test("who has enough ends readings too that wait for their node", async () => {
+    const nodes = ["a", "b"].map((name) => new ScriptedNode(name, { batches: [["x"]], isEndless: true }));
+    for await (const batch of read(nodes).rows) {
+      expect(batch).toHaveLength(1);
+      break;
+    }
+    expect(nodes.map(({ closed }) => closed)).toEqual([1, 1]);
+  });
+
+  test("readings that do not end by themselves are of all nodes at once, and failures are told at once", async () => {
+    const names = Array.from({ length: 12 }, (_, i) => `n${i}`);
+    const nodes = names.map((name) => new ScriptedNode(name, { batches: [["x"]], isEndless: true }));
+    const gone = new ScriptedNode("gone", { openFailure: new AgentError("x", "it is gone") });
+    const failed: string[] = [];
+    const list = readNodes(
+      { nodes: [gone, ...nodes] },
+      "features",
+      {},
+      {
+        signal,
+        concurrency: 13,
+        onFailure: (node, { message }) => failed.push(`${node}: ${message}`),
+      },
+    );
+    const seen = new Set<string>();
+    for await (const batch of list.rows) {
+      for (const { node } of batch) seen.add(node ?? "");
+      if (seen.size === 12) break;
+    }
+    expect(failed).toEqual(["gone: it is gone"]);
+  });
+
   test("merges the nodes' rows as they come, and closes every session", async () => {
     let release = () => {};
     const late = new Promise<void>((resolve) => {

@@ -55,7 +55,7 @@ async function serve(
 }
 
 function openNode(agentSocket: string): OpenTarget {
-  const nodes = [localNode("here", folder)];
+  const nodes = [localNode({ name: "here", bpffs: folder, root: folder })];
   return new OpenTarget({ kind: "local", description: "this node", nodes, agentSocket }, undefined);
 }
 

@@ -1,0 +1,82 @@
+import type { CtsError } from "../lib/errors.js";
+import type { EventFilter } from "../model/event-filter.js";
+import { type EventRow, isStreamNotice, type StreamNotice } from "../model/event-stream.js";
+import type { MonitorEvent } from "../model/monitor-event.js";
+import { emptyNames } from "../model/names-document.js";
+import { NameIndex } from "./names/name-index.js";
+import type { Target, TransportEnd } from "./open-target.js";
+import { readNodes } from "./read-nodes.js";
+import type { RowList } from "./row-list.js";
+import { needsNames, type RowSelection, resolveSelection } from "./row-selection.js";
+
+export interface MonitorOptions {
+  readonly selection: RowSelection;
+  /** What is asked of events beside the selection. */
+  readonly filter: Pick<EventFilter, "types" | "from" | "to" | "relatedTo">;
+  /** Codes, or upstream's texts. */
+  readonly dropReasons?: readonly string[] | undefined;
+  readonly monitorSocket?: string | undefined;
+  /** Names of both ends; upstream's formats show none. */
+  readonly isNamed: boolean;
+  readonly signal: AbortSignal;
+  /** Told when a node's stream begins and when it ends. */
+  readonly onNotice: (notice: StreamNotice) => void;
+}
+
+/** Events of the target's nodes as they happen, whichever node is first, until the signal or until no node is left. */
+export async function monitorEvents(target: Target, options: MonitorOptions): Promise<RowList<MonitorEvent>> {
+  const { selection, isNamed, dropReasons, monitorSocket, signal, onNotice } = options;
+  const names = isNamed || needsNames(selection) ? await target.names(selection) : new NameIndex(emptyNames);
+  const { identities, ...packets } = resolveSelection(selection, names);
+  const request = { filter: { ...options.filter, identities, packets }, dropReasons, monitorSocket };
+  const onFailure = (node: string, { message }: CtsError): void =>
+    onNotice({ kind: "stream-ended", node, reason: message });
+  const list = readNodes(target, "events", request, { signal, concurrency: target.nodes.length, onFailure });
+  const events = eventsOf(list, onNotice);
+  return { rows: isNamed ? withNames(events, target, names) : events, status: list.status };
+}
+
+async function* eventsOf(
+  list: RowList<EventRow>,
+  onNotice: (notice: StreamNotice) => void,
+): AsyncGenerator<readonly MonitorEvent[]> {
+  for await (const batch of list.rows) {
+    const events: MonitorEvent[] = [];
+    for (const row of batch) {
+      if (isStreamNotice(row)) onNotice(row);
+      else events.push(row);
+    }
+    if (events.length > 0) yield events;
+  }
+}
+
+async function* withNames(
+  batches: AsyncIterable<readonly MonitorEvent[]>,
+  target: Target,
+  names: NameIndex,
+): AsyncGenerator<readonly MonitorEvent[]> {
+  for await (const events of batches) {
+    await target.learnServices(events.flatMap(endsOf));
+    yield events.map((event) => named(event, names));
+  }
+}
+
+function endsOf({ packet }: MonitorEvent): readonly TransportEnd[] {
+  const { source, sourcePort = 0, destination, destinationPort = 0 } = packet ?? {};
+  return [
+    ...(source === undefined ? [] : [{ address: source.text, port: sourcePort }]),
+    ...(destination === undefined ? [] : [{ address: destination.text, port: destinationPort }]),
+  ];
+}
+
+/** Answers come from a Service's address, where the packet was translated back. */
+function named(event: MonitorEvent, names: NameIndex): MonitorEvent {
+  const { packet } = event;
+  if (packet?.source === undefined || packet.destination === undefined) return event;
+  const { source, sourcePort = 0, destination, destinationPort = 0, protocol = 0 } = packet;
+  return {
+    ...event,
+    sourceName: names.ofTransportAddress(source.text, sourcePort, protocol),
+    destinationName: names.ofTransportAddress(destination.text, destinationPort, protocol),
+  };
+}
