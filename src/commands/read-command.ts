@@ -33,7 +33,11 @@ export abstract class ReadCommand extends BaseCommand {
     format: ListFormat<Row>,
     flags: ListFlags,
     open: () => Promise<RowList<Row>>,
-    options: { readonly monotonicNowSeconds?: number | undefined; readonly exitCode?: () => ExitCode } = {},
+    options: {
+      readonly monotonicNowSeconds?: number | undefined;
+      readonly exitCode?: () => ExitCode;
+      readonly isLive?: boolean;
+    } = {},
   ): Promise<void> {
     const request: PrintRequest = {
       output: parseOutput(flags.output),
@@ -42,6 +46,7 @@ export abstract class ReadCommand extends BaseCommand {
       limit: flags.limit,
       maxRows: flags["max-rows"],
       monotonicNowSeconds: options.monotonicNowSeconds,
+      isLive: options.isLive,
     };
     checkPrintRequest(format, request);
     let status = await this.#printOnce(format, request, flags, await open());

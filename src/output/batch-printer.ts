@@ -14,11 +14,12 @@ const pieceBytes = 64 * 1024;
 
 /**
  * Prints in pieces of about 64 KB, the first of them at once: a reader sees the first rows while the rest is still being
- * read. Each piece is valid until the next is asked for.
+ * read. Live rows all go out at once. Each piece is valid until the next is asked for.
  */
 export async function* printBatches<Row>(
   rows: RowBatches<Row>,
   printer: BatchPrinter<Row>,
+  options: { readonly isLive?: boolean | undefined } = {},
 ): AsyncGenerator<Uint8Array> {
   const out = new TextBuffer();
   let isFirst = true;
@@ -26,7 +27,8 @@ export async function* printBatches<Row>(
   for await (const batch of rows) {
     if (batch.length === 0) continue;
     printer.batch(batch, out);
-    if (out.lengthBytes < pieceBytes && !isFirst) continue;
+    if (out.lengthBytes < pieceBytes && !isFirst && options.isLive !== true) continue;
+    if (out.lengthBytes === 0) continue;
     yield out.take();
     isFirst = false;
   }

@@ -32,6 +32,8 @@ export interface PrintRequest {
   readonly maxRows?: number | undefined;
   /** CLOCK_MONOTONIC in seconds, for formats that show remaining times (`bpf ct list -d`). */
   readonly monotonicNowSeconds?: number | undefined;
+  /** Rows come as they happen: none waits for the next. */
+  readonly isLive?: boolean | undefined;
 }
 
 export type StatusSource = () => ListStatus | Promise<ListStatus>;
@@ -69,7 +71,8 @@ export async function* printList<Row>(
   request: PrintRequest,
 ): AsyncGenerator<Uint8Array> {
   checkPrintRequest(list, request);
-  yield* printBatches(orderRows(list, rows, request), await choosePrinter(list, status, request));
+  const printer = await choosePrinter(list, status, request);
+  yield* printBatches(orderRows(list, rows, request), printer, { isLive: request.isLive });
 }
 
 function choosePrinter<Row>(

@@ -79,7 +79,7 @@ const commands: readonly string[] = Object.keys(
   JSON.parse(readFileSync(join(repositoryRoot, "oclif.manifest.json"), "utf8")).commands,
 )
   .map((id) => id.replaceAll(":", " "))
-  .filter((id) => id.startsWith("bpf ") || ["service list", "status"].includes(id))
+  .filter((id) => id.startsWith("bpf ") || ["monitor", "service list", "status"].includes(id))
   .sort();
 
 /** Every entry of every pinned map, and what the kernel says of the maps themselves. */

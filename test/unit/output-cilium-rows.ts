@@ -1,6 +1,9 @@
 import { createAbi } from "../../src/abi/abi.js";
+import { createRecordDecoder } from "../../src/abi/events/record-decoder.js";
 import type { LbFamilyCodecs, ServiceKey } from "../../src/abi/load-balancing.js";
+import { createMonitorEvent } from "../../src/model/create-monitor-event.js";
 import type { ListStatus } from "../../src/model/list-status.js";
+import type { MonitorEvent } from "../../src/model/monitor-event.js";
 import {
   type CtMap,
   type CtRow,
@@ -14,7 +17,7 @@ import {
   type NodeIdRow,
   type RevNatRow,
 } from "../../src/model/rows.js";
-import { readCapturedMap } from "./abi-capture-files.js";
+import { readCapture, readCapturedMap } from "./abi-capture-files.js";
 
 /** The rows of the captured maps, decoded. */
 const abi = createAbi("1.20");
@@ -96,4 +99,15 @@ export function serviceEntryRows(): readonly LbServiceRow[] {
       return abi.loadBalancing.serviceRow(key, value, key.slot === 0 ? undefined : backends.get(value.union0));
     }),
   );
+}
+
+/** The events of the captured ring, decoded. */
+export function monitorEvents(): readonly MonitorEvent[] {
+  const decoder = createRecordDecoder(["1.20"]);
+  const lines = readCapture("events/raw-events.jsonl").trim().split("\n");
+  return lines.map((line) => {
+    const { cpu, hex } = JSON.parse(line) as { readonly cpu: number; readonly hex: string };
+    const { record, release } = decoder.decode(Buffer.from(hex, "hex"));
+    return createMonitorEvent(record, { release, cpu, receivedAtMs: Date.UTC(2026, 10, 21) });
+  });
 }

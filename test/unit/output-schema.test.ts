@@ -18,6 +18,7 @@ import {
   sourceRangeList,
 } from "../../src/output/lists/load-balancing-lists.js";
 import { metricsList } from "../../src/output/lists/metrics-list.js";
+import { monitorList } from "../../src/output/lists/monitor-list.js";
 import { featureList, mapFillList, policyList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
 import { parseOutput } from "../../src/output/output-format.js";
 import { printList } from "../../src/output/printer.js";
@@ -207,6 +208,20 @@ const samples: readonly Sample[] = [
       pid: 4711,
       createdAt: "2026-11-21T09:00:00Z",
     },
+  ]),
+  sample(monitorList(), [
+    ...named(captured.monitorEvents(), {
+      record: { kind: "lost", count: 1n << 60n },
+      sourceName: pod,
+      destinationName: pod,
+      interfaceName: "lxc1",
+      verdict: "redirected",
+      isEncrypted: true,
+      proxyPort: 10_000,
+      ipTraceId: 7n,
+      outer: { tunnel: "vxlan", vni: 4189, source: address, tcpFlags: ["SYN"], icmpType: 8, icmpCode: 0 },
+      message: "what was said",
+    }),
   ]),
   sample(featureList, [
     { node: "a", name: "tcx", isAvailable: true, probed: "by attaching", costWhenMissing: "a qdisc", since: "6.6" },

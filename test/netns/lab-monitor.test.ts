@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type CliOutcome, finishCli, runCli, startCli } from "../support/run-cli.js";
+import { podManifest, TestLab } from "./support/lab-fixture.js";
+
+interface Item {
+  readonly kind?: string;
+  readonly type: string;
+  readonly node: string;
+  readonly lost?: number;
+  readonly reason?: string;
+  readonly observationPoint?: string;
+  readonly packet?: { readonly source: string; readonly destinationPort?: number };
+}
+
+/** A `monitor` that runs, and what it has printed so far. */
+class RunningMonitor {
+  readonly items: Item[] = [];
+  readonly #child: ReturnType<typeof startCli>;
+  readonly #ended: Promise<CliOutcome>;
+  #rest = "";
+  #said = "";
+
+  constructor(lab: TestLab, ...args: readonly string[]) {
+    this.#child = startCli(["monitor", "--lab", lab.name, "-o", "jsonl", ...args]);
+    this.#ended = finishCli(this.#child);
+    this.#child.stderr!.on("data", (text: string) => {
+      this.#said += text;
+    });
+    this.#child.stdout!.on("data", (text: string) => this.#take(text));
+  }
+
+  /** Resolves when every node's stream stands. */
+  static async start(lab: TestLab, ...args: readonly string[]): Promise<RunningMonitor> {
+    const monitor = new RunningMonitor(lab, ...args);
+    await monitor.until(() => (monitor.#said.match(/Listening for events on \d+ CPUs/g)?.length ?? 0) === 2);
+    return monitor;
+  }
+
+  get said(): string {
+    return this.#said;
+  }
+
+  /** As if nobody read it: the pipe fills, and the command waits. */
+  stall(): void {
+    this.#child.stdout!.pause();
+  }
+
+  resume(): void {
+    this.#child.stdout!.resume();
+  }
+
+  /** Looks again whenever the command says something, and when it ends. */
+  async until(isRight: () => boolean): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (isRight()) resolve();
+      };
+      this.#child.stdout!.on("data", look);
+      this.#child.stderr!.on("data", look);
+      this.#child.once("close", () => resolve());
+      look();
+    });
+    if (!isRight()) throw new Error(`the command ended before what was waited for: ${this.#said}`);
+  }
+
+  /** Ctrl-C. */
+  async stop(): Promise<CliOutcome> {
+    this.#child.kill("SIGINT");
+    return this.#ended;
+  }
+
+  get ended(): Promise<CliOutcome> {
+    return this.#ended;
+  }
+
+  /** Records of a node that came or were said to be lost. */
+  accounted(node: string): number {
+    return this.items.filter((item) => item.node === node).reduce((sum, { lost = 1 }) => sum + lost, 0);
+  }
+
+  #take(text: string): void {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop() ?? "";
+    this.items.push(...lines.map((line): Item => JSON.parse(line)).filter(({ kind }) => kind !== "ListStatus"));
+  }
+}
+
+/** One UDP packet. */
+const sendPacket = `
+  const [source, destination, port] = process.argv.slice(1);
+  const socket = require("node:dgram").createSocket("udp4");
+  socket.bind(0, source, () => socket.send("x", Number(port), destination, () => socket.close()));
+`;
+
+describe("monitor, on a lab with our agents", () => {
+  let lab: TestLab;
+  let server: string;
+  let client: string;
+
+  beforeAll(async () => {
+    const manifests = podManifest("server", { node: "node-2", container: "image: echo" });
+    lab = await TestLab.start({
+      agentCommand: "own",
+      manifests: manifests + podManifest("client", { node: "node-1" }),
+    });
+    const addressOf = async (pod: string): Promise<string> => (await lab.pod(pod))!.status!.podIP!;
+    [server, client] = [await addressOf("server"), await addressOf("client")];
+    lab.exec("client", "ip", "address", "add", "10.1.2.3/32", "dev", "eth0");
+  });
+  afterAll(() => lab[Symbol.asyncDispose]());
+
+  const request = (count = 1): string =>
+    lab.exec("client", "cts-lab", "http", "--count", String(count), `http://${server}:8080/`);
+  const send = (source: string, port: number): string =>
+    lab.exec("client", process.execPath, "-e", sendPacket, source, server, String(port));
+  /** Anti-spoofing drops what a pod sends from an address that is not its own. */
+  const sendSpoofed = (): string => send("10.1.2.3", 7777);
+  const isSpoofed = ({ reason }: Item): boolean => reason === "Invalid source ip";
+
+  it("shows a connection from both nodes, and a packet with somebody else's source with file and line", async () => {
+    const monitor = await RunningMonitor.start(lab);
+    request();
+    sendSpoofed();
+    await monitor.until(() => monitor.items.some(isSpoofed) && monitor.items.some(({ node }) => node === "node-2"));
+    expect((await monitor.stop()).exitCode).toBe(130);
+    expect(monitor.items.find(isSpoofed)).toMatchObject({
+      type: "drop",
+      node: "node-1",
+      file: expect.stringMatching(/\.(c|h)$/),
+      line: expect.any(Number),
+      packet: { source: "10.1.2.3", destinationPort: 7777 },
+      destinationName: { name: "server" },
+      interfaceName: expect.stringMatching(/^lxc/),
+    });
+    const traces = monitor.items.filter(({ type, packet }) => type === "trace" && packet?.source === client);
+    expect(traces.map(({ node, observationPoint }) => `${node} ${observationPoint}`)).toEqual(
+      expect.arrayContaining(["node-1 to-overlay", "node-2 to-endpoint"]),
+    );
+    expect(traces[0]).toMatchObject({ sourceName: { name: "client" }, destinationName: { name: "server" } });
+  });
+
+  it("filters on the node, and ends at the limit though nothing more happens", async () => {
+    const monitor = await RunningMonitor.start(lab, "--drop-reason", "invalid source IP", "--limit", "1");
+    request();
+    sendSpoofed();
+    expect((await monitor.ended).exitCode).toBe(0);
+    expect(monitor.items).toEqual([expect.objectContaining({ reason: "Invalid source ip" })]);
+  });
+
+  it("one whose output nobody reads misses records and says how many; the other one misses none", async () => {
+    const [stalled, other] = await Promise.all([RunningMonitor.start(lab), RunningMonitor.start(lab)]);
+    stalled.stall();
+    // In a process of its own: this one must go on reading what the other one prints.
+    const requests = ["lab", "exec", "client", "--name", lab.name, "--", "cts-lab", "http", "--summary"];
+    await runCli([...requests, "--count", "6000", `http://${server}:8080/`]);
+    send(client, 7778);
+    const isLast = (node: string) => (item: Item) => item.node === node && item.packet?.destinationPort === 7778;
+    await other.until(() => other.items.some(isLast("node-1")) && other.items.some(isLast("node-2")));
+    expect(other.items.filter(({ type }) => type === "lost")).toEqual([]);
+    stalled.resume();
+    await stalled.until(() => ["node-1", "node-2"].every((node) => stalled.accounted(node) >= other.accounted(node)));
+    expect(stalled.items.filter(({ type }) => type === "lost").length).toBeGreaterThan(0);
+    await Promise.all([stalled.stop(), other.stop()]);
+    for (const node of ["node-1", "node-2"]) expect(stalled.accounted(node)).toBe(other.accounted(node));
+  });
+
+  it("goes on with the other node when an agent is killed, and ends with the last one, saying so", async () => {
+    const monitor = await RunningMonitor.start(lab);
+    expect(lab.cli("agent", "stop", "node-1", "--kill").status).toBe(0);
+    await monitor.until(() => /^node-1: no more events: the agent went away$/m.test(monitor.said));
+    request();
+    await monitor.until(() => monitor.items.some(({ node }) => node === "node-2"));
+    expect(lab.cli("agent", "stop", "node-2").status).toBe(0);
+    const { exitCode, stdout } = await monitor.ended;
+    expect(exitCode).toBe(9);
+    expect(JSON.parse(stdout.trim().split("\n").at(-1)!)).toMatchObject({
+      kind: "ListStatus",
+      state: "partial",
+      reason: expect.stringMatching(/node-1: .*the agent went away; node-2: .*it stops/),
+    });
+    const nobody = await finishCli(startCli(["monitor", "--lab", lab.name]));
+    expect(nobody.exitCode).toBe(7);
+    expect(nobody.stderr).toMatch(/nobody hands on the events of node node-1[\s\S]*--monitor-socket PATH/);
+  });
+});
