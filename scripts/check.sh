@@ -18,6 +18,7 @@ check "types" node node_modules/typescript/bin/tsc --noEmit -p tsconfig.test.jso
 check "caps" "${tsx[@]}" scripts/checks/caps.ts
 check "layer rules in biome.json" "${tsx[@]}" scripts/generate-layer-rules.ts --check
 check "generated map layouts" "${tsx[@]}" scripts/generate-abi.ts --check
+check "generated schemas" "${tsx[@]}" scripts/generate-schemas.ts --check
 check "generated command pages" "${tsx[@]}" scripts/generate-docs.ts --check
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -5,7 +5,6 @@ import { createEventCodecs, type EventCodecs } from "./events/event-codecs.js";
 import { createIpcacheCodecs, type IpcacheCodecs } from "./ipcache.js";
 import { createLbCodecs, type LbCodecs } from "./load-balancing.js";
 import { createMetricCodecs, type MetricCodecs } from "./metrics.js";
-import { createNodeMapCodecs, type NodeMapCodecs } from "./node-map.js";
 import { createOwnerCodecs, type OwnerCodecs } from "./owner.js";
 import { createPolicyCodecs, type PolicyCodecs } from "./policy.js";
 import { ownRelease, type Release } from "./release.js";
@@ -20,7 +19,6 @@ export interface Abi {
   readonly endpoints: EndpointCodecs;
   readonly policy: PolicyCodecs;
   readonly metrics: MetricCodecs;
-  readonly nodes: NodeMapCodecs;
   /** @throws AbiError `abi-layout` from 1.18 on, where there is no tunnel map */
   readonly tunnel: TunnelCodecs;
   readonly events: EventCodecs;
@@ -36,7 +34,6 @@ export function createAbi(release: Release = ownRelease): Abi {
   const endpoints = once(() => createEndpointCodecs([release]));
   const policy = once(() => createPolicyCodecs([release]));
   const metrics = once(() => createMetricCodecs([release]));
-  const nodes = once(() => createNodeMapCodecs([release]));
   const tunnel = once(() => createTunnelCodecs([release]));
   const events = once(() => createEventCodecs([release], addresses));
   const owner = once(createOwnerCodecs);
@@ -59,9 +56,6 @@ export function createAbi(release: Release = ownRelease): Abi {
     },
     get metrics() {
       return metrics();
-    },
-    get nodes() {
-      return nodes();
     },
     get tunnel() {
       return tunnel();

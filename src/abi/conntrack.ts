@@ -1,12 +1,12 @@
 import type { IpAddress } from "../lib/ip.js";
 import type { CtDirection, CtMap, CtRow, CtState } from "../model/rows.js";
+import { be, bitGroup, ip4, ip6, optional, u64, uint } from "../model/struct-fields.js";
 import type { AddressReader } from "./address-reader.js";
 import type { Codec } from "./codec.js";
 import { createCtFlagNames, ctFlag } from "./conntrack-flags.js";
 import { layoutOf } from "./layouts.js";
 import { commonTo, type Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
-import { be, bitGroup, ip4, ip6, optional, u64, uint } from "./struct-fields.js";
 
 /**
  * Key of a conntrack map (14 bytes for IPv4, 38 for IPv6). The names are the kernel structure's: outside of service

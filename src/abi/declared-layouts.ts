@@ -1,21 +1,21 @@
+import type { DeclaredLayouts, LayoutVersions } from "./declared/layout-versions.js";
 import { loadBalancingLayouts } from "./declared/load-balancing-layouts.js";
-import type { StructLayout } from "./layout.js";
-import { parseLayout } from "./layout.js";
+import { smallMapLayouts } from "./declared/small-map-layouts.js";
+import { parseLayout, type StructLayout } from "./layout.js";
 import { isSince, type Release } from "./release.js";
 
-/**
- * Layouts of upstream's structures, release by release, as measured in the BTF of each release's own headers. A version
- * counts from its release to the next one in the list; `absent` ends a structure. Our own release is generated instead
- * (`generated/layouts.ts`); what our datapath does not have yet (IPv6 services, the tunnel map) still comes from here.
+/*
+ * Layouts of upstream's structures, release by release, as measured in the BTF of each release's own headers. Our own
+ * release is generated instead (`generated/layouts.ts`); what our datapath does not have (IPv6 services, the tunnel map)
+ * still comes from here.
  */
-type Versions = readonly (readonly [since: Release, layout: StructLayout | "absent"])[];
 
 const ctFlags = (third: string, eighth: string, tenth: string): string =>
   `rx_closing@36.0#1 tx_closing@36.1#1 ${third}@36.2#1 lb_loopback@36.3#1 seen_non_syn@36.4#1 node_port@36.5#1
    proxy_redirect@36.6#1 ${eighth}@36.7#1 from_l7lb@37.0#1 ${tenth}@37.1#1 from_tunnel@37.2#1 reserved3@37.3#5`;
 const ctTail = "tx_flags_seen@42:1 rx_flags_seen@43:1 src_sec_id@44:4 last_tx_report@48:4 last_rx_report@52:4";
 
-const conntrack: Readonly<Record<string, Versions>> = {
+const conntrack: DeclaredLayouts = {
   ipv4_ct_tuple: [
     ["1.14", parseLayout(14, "daddr@0:4/be saddr@4:4/be dport@8:2/be sport@10:2/be nexthdr@12:1 flags@13:1")],
   ],
@@ -60,9 +60,9 @@ const conntrack: Readonly<Record<string, Versions>> = {
 
 const endpointInfo = (tail: string): StructLayout =>
   parseLayout(48, `ifindex@0:4 unused@4:2 lxc_id@6:2 flags@8:4 mac@16:8 node_mac@24:8 sec_id@32:4 ${tail}`);
-const tunnelKey = (tail: string): Versions[number][1] => parseLayout(20, `ip4@0:4 ip6@0:16 family@16:1 ${tail}`);
+const tunnelKey = (tail: string): LayoutVersions[number][1] => parseLayout(20, `ip4@0:4 ip6@0:16 family@16:1 ${tail}`);
 
-const endpoints: Readonly<Record<string, Versions>> = {
+const endpoints: DeclaredLayouts = {
   endpoint_key: [
     ["1.14", parseLayout(20, "ip4@0:4 ip6@0:16 family@16:1 key@17:1 cluster_id@18:1 pad@19:1")],
     ["1.15", parseLayout(20, "ip4@0:4 ip6@0:16 family@16:1 key@17:1 cluster_id@18:2")],
@@ -110,7 +110,7 @@ const prefixFlags = "reserved@2.1#2 lpm_prefix_length@2.3#5";
 const explicitAuth = `${prefixFlags} auth_type@3.0#7 has_explicit_auth_type@3.7#1`;
 const policyCounters = "packets@8:8 bytes@16:8";
 
-const policy: Readonly<Record<string, Versions>> = {
+const policy: DeclaredLayouts = {
   policy_key: [
     ["1.14", parseLayout(12, "prefixlen@0:4 sec_label@4:4 egress@8.0#1 pad@8.1#7 protocol@9:1 dport@10:2/be")],
   ],
@@ -138,7 +138,7 @@ const traceTail = `${traceHead} orig_ip4@32:4 orig_ip6@32:16`;
 const verdictTail = `remote_label@16:4 verdict@20:4 dst_port@24:2 proto@26:1 dir@27.0#2 ipv6@27.2#1 match_type@27.3#3
   audited@27.6#1 l3@27.7#1 auth_type@28:1`;
 
-const events: Readonly<Record<string, Versions>> = {
+const events: DeclaredLayouts = {
   debug_msg: [["1.14", parseLayout(20, "type@0:1 subtype@1:1 source@2:2 hash@4:4 arg1@8:4 arg2@12:4 arg3@16:4")]],
   debug_capture_msg: [
     ["1.14", parseLayout(24, `${wideVersion} arg1@16:4 arg2@20:4`)],
@@ -185,12 +185,13 @@ const events: Readonly<Record<string, Versions>> = {
   ],
 };
 
-const declared: Readonly<Record<string, Versions>> = {
+const declared: DeclaredLayouts = {
   ...conntrack,
   ...loadBalancingLayouts,
   ...endpoints,
   ...policy,
   ...events,
+  ...smallMapLayouts,
 };
 
 /** The declared layout of `struct` in `release`, undefined where the release has no such structure. */

@@ -1,10 +1,10 @@
 import type { IpAddress } from "../lib/ip.js";
 import type { LocalEndpointRow } from "../model/rows.js";
+import { bytes, mac, optional, orElse, uint } from "../model/struct-fields.js";
 import { addressOfUnion, unionOfAddress } from "./address-reader.js";
 import { type Codec, mapCodec } from "./codec.js";
 import { newestOf, type Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
-import { bytes, mac, optional, orElse, uint } from "./struct-fields.js";
 
 /** Key of `cilium_lxc` (20 bytes). */
 export interface EndpointKey {

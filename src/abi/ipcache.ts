@@ -1,10 +1,10 @@
 import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { IpcacheRow } from "../model/rows.js";
+import { bitGroup, bytes, optional, orElse, uint } from "../model/struct-fields.js";
 import { addressOfUnion, unionOfAddress } from "./address-reader.js";
 import { AbiError, type Codec, mapCodec } from "./codec.js";
 import { isSince, newestOf, type Release, type Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
-import { bitGroup, bytes, optional, orElse, uint } from "./struct-fields.js";
 
 /** Key of the ipcache (24 bytes): longest prefix match over cluster id, family and address. */
 export interface IpcacheKey {

@@ -1,12 +1,12 @@
 import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { BackendState, L4Address, LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
+import { be, ip4, ip6, optional, orElse, u64, uint } from "../model/struct-fields.js";
 import type { AddressReader } from "./address-reader.js";
 import { AbiError, type Codec, mapCodec } from "./codec.js";
 import { parseLayout } from "./layout.js";
 import { isSince, newestOf, type Release, type Releases } from "./release.js";
 import { serviceFlag, serviceFlagTexts, serviceType } from "./service-flags.js";
 import { layoutCodec, structCodec } from "./struct-codec.js";
-import { be, ip4, ip6, optional, orElse, u64, uint } from "./struct-fields.js";
 
 /** Key of `cilium_lb4_services_v2` (12 bytes) and `cilium_lb6_services_v2` (24). Slot 0 is the master entry. */
 export interface ServiceKey {

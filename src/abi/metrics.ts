@@ -1,10 +1,10 @@
 import type { MetricRow } from "../model/rows.js";
+import { bits, optional, u64, uint } from "../model/struct-fields.js";
 import { type Codec, checkBounds } from "./codec.js";
 import { isDropReason, reasonText } from "./drop-reasons.js";
 import { newestOf, type Releases } from "./release.js";
 import { sourceFileName } from "./source-files.js";
 import { structCodec } from "./struct-codec.js";
-import { bits, optional, u64, uint } from "./struct-fields.js";
 
 /** Key of `cilium_metrics` (8 bytes). */
 export interface MetricKey {

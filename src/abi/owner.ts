@@ -1,7 +1,7 @@
+import { text, uint } from "../model/struct-fields.js";
 import { AbiError, type Codec, mapCodec } from "./codec.js";
 import { ownReleases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
-import { text, uint } from "./struct-fields.js";
 
 /** Kinds of things that an ownership record names, numbered as `CTS_OWNER_*` in bpf/lib/layouts.h. */
 export const ownerKinds = ["install", "map", "program", "link", "device"] as const;

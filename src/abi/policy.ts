@@ -1,8 +1,8 @@
 import type { PolicyRow } from "../model/rows.js";
+import { be, bit, bits, optional, orElse, u64, uint } from "../model/struct-fields.js";
 import type { Codec } from "./codec.js";
 import type { Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
-import { be, bit, bits, optional, orElse, u64, uint } from "./struct-fields.js";
 
 /** Key of a policy map (12 bytes): longest prefix match over protocol and port behind identity and direction. */
 export interface PolicyKey {

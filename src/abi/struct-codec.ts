@@ -1,9 +1,9 @@
+import type { FieldKind, FieldSpec, FieldSpecs } from "../model/struct-fields.js";
 import { AddressReader } from "./address-reader.js";
 import { AbiError, type Codec, checkBounds } from "./codec.js";
 import type { FieldLayout, StructLayout } from "./layout.js";
 import { layoutsOf } from "./layouts.js";
 import type { Releases } from "./release.js";
-import type { FieldKind, FieldSpec, FieldSpecs } from "./struct-fields.js";
 import { structRuntime } from "./struct-runtime.js";
 
 /**

@@ -1,10 +1,10 @@
 import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { IpcacheRow, TunnelRow } from "../model/rows.js";
+import { bytes, optional, uint } from "../model/struct-fields.js";
 import { addressOfUnion, unionOfAddress } from "./address-reader.js";
 import { type Codec, mapCodec } from "./codec.js";
 import type { Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
-import { bytes, optional, uint } from "./struct-fields.js";
 
 /** Key of `cilium_tunnel_map` (20 bytes, up to 1.17): base address of a remote node's pod CIDR, without its length. */
 export interface TunnelKey {

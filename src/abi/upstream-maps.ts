@@ -240,7 +240,7 @@ export const upstreamMaps: readonly UpstreamMap[] = [
     ),
   ]),
   ...guarded("cilium_srv6_sid", "hash", "ipv6/16 u32/4", 16_384, "1.19"),
-  one("cilium_ratelimit", "lru_hash", "u32/4 ratelimit_value/16", 1_024, { since: "1.15", until: "1.16" }),
+  one("cilium_ratelimit", "lru_hash", "ratelimit_key/4 ratelimit_value/16", 1_024, { since: "1.15", until: "1.16" }),
   one("cilium_ratelimit", "lru_hash", "ratelimit_key/8 ratelimit_value/16", 1_024, { since: "1.17" }),
   one("cilium_ratelimit_metrics", "hash", "ratelimit_metrics_key/4 ratelimit_metrics_value/8", 64, { since: "1.17" }),
   one("cilium_percpu_trace_id", "percpu_array", "u32/4 u64/8", 1, { since: "1.19" }),

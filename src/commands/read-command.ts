@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { RowList } from "../actions/row-list.js";
-import { ExitCode } from "../lib/errors.js";
+import { CountedRows } from "../actions/counted-rows.js";
+import { finishedList, type RowList } from "../actions/row-list.js";
+import { ExitCode, KernelError } from "../lib/errors.js";
 import { writePiece } from "../lib/write-piece.js";
 import type { ListStatus } from "../model/list-status.js";
 import type { ListFormat } from "../output/list-format.js";
@@ -69,7 +70,8 @@ export abstract class ReadCommand extends BaseCommand {
     list: RowList<Row>,
   ): Promise<ListStatus> {
     const counted = new CountedRows(list.rows);
-    for await (const piece of printList(format, counted.rows(), list.status, request)) await this.#write(piece);
+    const isThere = await this.#printPieces(format, request, printList(format, counted.rows(), list.status, request));
+    if (!isThere) return finishedList([]).status();
     const status = list.status();
     // Nobody is there to read it any more.
     if (isOutputClosed(this.signal)) return status;
@@ -79,33 +81,37 @@ export abstract class ReadCommand extends BaseCommand {
     const isWorthSaying =
       isEmpty || status.state === "partial" || (status.notes?.length ?? 0) > 0 || isUndecided || flags.verbose;
     if (isEmpty) this.note(status.rowsRead > 0 ? "no entry matches the filters" : "there are no entries");
+    const upstreamsWord =
+      request.output.kind === "cilium" && counted.count === 0 ? format.cilium?.whenEmpty : undefined;
+    if (upstreamsWord !== undefined) this.note(upstreamsWord);
     if (!carriesStatus(request.output) && (isWorthSaying || process.stderr.isTTY)) {
       for (const line of statusLines(status, { isVerbose: flags.verbose })) this.note(line);
     }
     return status;
   }
 
+  /** False when upstream's tool, whose format was asked for, only remarks that the map is not there. */
+  async #printPieces<Row>(
+    format: ListFormat<Row>,
+    { output }: PrintRequest,
+    pieces: AsyncIterable<Uint8Array>,
+  ): Promise<boolean> {
+    try {
+      for await (const piece of pieces) await this.#write(piece);
+      return true;
+    } catch (error) {
+      const isMissing = error instanceof KernelError && error.code === "map-missing";
+      const remark = output.kind.startsWith("cilium") ? format.cilium?.whenMissing : undefined;
+      if (!isMissing || remark === undefined) throw error;
+      this.note(remark);
+      return false;
+    }
+  }
+
   /** Throws the reason of the signal when the reader has gone, or keeps a command waiting that was told to end. */
   async #write(piece: Uint8Array): Promise<void> {
     if (isOutputClosed(this.signal)) throw this.signal.reason;
     await writePiece(process.stdout, piece, this.signal);
-  }
-}
-
-/** Counts rows on their way. */
-class CountedRows<Row> {
-  count = 0;
-  readonly #batches: AsyncIterable<readonly Row[]>;
-
-  constructor(batches: AsyncIterable<readonly Row[]>) {
-    this.#batches = batches;
-  }
-
-  async *rows(): AsyncGenerator<readonly Row[]> {
-    for await (const batch of this.#batches) {
-      this.count += batch.length;
-      yield batch;
-    }
   }
 }
 

@@ -1,8 +1,8 @@
 import { ownReleases } from "../abi/release.js";
 import { structCodec } from "../abi/struct-codec.js";
-import { be, bytes, ip4, uint } from "../abi/struct-fields.js";
 import type { IpAddress } from "../lib/ip.js";
 import type { AgentConfig } from "../model/agent-config.js";
+import { be, bytes, ip4, uint } from "../model/struct-fields.js";
 import type { Devices } from "./devices.js";
 
 /**

@@ -64,6 +64,11 @@ export class IpAddress {
   }
 }
 
+/** `10.0.0.1:80`, `[fd00::1]:80` */
+export function addressPort(address: IpAddress, port: number): string {
+  return address.family === 6 ? `[${address.text}]:${port}` : `${address.text}:${port}`;
+}
+
 /** An address prefix; host bits are always zero. */
 export class IpPrefix {
   readonly address: IpAddress;

@@ -13,12 +13,12 @@ import type {
   LocalEndpointRow,
   MapFillRow,
   MetricRow,
-  NodeIdRow,
   PolicyRow,
   RevNatRow,
   SockRevNatRow,
   TunnelRow,
 } from "./rows.js";
+import type { SmallMapRow } from "./small-maps/small-map.js";
 import type { SocketRow } from "./sockets.js";
 import type { LinkRow } from "./status-report.js";
 
@@ -35,7 +35,7 @@ export interface ReaderCatalogue {
   readonly tunnels: { readonly request: FilteredRequest; readonly row: TunnelRow };
   readonly metrics: { readonly request: FilteredRequest; readonly row: MetricRow };
   readonly policy: { readonly request: PolicyRequest; readonly row: PolicyRow };
-  readonly "node-ids": { readonly request: FilteredRequest; readonly row: NodeIdRow };
+  readonly "small-map": { readonly request: SmallMapRequest; readonly row: SmallMapRow };
   readonly maps: { readonly request: MapsRequest; readonly row: MapFillRow };
   readonly features: { readonly request: Readonly<Record<string, never>>; readonly row: FeatureRow };
   readonly links: { readonly request: Readonly<Record<string, never>>; readonly row: LinkRow };
@@ -90,6 +90,13 @@ export interface MapsRequest {
   readonly nameContains?: string | undefined;
   /** Count the entries of each map, which reads its keys. */
   readonly countEntries: boolean;
+}
+
+export interface SmallMapRequest extends FilteredRequest {
+  /** Name of its declaration (src/model/small-maps). */
+  readonly map: string;
+  /** Of maps in maps: only those under these keys, by their text. Default: all. */
+  readonly outerKeys?: readonly string[] | undefined;
 }
 
 export interface SocketsRequest {

@@ -231,13 +231,6 @@ export interface PolicyRow extends NodeRowBase {
   readonly bytes?: bigint | undefined;
 }
 
-/** One node address (`bpf nodeid list`). */
-export interface NodeIdRow extends NodeRowBase {
-  readonly nodeId: number;
-  readonly address: IpAddress;
-  readonly spi: number;
-}
-
 /** One pinned map (`bpf map list`). */
 export interface MapFillRow extends NodeRowBase {
   readonly name: string;

@@ -135,8 +135,8 @@ export class NodeContext {
     return this.#decision;
   }
 
-  /** The refusal when none of the maps that a reader reads is pinned. */
-  missingMapsError(names: readonly string[]): KernelError {
+  /** The refusal when none of the maps that a reader reads is pinned. @param hint why not every node has them */
+  missingMapsError(names: readonly string[], hint?: string): KernelError {
     const { name: node, bpffs } = this.place;
     if (!isBpffs(bpffs)) {
       return new KernelError("bpffs-missing", `no BPF file system is mounted on ${bpffs} of node ${node}`, {
@@ -147,7 +147,7 @@ export class NodeContext {
     }
     const what = names.length === 1 ? `map ${names[0]} is not` : `of the maps ${names.join(", ")} none is`;
     return new KernelError("map-missing", `${what} pinned in ${this.pinDir} on node ${node}`, {
-      hint: "Either no datapath of this kind runs on the node, or it has not begun to.",
+      hint: hint ?? "Either no datapath of this kind runs on the node, or it has not begun to.",
       nextSteps: ["kubectl cilium-ts bpf map list   (what is pinned there)", "kubectl cilium-ts status"],
       details: { pinDir: this.pinDir, names },
     });

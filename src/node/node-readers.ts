@@ -20,7 +20,7 @@ const loaders: { readonly [Name in ReaderName]: () => Promise<Reader<Name>> } = 
   tunnels: async () => (await import("./readers/ipcache.js")).readTunnels,
   metrics: async () => (await import("./readers/metrics.js")).readMetrics,
   policy: async () => (await import("./readers/policy.js")).readPolicy,
-  "node-ids": async () => (await import("./readers/node-ids.js")).readNodeIds,
+  "small-map": async () => (await import("./readers/small-map.js")).readSmallMap,
   maps: async () => (await import("./readers/map-fill.js")).readMapFill,
   features: async () => (await import("./readers/features.js")).readFeatures,
   links: async () => (await import("./readers/links.js")).readLinks,

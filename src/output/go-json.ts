@@ -1,11 +1,28 @@
-import type { JsonValue } from "./list-format.js";
+import type { GoJsonValue } from "../lib/json-value.js";
 
 /**
  * JSON as Go's `encoding/json` writes it with an indent of two blanks: object keys of maps sorted by their bytes (callers
  * sort), `<`, `>`, `&` and the two line separators escaped, empty arrays and objects on one line.
  */
-export function goJson(value: JsonValue, indent = ""): string {
-  return escapeGo(JSON.stringify(value, undefined, 2).replaceAll("\n", `\n${indent}`));
+export function goJson(value: GoJsonValue, indent = ""): string {
+  return escapeGo(stringify(value).replaceAll("\n", `\n${indent}`));
+}
+
+/** Stands in front of the digits of an integer on its way through `JSON.stringify`, which knows none of 64 bits. */
+const bigintMark = "\ufdd0";
+
+function stringify(value: GoJsonValue): string {
+  let hasBigints = false;
+  const json = JSON.stringify(
+    value,
+    (_, child: unknown) => {
+      if (typeof child !== "bigint") return child;
+      hasBigints = true;
+      return `${bigintMark}${child}`;
+    },
+    2,
+  );
+  return hasBigints ? json.replace(/"\ufdd0(-?\d+)"/g, "$1") : json;
 }
 
 /** The characters that Go escapes so that JSON may stand in HTML. They occur in strings only, so the text can be replaced as a whole. */

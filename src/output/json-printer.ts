@@ -1,9 +1,10 @@
 import { PartialError } from "../lib/errors.js";
+import type { JsonObject, JsonValue } from "../lib/json-value.js";
 import type { ListStatus } from "../model/list-status.js";
 import type { BatchPrinter } from "./batch-printer.js";
 import type { JsonPath } from "./jsonpath.js";
 import { evaluateTemplate } from "./jsonpath-evaluate.js";
-import { definedFields, type JsonObject, type JsonValue, type ListFormat } from "./list-format.js";
+import { definedFields, type ListFormat } from "./list-format.js";
 import { defaultMaxRows } from "./row-order.js";
 import { type TextBuffer, textPiece } from "./text-buffer.js";
 

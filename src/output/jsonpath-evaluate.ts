@@ -1,5 +1,5 @@
+import type { JsonValue } from "../lib/json-value.js";
 import type { Filter, JsonPath, Operand, Path, PathStep } from "./jsonpath.js";
-import type { JsonValue } from "./list-format.js";
 
 /** Fills a template in. Missing fields print nothing, several values are joined by a blank, as kubectl does. */
 export function evaluateTemplate(template: JsonPath, root: JsonValue, current: JsonValue = root): string {

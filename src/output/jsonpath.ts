@@ -1,5 +1,5 @@
 import { UsageError } from "../lib/errors.js";
-import type { JsonValue } from "./list-format.js";
+import type { JsonValue } from "../lib/json-value.js";
 
 /** One step of a path; each maps every value it is given to any number of values. */
 export type PathStep =

@@ -1,9 +1,7 @@
+import type { JsonObject, JsonValue } from "../lib/json-value.js";
 import type { ListStatus } from "../model/list-status.js";
 import type { BatchPrinter } from "./batch-printer.js";
 import type { TextBuffer } from "./text-buffer.js";
-
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
-export type JsonObject = { readonly [key: string]: JsonValue };
 
 /** What `--sort-by` compares: numbers by value, strings by their text with runs of digits by value. */
 export type SortKey = number | bigint | string;
@@ -39,6 +37,10 @@ export interface ListFormat<Row> {
 export interface CiliumFormat<Row> {
   text(context: CiliumContext): BatchPrinter<Row>;
   json(context: CiliumContext): BatchPrinter<Row>;
+  /** What upstream's tool says on stderr in place of a text without rows. */
+  readonly whenEmpty?: string | undefined;
+  /** What it says when the map is not there, if it ends well all the same. */
+  readonly whenMissing?: string | undefined;
 }
 
 /** Rows as readers give them: in batches. */

@@ -1,8 +1,9 @@
 import { UsageError } from "../lib/errors.js";
+import type { JsonValue } from "../lib/json-value.js";
 import { didYouMean } from "../lib/nearest-name.js";
 import { evaluatePath } from "./jsonpath-evaluate.js";
 import { parsePath } from "./jsonpath-parse.js";
-import type { JsonValue, ListFormat, RowBatches, SortKey } from "./list-format.js";
+import type { ListFormat, RowBatches, SortKey } from "./list-format.js";
 
 /** Sorting a whole list holds it in memory; more rows than this need `--limit` or a filter. */
 export const defaultMaxRows = 1_000_000;

@@ -1,6 +1,7 @@
+import type { JsonObject } from "../lib/json-value.js";
 import type { NodeStatus, StatusReport } from "../model/status-report.js";
 import { outputApiVersion } from "./json-printer.js";
-import { definedFields, type JsonObject, jsonCounter } from "./list-format.js";
+import { definedFields, jsonCounter } from "./list-format.js";
 
 /** The labels are upstream's where it has the line, so that eyes find what they know. */
 export function statusText(report: StatusReport): string {

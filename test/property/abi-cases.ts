@@ -5,6 +5,8 @@ import { ipcacheFlag } from "../../src/abi/ipcache.js";
 import { ownerKinds } from "../../src/abi/owner.js";
 import { isSince, type Release } from "../../src/abi/release.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
+import { smallMaps } from "../../src/model/small-maps/small-maps.js";
+import { partsOf, sourceIn } from "../support/small-map-samples.js";
 
 export const u8 = fc.integer({ min: 0, max: 0xff });
 const u16 = fc.integer({ min: 0, max: 0xffff });
@@ -45,6 +47,7 @@ export function casesOf(release: Release): readonly Case[] {
     ...endpointCases(abi),
     ...policyCases(abi),
     ...eventCases(abi),
+    ...smallMapCases(release),
     ...(release === "1.20" ? ownerCases(abi) : []),
   ];
 }
@@ -135,7 +138,7 @@ function loadBalancingCases({ loadBalancing, release }: Abi): readonly Case[] {
 }
 
 function endpointCases(abi: Abi): readonly Case[] {
-  const { release, ipcache, endpoints, nodes } = abi;
+  const { release, ipcache, endpoints } = abi;
   const cluster = isSince(release, "1.15") ? u16 : u8;
   const isV2 = isSince(release, "1.18");
   const nonZero = (address: IpAddress): boolean => address.bytes.some((byte) => byte !== 0);
@@ -171,8 +174,6 @@ function endpointCases(abi: Abi): readonly Case[] {
         parentInterfaceIndex: isSince(release, "1.17") ? u32 : only(0),
       }),
     ),
-    item("node key", nodes.key, ip),
-    item("node value", nodes.value, fc.record({ nodeId: u16, spi: isSince(release, "1.16") ? u8 : only(0) })),
     ...(isV2
       ? []
       : [
@@ -329,4 +330,19 @@ function ownerCases({ owner }: Abi): readonly Case[] {
     item("owner key", owner.key, fc.record({ kind: fc.constantFrom(...ownerKinds), name: word(60) })),
     item("owner value", owner.value, fc.record({ installId: word(36), objectId: u32, version: u32 })),
   ];
+}
+
+/** Key and value of every map that is declared in one place. */
+function smallMapCases(release: Release): readonly Case[] {
+  return smallMaps.flatMap(({ sources }) =>
+    sources.flatMap((source) => {
+      const found = sourceIn(source, release);
+      if (found === undefined) return [];
+      const { structs, codecs } = found;
+      return [
+        item(`${source.pin} key`, codecs.key, partsOf(structs.key, source.key, release)),
+        item(`${source.pin} value`, codecs.value, partsOf(structs.value, source.value, release)),
+      ];
+    }),
+  );
 }

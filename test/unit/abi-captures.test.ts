@@ -5,11 +5,13 @@ import type { Codec } from "../../src/abi/codec.js";
 import { endpointOfPolicyMap, findCatalogueEntry, mapCatalogue, policyMapName } from "../../src/abi/map-catalogue.js";
 import { policyPrecedence } from "../../src/abi/policy.js";
 import { upstreamMap } from "../../src/abi/upstream-maps.js";
+import { smallMaps } from "../../src/model/small-maps/small-maps.js";
+import { sourceIn } from "../support/small-map-samples.js";
 import { capturedMapNames, readCapturedMap } from "./abi-capture-files.js";
 import { ctRows, ipcacheRows, localEndpointRows, serviceEntryRows } from "./output-cilium-rows.js";
 
 const abi = createAbi("1.20");
-const { conntrack, loadBalancing: lb, ipcache, endpoints, metrics, nodes, policy } = abi;
+const { conntrack, loadBalancing: lb, ipcache, endpoints, metrics, policy } = abi;
 
 const codecs: Readonly<Record<string, readonly [Codec<never>, Codec<never>]>> = {
   cilium_ct4_global: pair(conntrack.tuple4, conntrack.entry),
@@ -27,9 +29,19 @@ const codecs: Readonly<Record<string, readonly [Codec<never>, Codec<never>]>> = 
   cilium_lxc: pair(endpoints.key, endpoints.value),
   cilium_ipcache_v2: pair(ipcache.key, ipcache.value),
   cilium_metrics: pair(metrics.key, metrics.value),
-  cilium_node_map_v2: pair(nodes.key, nodes.value),
+  ...smallMapCodecs(),
   cilium_policy_v2_NNNNN: pair(policy.key, policy.value),
 };
+
+function smallMapCodecs(): Record<string, readonly [Codec<never>, Codec<never>]> {
+  const sources = smallMaps.flatMap((map) => map.sources).filter(({ inner }) => inner === undefined);
+  return Object.fromEntries(
+    sources.flatMap((source) => {
+      const codecs = sourceIn(source, "1.20")?.codecs;
+      return codecs === undefined ? [] : [[source.pin, pair(codecs.key, codecs.value)]];
+    }),
+  );
+}
 
 function pair<K, V>(key: Codec<K>, value: Codec<V>): readonly [Codec<never>, Codec<never>] {
   return [key as unknown as Codec<never>, value as unknown as Codec<never>];

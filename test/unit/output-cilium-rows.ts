@@ -14,7 +14,6 @@ import {
   type LbServiceRow,
   type LocalEndpointRow,
   type MetricRow,
-  type NodeIdRow,
   type RevNatRow,
 } from "../../src/model/rows.js";
 import { readCapture, readCapturedMap } from "./abi-capture-files.js";
@@ -51,13 +50,6 @@ export function ipcacheRows(): readonly IpcacheRow[] {
 export function localEndpointRows(): readonly LocalEndpointRow[] {
   const { key, value, row } = abi.endpoints;
   return readCapturedMap("cilium_lxc").entries.map((entry) => row(key.decode(entry.key), value.decode(entry.value)));
-}
-
-export function nodeIdRows(): readonly NodeIdRow[] {
-  const { key, value, row } = abi.nodes;
-  return readCapturedMap("cilium_node_map_v2").entries.map((entry) =>
-    row(key.decode(entry.key), value.decode(entry.value)),
-  );
 }
 
 export function metricRows(): readonly MetricRow[] {

@@ -10,7 +10,7 @@ import type {
   ServiceRow,
 } from "../../src/model/rows.js";
 import type { ListFormat } from "../../src/output/list-format.js";
-import { identityList, nodeIdList, nodeList, serviceList } from "../../src/output/lists/agent-lists.js";
+import { identityList, nodeList, serviceList } from "../../src/output/lists/agent-lists.js";
 import { conntrackList } from "../../src/output/lists/conntrack-list.js";
 import { endpointList, ipcacheList, localEndpointList } from "../../src/output/lists/endpoint-lists.js";
 import {
@@ -29,7 +29,6 @@ import {
   ipcacheRows,
   localEndpointRows,
   metricRows,
-  nodeIdRows,
   revNatRows,
   serviceEntryRows,
   wholeStatus,
@@ -72,12 +71,6 @@ describe("upstream's own output from the maps of a real node", () => {
   });
   it.each(dumps)("%s as json, byte for byte", async (file, list, rows) => {
     await expectSameObject(list, rows as never[], file);
-  });
-
-  it("bpf nodeid list", async () => {
-    await expectSameLines(nodeIdList, nodeIdRows(), "bpf-nodeid-list");
-    const json = JSON.parse(await print(nodeIdList, nodeIdRows(), "cilium-json"));
-    expect(sortedItems(json)).toEqual(sortedItems(JSON.parse(readCapture("out/bpf-nodeid-list.json"))));
   });
 
   it("bpf ct list: every entry that both reads saw, and one empty line a map", async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { UsageError } from "../../src/lib/errors.js";
+import type { JsonObject } from "../../src/lib/json-value.js";
 import type { ListStatus } from "../../src/model/list-status.js";
-import type { JsonObject, ListFormat } from "../../src/output/list-format.js";
+import type { ListFormat } from "../../src/output/list-format.js";
 import { conntrackList } from "../../src/output/lists/conntrack-list.js";
 import { outputNames, parseOutput } from "../../src/output/output-format.js";
 import { carriesStatus, checkPrintRequest, type PrintRequest, printList } from "../../src/output/printer.js";

@@ -4,9 +4,11 @@ import { describe, expect, it } from "vitest";
 import { createAbi } from "../../src/abi/abi.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
 import type { AddressName, L4Address } from "../../src/model/rows.js";
+import type { SmallMap, SmallMapRow } from "../../src/model/small-maps/small-map.js";
+import { smallMaps } from "../../src/model/small-maps/small-maps.js";
 import type { StatusReport } from "../../src/model/status-report.js";
 import type { ListFormat } from "../../src/output/list-format.js";
-import { identityList, nodeIdList, nodeList, serviceList } from "../../src/output/lists/agent-lists.js";
+import { identityList, nodeList, serviceList } from "../../src/output/lists/agent-lists.js";
 import { conntrackList } from "../../src/output/lists/conntrack-list.js";
 import { endpointList, ipcacheList, localEndpointList, tunnelList } from "../../src/output/lists/endpoint-lists.js";
 import { labList, labStatusList } from "../../src/output/lists/lab-lists.js";
@@ -20,9 +22,11 @@ import {
 import { metricsList } from "../../src/output/lists/metrics-list.js";
 import { monitorList } from "../../src/output/lists/monitor-list.js";
 import { featureList, mapFillList, policyList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
+import { smallMapList } from "../../src/output/lists/small-map-list.js";
 import { parseOutput } from "../../src/output/output-format.js";
 import { printList } from "../../src/output/printer.js";
 import { statusItem } from "../../src/output/status-report.js";
+import { capturedRowsOf, sampleRows } from "../support/small-map-samples.js";
 import { inBatches, joinText, readCapturedMap } from "./abi-capture-files.js";
 import * as captured from "./output-cilium-rows.js";
 
@@ -45,12 +49,20 @@ const named = <Row extends object>(rows: readonly Row[], names: Partial<Row>): r
   ...rows.map((row) => ({ ...row, node: "rn1", ...names })),
 ];
 
+/** Entries of any values in the layout of the newest release that has the map, with every name set, and a row of no entry. */
+function smallMapSample(map: SmallMap<SmallMapRow>): Sample {
+  const names = Object.fromEntries(Object.keys(map.fields).map((name) => [name, pod]));
+  const rows = map.sources.flatMap((source) => sampleRows(source, { seed: 7, count: 3 }));
+  return sample(smallMapList(map), [...capturedRowsOf(map), ...rows.map((row) => ({ ...row, node: "rn1", names }))]);
+}
+
 const { policy } = createAbi();
 const policyRows = readCapturedMap("cilium_policy_v2_00878").entries.map((entry) =>
   policy.row(878, policy.key.decode(entry.key), policy.value.decode(entry.value)),
 );
 
 const samples: readonly Sample[] = [
+  ...smallMaps.map(smallMapSample),
   sample(
     conntrackList,
     named(captured.ctRows(), {
@@ -120,7 +132,6 @@ const samples: readonly Sample[] = [
     },
   ]),
   sample(policyList, named(policyRows, { packets: 1n, bytes: 2n })),
-  sample(nodeIdList, named(captured.nodeIdRows(), {})),
   sample(sockRevNatList, [
     {
       node: "a",

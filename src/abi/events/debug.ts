@@ -1,8 +1,8 @@
 import { type DebugCaptureHeader, type DebugHeader, messageTypes, type RecorderHeader } from "../../model/monitor.js";
+import { u64, uint } from "../../model/struct-fields.js";
 import type { Codec } from "../codec.js";
 import type { Release } from "../release.js";
 import { structCodec } from "../struct-codec.js";
-import { u64, uint } from "../struct-fields.js";
 import { captureHeaderSpecs, type Typed, withType } from "./typed-codec.js";
 
 /** `debug_msg`, 20 bytes. */

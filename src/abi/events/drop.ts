@@ -1,8 +1,8 @@
 import { type DropHeader, messageTypes } from "../../model/monitor.js";
+import { orElse, sint, u64, uint } from "../../model/struct-fields.js";
 import type { Codec } from "../codec.js";
 import type { Release } from "../release.js";
 import { structCodec } from "../struct-codec.js";
-import { orElse, sint, u64, uint } from "../struct-fields.js";
 import { captureHeaderSpecs, type Typed, withType } from "./typed-codec.js";
 
 /** `drop_notify`: 36 bytes up to 1.16, 40 in 1.17 and 1.18, 48 since. */

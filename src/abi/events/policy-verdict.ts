@@ -1,8 +1,8 @@
 import { messageTypes, type PolicyVerdictHeader } from "../../model/monitor.js";
+import { bit, bits, orElse, sint, uint } from "../../model/struct-fields.js";
 import type { Codec } from "../codec.js";
 import type { Release } from "../release.js";
 import { structCodec } from "../struct-codec.js";
-import { bit, bits, orElse, sint, uint } from "../struct-fields.js";
 import { captureHeaderSpecs, type Typed, withType } from "./typed-codec.js";
 
 /** `policy_verdict_notify`: 32 bytes up to 1.18, 40 since, under the same version number. */

@@ -1,10 +1,10 @@
 import type { IpAddress } from "../../lib/ip.js";
 import { messageTypes, type TraceSockHeader } from "../../model/monitor.js";
+import { bit, ip4, ip6, u64, uint } from "../../model/struct-fields.js";
 import type { AddressReader } from "../address-reader.js";
 import { type Codec, mapCodec } from "../codec.js";
 import { isSince, newestOf, type Release, type Releases } from "../release.js";
 import { structCodec } from "../struct-codec.js";
-import { bit, ip4, ip6, u64, uint } from "../struct-fields.js";
 
 /** `l4_proto` is an enumeration of its own. */
 const sockProtocols: Readonly<Record<number, number>> = { 0: 0, 1: 6, 2: 17 };

@@ -1,10 +1,10 @@
 import type { IpAddress } from "../../lib/ip.js";
 import { messageTypes, packetFlag, type TraceHeader } from "../../model/monitor.js";
+import { bitGroup, type FieldSpecs, ip4, ip6, orElse, u64, uint } from "../../model/struct-fields.js";
 import type { AddressReader } from "../address-reader.js";
 import { type Codec, mapCodec } from "../codec.js";
 import type { Release } from "../release.js";
 import { structCodec } from "../struct-codec.js";
-import { bitGroup, type FieldSpecs, ip4, ip6, orElse, u64, uint } from "../struct-fields.js";
 import { captureHeaderSpecs, type Typed } from "./typed-codec.js";
 
 type Plain = Omit<Typed<TraceHeader>, "originalAddress">;

@@ -1,6 +1,6 @@
 import type { CaptureHeader } from "../../model/monitor.js";
+import { type FieldSpecs, uint } from "../../model/struct-fields.js";
 import { type Codec, mapCodec } from "../codec.js";
-import { type FieldSpecs, uint } from "../struct-fields.js";
 
 /** A structure's fields with the type byte that it begins with. */
 export type Typed<Header> = Header & { readonly type: number };

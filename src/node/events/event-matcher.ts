@@ -1,7 +1,8 @@
 import type { EventFilter } from "../../model/event-filter.js";
 import { messageTypes } from "../../model/monitor.js";
 import type { MonitorEvent } from "../../model/monitor-event.js";
-import { RowMatcher, type RowTraits } from "../readers/row-matcher.js";
+import type { RowTraits } from "../../model/row-traits.js";
+import { RowMatcher } from "../readers/row-matcher.js";
 
 /** Tests events against a filter whose lists were made into sets once. What an event lacks, it does not have. */
 export class EventMatcher {

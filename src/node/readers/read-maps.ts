@@ -66,7 +66,8 @@ function unknownNotes({ name, unknownFields = [] }: MapSource<unknown>): readonl
   return unknownFields.length === 0 ? [] : [`unknown in ${name}: ${unknownFields.join(", ")}`];
 }
 
-async function* readMap<Row>(
+/** Reads one map to its end. */
+export async function* readMap<Row>(
   map: BpfMap,
   source: MapSource<Row>,
   signal: AbortSignal,

@@ -1,14 +1,5 @@
-import type { IpAddress } from "../../lib/ip.js";
 import type { RowFilter } from "../../model/readers.js";
-
-/** What a row offers to be filtered by; a field that it lacks cannot refuse it. */
-export interface RowTraits {
-  readonly ends?: readonly { readonly address: IpAddress; readonly port?: number | undefined }[] | undefined;
-  readonly protocol?: number | undefined;
-  readonly identity?: number | undefined;
-  readonly state?: string | undefined;
-  readonly direction?: string | undefined;
-}
+import type { RowTraits } from "../../model/row-traits.js";
 
 /** Tests rows against a filter whose lists were made into sets once. */
 export class RowMatcher {
@@ -38,6 +29,7 @@ export class RowMatcher {
     return (
       admits(this.#protocols, traits.protocol) &&
       admits(this.#identities, traits.identity) &&
+      admitsAny(this.#identities, traits.identities) &&
       admits(this.#states, traits.state) &&
       admits(this.#directions, traits.direction) &&
       this.#matchesEnds(traits.ends)
@@ -74,4 +66,8 @@ function toSet<T>(values: readonly T[] | undefined): ReadonlySet<T> | undefined 
 
 function admits<T>(wanted: ReadonlySet<T> | undefined, value: T | undefined): boolean {
   return wanted === undefined || value === undefined || wanted.has(value);
+}
+
+function admitsAny<T>(wanted: ReadonlySet<T> | undefined, values: readonly T[] | undefined): boolean {
+  return wanted === undefined || values === undefined || values.some((value) => wanted.has(value));
 }

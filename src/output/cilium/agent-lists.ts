@@ -1,8 +1,10 @@
+import { addressPort } from "../../lib/ip.js";
+import type { JsonObject, JsonValue } from "../../lib/json-value.js";
 import { protocolName } from "../../model/protocol-names.js";
-import type { EndpointRow, IdentityRow, NodeIdRow, NodeRow, ServiceBackend, ServiceRow } from "../../model/rows.js";
+import type { EndpointRow, IdentityRow, NodeRow, ServiceBackend, ServiceRow } from "../../model/rows.js";
 import { compareBytes } from "../go-json.js";
-import { definedFields, type JsonObject, type JsonValue } from "../list-format.js";
-import { addressPort, l4Text } from "../lists/cells.js";
+import { definedFields } from "../list-format.js";
+import { l4Text } from "../lists/cells.js";
 import { collectedTable } from "./collected.js";
 
 /** `cilium-dbg service list`: sorted by id, one line a backend. */
@@ -109,16 +111,6 @@ function nodeItem(row: NodeRow): JsonObject {
     source: row.source,
   });
 }
-
-/** `cilium-dbg bpf nodeid list` */
-export const ciliumNodeIds = collectedTable<NodeIdRow>({
-  minWidth: 5,
-  lines: (rows) => [
-    "NODE ID\tIP ADDRESSES\tSPI",
-    ...rows.map((row) => `0x${row.nodeId.toString(16)}\t${row.address.text}\t${row.spi}`),
-  ],
-  items: (rows) => rows.map((row) => ({ ID: row.nodeId, Address: row.address.text, SPI: row.spi })),
-});
 
 /** `cilium-dbg endpoint list`: two header lines, one label a line. JSON has the fields that an endpoint of ours knows. */
 export const ciliumEndpoints = collectedTable<EndpointRow>({

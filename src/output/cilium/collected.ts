@@ -1,6 +1,7 @@
+import type { JsonValue } from "../../lib/json-value.js";
 import { collectingPrinter } from "../batch-printer.js";
 import { goJson } from "../go-json.js";
-import type { CiliumFormat, JsonValue } from "../list-format.js";
+import type { CiliumFormat } from "../list-format.js";
 import { alignTabs } from "../tabwriter.js";
 
 export interface CollectedTable<Row> {

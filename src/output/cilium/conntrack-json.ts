@@ -1,3 +1,4 @@
+import { swap16 } from "../../lib/bytes.js";
 import type { IpAddress } from "../../lib/ip.js";
 import type { CtRow } from "../../model/rows.js";
 import type { BatchPrinter } from "../batch-printer.js";
@@ -91,8 +92,4 @@ function writeNumber(key: TextPiece, value: number, out: TextBuffer): void {
 function writeCounter(key: TextPiece, value: bigint, out: TextBuffer): void {
   out.piece(key);
   out.counter(value);
-}
-
-function swap16(value: number): number {
-  return ((value & 0xff) << 8) | (value >> 8);
 }

@@ -6,6 +6,7 @@ import type { CiliumContext, CiliumFormat } from "../list-format.js";
 import { PieceCache } from "../piece-cache.js";
 import { type TextBuffer, textPiece } from "../text-buffer.js";
 import { ciliumJsonPrinter } from "./conntrack-json.js";
+import { MapEnds } from "./map-ends.js";
 
 /**
  * `cilium-dbg bpf ct list`: one line an entry, an empty line after each map. Every line ends in a blank. Entries with
@@ -20,36 +21,12 @@ function textPrinter(context: CiliumContext): BatchPrinter<CtRow> {
   return {
     batch: (rows, out) => {
       for (const row of rows) {
-        out.text(ends.before(row));
+        out.text(ends.before(row.map, row.node));
         if (row.protocol !== 0) writeEntry(row, out);
       }
     },
     end: async (out) => out.text(ends.last((await context.status()).mapsRead)),
   };
-}
-
-/** The empty line after each map. Rows of several nodes may come interleaved; each map gets its one line whatever the order. */
-class MapEnds {
-  readonly #seen = new Set<string>();
-  #map: string | undefined;
-  #node: string | undefined;
-
-  /** What stands before the entry: an empty line when it is the first one of another map. */
-  before(row: CtRow): string {
-    if (row.map === this.#map && row.node === this.#node) return "";
-    this.#map = row.map;
-    this.#node = row.node;
-    const name = `${row.map}@${row.node ?? ""}`;
-    if (this.#seen.has(name)) return "";
-    this.#seen.add(name);
-    return this.#seen.size > 1 ? "\n" : "";
-  }
-
-  /** The lines that are still due: of the last map, and of maps without any entry. */
-  last(mapsRead: number | undefined): string {
-    const maps = Math.max(mapsRead ?? 0, this.#seen.size);
-    return "\n".repeat(maps - Math.max(this.#seen.size - 1, 0));
-  }
 }
 
 const directionTexts = { out: "OUT", in: "IN", service: "SVC" } as const;

@@ -19,28 +19,30 @@ export interface MapDump<Row> {
  */
 export function mapDump<Row>(dump: MapDump<Row>): CiliumFormat<Row> {
   return {
-    text: () =>
-      collectingPrinter((rows) => {
-        if (rows.length === 0 && dump.isEmptySilent === true) return "";
-        const lines = [`${dump.keyTitle}\t${dump.valueTitle}`];
-        for (const [key, values] of [...groupByKey(dump, rows)].sort(([a], [b]) => compareSortKeys(a, b))) {
-          values.forEach((value, index) => {
-            lines.push(`${index === 0 ? key : ""}\t${value}\t`);
-          });
-        }
-        return alignTabs(lines, { minWidth: 5, padding: 3 });
-      }),
-    json: () =>
-      collectingPrinter((rows) => {
-        const entries = [...groupByKey(dump, rows)].sort(([a], [b]) => compareBytes(a, b));
-        // Entry by entry, because JavaScript would move keys that look like numbers to the front.
-        const body = entries.map(([key, values]) => `  ${goJson(key)}: ${goJson(values, "  ")}`).join(",\n");
-        return body === "" ? "{}\n\n" : `{\n${body}\n}\n\n`;
-      }),
+    text: () => collectingPrinter((rows) => dumpText(dump, rows)),
+    json: () => collectingPrinter((rows) => dumpJson(dump, rows)),
   };
 }
 
-function groupByKey<Row>(dump: MapDump<Row>, rows: readonly Row[]): Map<string, string[]> {
+export function dumpText<Row>(dump: MapDump<Row>, rows: readonly Row[]): string {
+  if (rows.length === 0 && dump.isEmptySilent === true) return "";
+  const lines = [`${dump.keyTitle}\t${dump.valueTitle}`];
+  for (const [key, values] of [...groupByKey(dump, rows)].sort(([a], [b]) => compareSortKeys(a, b))) {
+    values.forEach((value, index) => {
+      lines.push(`${index === 0 ? key : ""}\t${value}\t`);
+    });
+  }
+  return alignTabs(lines, { minWidth: 5, padding: 3 });
+}
+
+export function dumpJson<Row>(dump: Pick<MapDump<Row>, "key" | "value">, rows: readonly Row[]): string {
+  const entries = [...groupByKey(dump, rows)].sort(([a], [b]) => compareBytes(a, b));
+  // Entry by entry, because JavaScript would move keys that look like numbers to the front.
+  const body = entries.map(([key, values]) => `  ${goJson(key)}: ${goJson(values, "  ")}`).join(",\n");
+  return body === "" ? "{}\n\n" : `{\n${body}\n}\n\n`;
+}
+
+function groupByKey<Row>(dump: Pick<MapDump<Row>, "key" | "value">, rows: readonly Row[]): Map<string, string[]> {
   const entries = new Map<string, string[]>();
   for (const row of rows) {
     const key = dump.key(row);

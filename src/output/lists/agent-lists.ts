@@ -1,8 +1,8 @@
 import { protocolName } from "../../model/protocol-names.js";
-import type { IdentityRow, NodeIdRow, NodeRow, ServiceBackend, ServiceRow } from "../../model/rows.js";
-import { ciliumIdentities, ciliumNodeIds, ciliumNodes, ciliumServices } from "../cilium/agent-lists.js";
+import type { IdentityRow, NodeRow, ServiceBackend, ServiceRow } from "../../model/rows.js";
+import { ciliumIdentities, ciliumNodes, ciliumServices } from "../cilium/agent-lists.js";
 import { definedFields, type ListFormat } from "../list-format.js";
-import { hex, l4Item, l4Text, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
+import { l4Item, l4Text, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
 
 function backendText(backend: ServiceBackend): string {
   const text = l4Text(backend);
@@ -100,18 +100,4 @@ export const nodeList: ListFormat<NodeRow> = {
     }),
   name: (row) => `node/${row.name}`,
   cilium: ciliumNodes,
-};
-
-/** `bpf nodeid list` */
-export const nodeIdList: ListFormat<NodeIdRow> = {
-  kind: "NodeIdList",
-  columns: [
-    nodeColumn,
-    { header: "NODE-ID", value: (row) => hex(row.nodeId, 1), sortKey: (row) => row.nodeId },
-    { header: "ADDRESS", value: (row) => row.address.text },
-    { header: "SPI", value: (row) => String(row.spi), sortKey: (row) => row.spi },
-  ],
-  item: (row) => definedFields({ node: row.node, nodeId: row.nodeId, address: row.address.text, spi: row.spi }),
-  name: (row) => `nodeid/${row.address.text}`,
-  cilium: ciliumNodeIds,
 };

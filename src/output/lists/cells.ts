@@ -1,14 +1,10 @@
-import type { IpAddress } from "../../lib/ip.js";
+import { addressPort, type IpAddress } from "../../lib/ip.js";
+import type { JsonObject } from "../../lib/json-value.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { AddressName, L4Address, NodeRowBase } from "../../model/rows.js";
-import type { Column, JsonObject } from "../list-format.js";
+import type { Column } from "../list-format.js";
 import { definedFields } from "../list-format.js";
 import type { TextBuffer } from "../text-buffer.js";
-
-/** `10.0.0.1:80`, `[fd00::1]:80` */
-export function addressPort(address: IpAddress, port: number): string {
-  return address.family === 6 ? `[${address.text}]:${port}` : `${address.text}:${port}`;
-}
 
 /** The text of {@link addressPort}. */
 export function writeAddressPort(address: IpAddress, port: number, out: TextBuffer): void {

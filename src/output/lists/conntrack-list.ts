@@ -1,9 +1,11 @@
+import { addressPort } from "../../lib/ip.js";
+import type { JsonObject } from "../../lib/json-value.js";
 import { formatRemaining } from "../../lib/time.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { CtRow } from "../../model/rows.js";
 import { ciliumConntrack } from "../cilium/conntrack.js";
-import { definedFields, type JsonObject, jsonCounter, type ListFormat } from "../list-format.js";
-import { addressPort, hex, nameItem, nameText, nodeColumn, writeAddressPort } from "./cells.js";
+import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
+import { hex, nameItem, nameText, nodeColumn, writeAddressPort } from "./cells.js";
 import { conntrackItemWriter } from "./conntrack-json.js";
 
 /** `bpf ct list` */

@@ -1,10 +1,12 @@
+import { addressPort } from "../../lib/ip.js";
+import type { JsonObject } from "../../lib/json-value.js";
 import type { NumberedService, SourceRangeRow } from "../../model/lb-rows.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { LbBackendRow, LbServiceRow, RevNatRow } from "../../model/rows.js";
 import { isReleaseSince } from "../../model/upstream-release.js";
 import { mapDump } from "../cilium/map-dump.js";
-import { type Column, definedFields, type JsonObject, type ListFormat } from "../list-format.js";
-import { addressPort, clusterSuffix, hex, l4Item, l4Text, nameItem, nameText, nodeColumn, orUnknown } from "./cells.js";
+import { type Column, definedFields, type ListFormat } from "../list-format.js";
+import { clusterSuffix, hex, l4Item, l4Text, nameItem, nameText, nodeColumn, orUnknown } from "./cells.js";
 
 const serviceTitle = "SERVICE ADDRESS";
 const backendTitle = "BACKEND ADDRESS (REVNAT_ID) (SLOT)";

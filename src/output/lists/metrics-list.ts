@@ -1,9 +1,10 @@
+import type { JsonObject } from "../../lib/json-value.js";
 import type { MetricRow } from "../../model/rows.js";
 import { upstreamReasonText } from "../../model/upstream-reason-text.js";
 import { isReleaseSince } from "../../model/upstream-release.js";
 import { collectedTable } from "../cilium/collected.js";
 import { compareBytes } from "../go-json.js";
-import { definedFields, type JsonObject, jsonCounter, type ListFormat } from "../list-format.js";
+import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
 import { nodeColumn, orDash } from "./cells.js";
 
 /** The map has no extended error. */

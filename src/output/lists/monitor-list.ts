@@ -1,10 +1,12 @@
+import { addressPort } from "../../lib/ip.js";
+import type { JsonObject } from "../../lib/json-value.js";
 import type { MonitorEvent } from "../../model/monitor-event.js";
 import type { PacketSummary } from "../../model/packet/packet-summary.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { BatchPrinter } from "../batch-printer.js";
 import { type MonitorFormatOptions, MonitorFormatter } from "../cilium/monitor/monitor-formatter.js";
-import { type Column, definedFields, type JsonObject, jsonCounter, type ListFormat } from "../list-format.js";
-import { addressPort, hex, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
+import { type Column, definedFields, jsonCounter, type ListFormat } from "../list-format.js";
+import { hex, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
 
 const columns: readonly Column<MonitorEvent>[] = [
   nodeColumn,

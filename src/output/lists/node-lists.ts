@@ -1,7 +1,8 @@
+import { addressPort } from "../../lib/ip.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { FeatureRow, MapFillRow, PolicyRow, SockRevNatRow, WhichRow } from "../../model/rows.js";
 import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
-import { addressPort, hex, l4Item, l4Text, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
+import { hex, l4Item, l4Text, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
 
 function fillPercent(row: MapFillRow): number | undefined {
   return row.entries === undefined || row.maxEntries === 0 ? undefined : (100 * row.entries) / row.maxEntries;

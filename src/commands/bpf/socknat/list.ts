@@ -1,4 +1,4 @@
-import { listSocketReverseNat } from "../../../actions/list-node-ids.js";
+import { listSocketReverseNat } from "../../../actions/list-socket-reverse-nat.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { sockRevNatList } from "../../../output/lists/node-lists.js";
 import { listFlags } from "../../flags/list-flags.js";

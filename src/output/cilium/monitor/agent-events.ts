@@ -1,7 +1,8 @@
+import type { JsonObject, JsonValue } from "../../../lib/json-value.js";
 import type { AgentRecord, L7Dns, L7Endpoint, L7Http, L7HttpHeaders, L7Record } from "../../../model/monitor.js";
 import { isReleaseSince, type UpstreamRelease } from "../../../model/upstream-release.js";
 import { compareBytes } from "../../go-json.js";
-import { definedFields, type JsonObject, type JsonValue } from "../../list-format.js";
+import { definedFields } from "../../list-format.js";
 import { dnsTypeName } from "./dns-types.js";
 import { goUrlJson } from "./go-url.js";
 

@@ -1,8 +1,9 @@
+import type { JsonObject } from "../../../lib/json-value.js";
 import { upstreamDebugMessage } from "../../../model/debug-message.js";
 import type { CaptureRecord, DebugRecord, RecorderRecord, TraceSockRecord } from "../../../model/monitor.js";
 import { packetFormOf } from "../../../model/packet-form.js";
 import { isReleaseSince } from "../../../model/upstream-release.js";
-import { definedFields, type JsonObject } from "../../list-format.js";
+import { definedFields } from "../../list-format.js";
 import { connectionSummary } from "./connection-summary.js";
 import { type EventScope, separator } from "./event-scope.js";
 import { goAddr, goHex, goIp } from "./go-text.js";

@@ -1,8 +1,9 @@
+import type { JsonObject } from "../../../lib/json-value.js";
 import type { DropRecord } from "../../../model/monitor.js";
 import { packetFormOf } from "../../../model/packet-form.js";
 import { upstreamReasonText } from "../../../model/upstream-reason-text.js";
 import { isReleaseSince } from "../../../model/upstream-release.js";
-import { definedFields, type JsonObject, jsonCounter } from "../../list-format.js";
+import { definedFields, jsonCounter } from "../../list-format.js";
 import { connectionSummary } from "./connection-summary.js";
 import { type EventScope, identityText, verboseBlock } from "./event-scope.js";
 import { goHex } from "./go-text.js";

@@ -1,5 +1,5 @@
+import type { JsonObject } from "../../../lib/json-value.js";
 import { isReleaseSince, type UpstreamRelease } from "../../../model/upstream-release.js";
-import type { JsonObject } from "../../list-format.js";
 
 /** Up to 1.19, which is built with Go 1.25 at most; 1.26 put the fields into another order. */
 const oldOrder: readonly string[] =

@@ -1,8 +1,8 @@
+import type { JsonObject } from "../../../lib/json-value.js";
 import type { MonitorRecord } from "../../../model/monitor.js";
 import type { MonitorEvent } from "../../../model/monitor-event.js";
 import type { UpstreamRelease } from "../../../model/upstream-release.js";
 import { escapeGo } from "../../go-json.js";
-import type { JsonObject } from "../../list-format.js";
 import { agentJson, agentLine, l7Json, l7Line } from "./agent-events.js";
 import { captureBlock, captureJson, captureLine, debugJson, debugLine, recorderBlock, traceSockLine } from "./debug.js";
 import { dropBlock, dropJson, dropLine } from "./drop.js";

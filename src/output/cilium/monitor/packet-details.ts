@@ -1,8 +1,8 @@
+import type { JsonObject } from "../../../lib/json-value.js";
 import type { Dissection } from "../../../model/packet/dissect.js";
 import type { LayerKind, PacketLayer } from "../../../model/packet/layers.js";
 import type { PacketForm } from "../../../model/packet/summarize.js";
 import { isReleaseSince, type UpstreamRelease } from "../../../model/upstream-release.js";
-import type { JsonObject } from "../../list-format.js";
 import { definedFields } from "../../list-format.js";
 import { goIp, hexDump } from "./go-text.js";
 import { type LayerTextContext, layerText } from "./layer-text.js";

@@ -1,7 +1,8 @@
+import type { JsonObject } from "../../../lib/json-value.js";
 import type { TraceRecord } from "../../../model/monitor.js";
 import { packetFormOf } from "../../../model/packet-form.js";
 import { isReleaseSince, type UpstreamRelease } from "../../../model/upstream-release.js";
-import { definedFields, type JsonObject, jsonCounter } from "../../list-format.js";
+import { definedFields, jsonCounter } from "../../list-format.js";
 import { connectionSummary } from "./connection-summary.js";
 import { type EventScope, identityText, verboseBlock } from "./event-scope.js";
 import { goAddr, goHex, goIp } from "./go-text.js";

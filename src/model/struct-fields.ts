@@ -2,7 +2,10 @@ import type { IpAddress } from "../lib/ip.js";
 
 export type FieldKind = "uint" | "be" | "sint" | "u64" | "ip4" | "ip6" | "mac" | "text" | "bytes" | "bit" | "bits";
 
-/** How one property of a decoded value lies in the structure. Made by the functions below. */
+/**
+ * How one property of a decoded value lies in the structure. Made by the functions below; src/abi/struct-codec.ts
+ * compiles them.
+ */
 export interface FieldSpec<T> {
   readonly kind: FieldKind;
   /** Names that the field has had over the releases; the first one that the layout has counts. */

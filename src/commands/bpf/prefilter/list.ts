@@ -1,0 +1,4 @@
+import { prefilterMap } from "../../../model/small-maps/prefilter.js";
+import { smallMapCommand } from "../../small-map-command.js";
+
+export default smallMapCommand(prefilterMap);

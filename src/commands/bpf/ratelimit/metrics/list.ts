@@ -1,0 +1,4 @@
+import { ratelimitMetricsMap } from "../../../../model/small-maps/ratelimit.js";
+import { smallMapCommand } from "../../../small-map-command.js";
+
+export default smallMapCommand(ratelimitMetricsMap);
