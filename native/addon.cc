@@ -7,6 +7,7 @@
 #include "btf.h"
 #include "libbpf_log.h"
 #include "map_iterator.h"
+#include "map_slice.h"
 #include "net.h"
 #include "perf_buffer.h"
 #include "ring_buffer.h"
@@ -38,6 +39,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("interfaceName", Napi::Function::New<cts::InterfaceName>(env));
   exports.Set("interfaceMac", Napi::Function::New<cts::InterfaceMac>(env));
   exports.Set("clockNs", Napi::Function::New<cts::ClockNs>(env));
+  exports.Set("lookupBatchAsync", Napi::Function::New<cts::LookupBatchAsync>(env));
   exports.Set("possibleCpus", Napi::Function::New<cts::PossibleCpus>(env));
   exports.Set("mapIds", Napi::Function::New<cts::MapIds>(env));
   exports.Set("programIds", Napi::Function::New<cts::ProgramIds>(env));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { labsRoot } from "../../src/model/lab-record.js";
 import { Cleanup } from "./cleanup.js";
-import { fillServices } from "./filler-services.js";
+import { fillServices } from "./filler-objects.js";
 import { labManifests, localServiceAddress, remoteServiceAddress } from "./lab-manifests.js";
 import type { Evidence } from "./results.js";
 import { type CommandResult, run } from "./shell.js";

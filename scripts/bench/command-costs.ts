@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { type LabRecord, labRecordFile, labsRoot } from "../../src/model/lab-record.js";
 import { type BenchLab, cli } from "./bench-lab.js";
-import { fillConntrack, filledServerAddress } from "./full-conntrack.js";
+import { fillConntrack } from "./full-conntrack.js";
 import type { AgentCost, CommandTime, MapRead } from "./results.js";
 import { run } from "./shell.js";
 
@@ -56,12 +56,18 @@ export async function agentCost(lab: BenchLab, services: number, idleSeconds: nu
   return { services, rssBytes: statusBytes(pid, "VmRSS"), cpuShare: (cpuTicks(pid) - before) / 100 / idleSeconds };
 }
 
-/** How often the server of `fillConntrack` stands in the file: once an entry. */
-async function countAddresses(path: string): Promise<number> {
+/** What stands once in every entry's text. */
+const entryMarks: Readonly<Record<string, string>> = {
+  table: " TCP ",
+  json: '"map":"tcp4"',
+  cilium: " expires=",
+  "cilium-json": '"SourceAddr"',
+};
+
+async function countEntries(path: string, output: string): Promise<number> {
+  const mark = entryMarks[output] ?? "";
   let count = 0;
-  for await (const line of createInterface({ input: createReadStream(path) })) {
-    count += line.split(filledServerAddress).length - 1;
-  }
+  for await (const line of createInterface({ input: createReadStream(path) })) if (line.includes(mark)) count++;
   return count;
 }
 
@@ -69,8 +75,8 @@ async function countAddresses(path: string): Promise<number> {
 async function readToFile(
   args: readonly string[],
   path: string,
-  entries: number,
-): Promise<Omit<MapRead, "entries" | "output">> {
+  { entries, output }: Pick<MapRead, "entries" | "output">,
+): Promise<MapRead> {
   const startedMs = performance.now();
   const child = spawn(cli, args, { stdio: ["ignore", "pipe", "inherit"] });
   const file = createWriteStream(path);
@@ -87,9 +93,9 @@ async function readToFile(
   clearInterval(timer);
   if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}`);
   const seconds = (performance.now() - startedMs) / 1_000;
-  const shown = await countAddresses(path);
+  const shown = await countEntries(path, output);
   if (shown < entries) throw new Error(`${args.join(" ")} shows ${shown} of ${entries} entries`);
-  return { seconds, peakRssBytes, outputBytes: (await stat(path)).size };
+  return { entries, output, seconds, peakRssBytes, outputBytes: (await stat(path)).size };
 }
 
 /** `bpf ct list` of a full map, in the forms people redirect to files. */
@@ -104,7 +110,7 @@ export async function readFullConntrack(lab: BenchLab, entries: number): Promise
     const reads: MapRead[] = [];
     for (const output of ["table", "json", "cilium"]) {
       const args = ["bpf", "ct", "list", "--lab", lab.name, "--node", "bench-2", "-o", output];
-      reads.push({ entries, output, ...(await readToFile(args, join(folder, "list"), entries)) });
+      reads.push(await readToFile(args, join(folder, "list"), { entries, output }));
     }
     return reads;
   } finally {

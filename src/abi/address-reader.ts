@@ -1,47 +1,35 @@
 import { IpAddress } from "../lib/ip.js";
 import { AbiError } from "./codec.js";
 
-/** Enough for the Services of a large cluster; then the cache starts again, so that its memory is bounded. */
-const maxCached = 65_536;
-
-/**
- * Reads and writes addresses. A map of half a million connections holds few different addresses, so one object (and one
- * text, made at its first use) serves all rows that hold the same one.
- */
+/** Reads addresses. */
 export class AddressReader {
-  readonly #v4 = new Map<number, IpAddress>();
-  readonly #v6 = new Map<string, IpAddress>();
-
   /** The four bytes at `offset`. */
   v4(bytes: Uint8Array, offset: number): IpAddress {
-    const key = (bytes[offset]! << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!;
-    const known = this.#v4.get(key);
-    if (known !== undefined) return known;
-    if (this.#v4.size >= maxCached) this.#v4.clear();
-    const address = IpAddress.fromBytes(bytes.subarray(offset, offset + 4));
-    this.#v4.set(key, address);
-    return address;
+    return IpAddress.ofV4(wordAt(bytes, offset));
   }
 
   /** The sixteen bytes at `offset`. */
   v6(bytes: Uint8Array, offset: number): IpAddress {
-    let key = "";
-    for (let i = offset; i < offset + 16; i += 2) key += String.fromCharCode((bytes[i]! << 8) | bytes[i + 1]!);
-    const known = this.#v6.get(key);
-    if (known !== undefined) return known;
-    if (this.#v6.size >= maxCached) this.#v6.clear();
-    const address = IpAddress.fromBytes(bytes.subarray(offset, offset + 16));
-    this.#v6.set(key, address);
-    return address;
+    return IpAddress.ofV6(
+      wordAt(bytes, offset),
+      wordAt(bytes, offset + 4),
+      wordAt(bytes, offset + 8),
+      wordAt(bytes, offset + 12),
+    );
   }
+}
+
+function wordAt(bytes: Uint8Array, offset: number): number {
+  return (bytes[offset]! << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!;
 }
 
 /** Writes `address` at `offset`. @throws AbiError `abi-family` when it has not `lengthBytes` bytes */
 export function writeAddress(bytes: Uint8Array, offset: number, address: IpAddress, lengthBytes: 4 | 16): void {
-  if (address.bytes.length !== lengthBytes) {
+  const source = address.bytes;
+  if (source.length !== lengthBytes) {
     throw new AbiError("abi-family", `${address} does not fit a field of ${lengthBytes} bytes`);
   }
-  bytes.set(address.bytes, offset);
+  bytes.set(source, offset);
 }
 
 /** Address families as the datapath numbers them (`ENDPOINT_KEY_IPV4`, `ENDPOINT_KEY_IPV6`). */

@@ -1,4 +1,5 @@
 import { type CtsErrorOptions, KernelError } from "../lib/errors.js";
+import type { IpAddress } from "../lib/ip.js";
 
 /**
  * Bytes of the kernel that do not have the shape their layout promises, or a value that does not fit its field.
@@ -25,6 +26,29 @@ export interface Codec<T> {
   decode(bytes: Uint8Array, offset?: number): T;
   /** @throws AbiError `abi-range` when a value does not fit */
   encode(value: T): Buffer;
+}
+
+/** Each property of many entries in an array of its own. */
+export type StructColumns<T> = { readonly [Property in keyof T]-?: ColumnOf<T[Property]> };
+
+/** An address takes one signed 32-bit word or four, in network order; a 64-bit number takes two, the low one first. */
+type ColumnOf<Value> = Value extends undefined
+  ? undefined
+  : Value extends number
+    ? Uint8Array | Uint16Array | Uint32Array
+    : Value extends bigint
+      ? Uint32Array
+      : Value extends IpAddress
+        ? Int32Array
+        : never;
+
+/** A codec that can also read many entries at once, without an object for any. */
+export interface StructCodec<T> extends Codec<T> {
+  /**
+   * The first `count` of the structures that lie side by side in `bytes`.
+   * @throws AbiError `abi-size`; `abi-layout` when a property is neither a number nor an address
+   */
+  columns(bytes: Uint8Array, count: number): StructColumns<T>;
 }
 
 /** @throws AbiError `abi-size` unless `sizeBytes` bytes can be read at `offset` */

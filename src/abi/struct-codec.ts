@@ -1,10 +1,12 @@
-import type { FieldKind, FieldSpec, FieldSpecs } from "../model/struct-fields.js";
+import type { FieldSpec, FieldSpecs } from "../model/struct-fields.js";
 import { AddressReader } from "./address-reader.js";
-import { AbiError, type Codec, checkBounds } from "./codec.js";
-import type { FieldLayout, StructLayout } from "./layout.js";
+import { checkBounds, type StructCodec, type StructColumns } from "./codec.js";
+import type { StructLayout } from "./layout.js";
 import { layoutsOf } from "./layouts.js";
 import type { Releases } from "./release.js";
+import { columnReader } from "./struct-columns.js";
 import { structRuntime } from "./struct-runtime.js";
+import { agreedField, bindField, readExpression, writeStatement } from "./struct-source.js";
 
 /**
  * The codec of an upstream structure. A field that lies differently in two of the releases cannot be told: it reads as
@@ -16,12 +18,12 @@ export function structCodec<T extends object>(
   releases: Releases,
   specs: FieldSpecs<T>,
   addresses: AddressReader = new AddressReader(),
-): Codec<T> {
+): StructCodec<T> {
   return layoutCodec(struct, layoutsOf(struct, releases), specs, addresses);
 }
 
 /**
- * Compiles layouts of one size to a codec. The source of the two functions is put together from the layout, so that every read
+ * Compiles layouts of one size to a codec. The source of the functions is put together from the layout, so that every read
  * is at a constant offset and every value is made with all its properties at once: half a million conntrack entries
  * decode in a fraction of a second, and a new release is a new table and no code (docs/adr/0003).
  * Only property names and numbers enter that source.
@@ -32,7 +34,7 @@ export function layoutCodec<T extends object>(
   layouts: readonly StructLayout[],
   specs: FieldSpecs<T>,
   addresses: AddressReader = new AddressReader(),
-): Codec<T> {
+): StructCodec<T> {
   const fields = Object.entries(specs as Record<string, FieldSpec<unknown>>).map(([property, spec]) =>
     agreedField(
       layouts.map((layout) => bindField(name, layout, property, spec)),
@@ -45,6 +47,7 @@ export function layoutCodec<T extends object>(
   const encode = new Function("run", `"use strict"; return (b, value) => {\n${writes}\n};`);
   const decodeAt = decode(addresses, structRuntime) as (b: Uint8Array, o: number) => T;
   const encodeInto = encode(structRuntime) as (b: Buffer, value: T) => void;
+  let readColumns: ReturnType<typeof columnReader> | undefined;
   const sizeBytes = layouts[0]?.sizeBytes ?? 0;
   const unknownFields = fields.filter((field) => field.isAmbiguous).map((field) => field.property);
   return {
@@ -56,149 +59,15 @@ export function layoutCodec<T extends object>(
       }
       return decodeAt(source, offset);
     },
+    columns(source, count) {
+      checkBounds(name, source, 0, count * sizeBytes);
+      readColumns ??= columnReader(name, fields, sizeBytes);
+      return readColumns(source, count) as StructColumns<T>;
+    },
     encode(value) {
       const target = Buffer.alloc(sizeBytes);
       encodeInto(target, value);
       return target;
     },
   };
-}
-
-interface BoundField {
-  readonly property: string;
-  readonly spec: FieldSpec<unknown>;
-  /** Absent when the release lacks the field, or the candidates differ in it. */
-  readonly at?: FieldLayout;
-  readonly isAmbiguous?: boolean;
-  readonly sizeBytes: number;
-}
-
-/** One field as several layouts have it: theirs where all agree, else unknown. */
-function agreedField(fields: readonly BoundField[], struct: string): BoundField {
-  // Where a release lacks the field its bytes are padding, which upstream zeroes: what a default of zero means.
-  const isPadding = fields[0]?.spec.absent?.value !== undefined && fields.some((field) => field.at !== undefined);
-  const [first, ...others] = isPadding ? fields.filter((field) => field.at !== undefined) : fields;
-  if (first === undefined) throw new AbiError("abi-layout", `struct ${struct} has no layout`);
-  if (others.every((field) => isSamePlace(first, field))) return first;
-  const { property, spec } = first;
-  if (spec.absent === undefined) {
-    throw new AbiError(
-      "abi-layout",
-      `${struct}.${spec.names.join(" or ")} lies differently in the releases in question`,
-    );
-  }
-  return { property, spec: { ...spec, absent: { value: undefined } }, isAmbiguous: true, sizeBytes: 0 };
-}
-
-function isSamePlace(a: BoundField, b: BoundField): boolean {
-  return (
-    a.at?.offset === b.at?.offset &&
-    a.sizeBytes === b.sizeBytes &&
-    a.at?.bit?.shift === b.at?.bit?.shift &&
-    a.at?.bit?.width === b.at?.bit?.width
-  );
-}
-
-function bindField(struct: string, layout: StructLayout, property: string, spec: FieldSpec<unknown>): BoundField {
-  if (!/^[A-Za-z]\w*$/.test(property)) throw new AbiError("abi-layout", `"${property}" is no property name`);
-  const name = spec.names.find((candidate) => layout.fields[candidate] !== undefined);
-  const at = name === undefined ? undefined : layout.fields[name];
-  if (at === undefined) {
-    if (spec.absent !== undefined) return { property, spec, sizeBytes: 0 };
-    throw new AbiError("abi-layout", `struct ${struct} has no field ${spec.names.join(" or ")}`);
-  }
-  const sizeBytes = spec.sizeBytes ?? at.sizeBytes;
-  const fixed = ({ ip4: 4, ip6: 16, mac: 6, u64: 8 } as Partial<Record<FieldKind, number>>)[spec.kind] ?? sizeBytes;
-  const isInteger = spec.kind === "uint" || spec.kind === "be" || spec.kind === "sint";
-  if (sizeBytes < fixed || at.offset + fixed > layout.sizeBytes || (isInteger && ![1, 2, 4].includes(sizeBytes))) {
-    throw new AbiError("abi-layout", `${struct}.${name} has ${sizeBytes} bytes and cannot be read as ${spec.kind}`);
-  }
-  return { property, spec, at, sizeBytes };
-}
-
-/** JavaScript that reads the field from `b` at `o`. */
-function readExpression(field: BoundField): string {
-  const { at, sizeBytes } = field;
-  if (at === undefined) return literal(field.spec.absent?.value);
-  const byte = (index: number): string => `b[o + ${at.offset + index}]`;
-  switch (field.spec.kind) {
-    case "uint":
-      return joinBytes(range(sizeBytes).map(byte));
-    case "be":
-      return joinBytes(range(sizeBytes).map(byte).reverse());
-    case "sint":
-      return sizeBytes === 4
-        ? `(${joinBytes(range(4).map(byte))} | 0)`
-        : `(${joinBytes(range(sizeBytes).map(byte))} << ${32 - 8 * sizeBytes} >> ${32 - 8 * sizeBytes})`;
-    case "u64":
-      return `run.readU64(b, o + ${at.offset})`;
-    case "ip4":
-      return `addresses.v4(b, o + ${at.offset})`;
-    case "ip6":
-      return `addresses.v6(b, o + ${at.offset})`;
-    case "mac":
-      return `run.readMac(b, o + ${at.offset})`;
-    case "text":
-      return `run.readText(b, o + ${at.offset}, ${sizeBytes})`;
-    case "bytes":
-      return `Uint8Array.from(b.subarray(o + ${at.offset}, o + ${at.offset + sizeBytes}))`;
-    case "bit":
-      return `((${byte(0)} & ${1 << bitOf(at).shift}) !== 0)`;
-    case "bits":
-      return `((${joinBytes(range(sizeBytes).map(byte))} >> ${bitOf(at).shift}) & ${2 ** bitOf(at).width - 1})`;
-  }
-}
-
-/** JavaScript that writes `value`'s property into `b`. Fields that the release lacks are not written. */
-function writeStatement(field: BoundField): string {
-  const { at, sizeBytes, property } = field;
-  if (field.isAmbiguous) return `run.refuseAmbiguous(value.${property}, "${property}");`;
-  if (at === undefined) return "";
-  const value = `value.${property}`;
-  const args = `b, ${at.offset}, ${value}`;
-  switch (field.spec.kind) {
-    case "uint":
-      return `run.writeUint(${args}, ${sizeBytes}, "${property}");`;
-    case "be":
-      return `run.writeBe(${args}, ${sizeBytes}, "${property}");`;
-    case "sint":
-      return `run.writeSint(${args}, ${sizeBytes}, "${property}");`;
-    case "u64":
-      return `run.writeU64(${args}, "${property}");`;
-    case "ip4":
-      return `run.writeAddress(${args}, 4);`;
-    case "ip6":
-      return `run.writeAddress(${args}, 16);`;
-    case "mac":
-      return `run.writeMac(${args});`;
-    case "text":
-      return `run.writeText(${args}, ${sizeBytes}, "${property}");`;
-    case "bytes":
-      return `run.writeBytes(${args}, ${sizeBytes}, "${property}");`;
-    case "bit":
-      return `run.writeBits(b, ${at.offset}, ${value} ? 1 : 0, ${bitOf(at).shift}, 1, "${property}");`;
-    case "bits":
-      return `run.writeBits(${args}, ${bitOf(at).shift}, ${bitOf(at).width}, "${property}");`;
-  }
-}
-
-function bitOf(at: FieldLayout): { readonly shift: number; readonly width: number } {
-  return at.bit ?? { shift: 0, width: 8 * at.sizeBytes };
-}
-
-/** @param bytes expressions, the lowest byte first */
-function joinBytes(bytes: readonly string[]): string {
-  const terms = bytes.map((byte, index) => (index === 0 ? byte : `${byte} << ${8 * index}`));
-  // Only a fourth byte can set the sign bit.
-  return bytes.length === 4 ? `((${terms.join(" | ")}) >>> 0)` : `(${terms.join(" | ")})`;
-}
-
-function literal(value: unknown): string {
-  if (typeof value === "bigint") return `${value}n`;
-  if (value === undefined || typeof value === "number" || typeof value === "boolean") return String(value);
-  throw new AbiError("abi-layout", "the value of an absent field must be a number, a boolean or undefined");
-}
-
-function range(count: number): readonly number[] {
-  return Array.from({ length: count }, (_, index) => index);
 }

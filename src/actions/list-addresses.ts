@@ -19,7 +19,7 @@ export async function listIpcache(
   const request = { filter: resolveSelection(selection, names), lookup: selection.lookup };
   return mapRows(readNodes(target, "ipcache", request, options), (row) => ({
     ...row,
-    name: row.prefix.length === row.prefix.address.bitLength ? names.ofAddress(row.prefix.address.text) : undefined,
+    name: row.prefix.length === row.prefix.address.bitLength ? names.ofAddress(row.prefix.address) : undefined,
     labels: identityLabels(row.identity, names),
   }));
 }
@@ -32,7 +32,7 @@ export async function listLocalEndpoints(
 ): Promise<RowList<LocalEndpointRow>> {
   const names = await target.names(selection);
   const list = readNodes(target, "local-endpoints", { filter: resolveSelection(selection, names) }, options);
-  const named = mapRows(list, (row) => ({ ...row, name: names.ofAddress(row.address.text) }));
+  const named = mapRows(list, (row) => ({ ...row, name: names.ofAddress(row.address) }));
   return sortedRows(
     named,
     compareBy(

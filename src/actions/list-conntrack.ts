@@ -1,9 +1,12 @@
+import type { CtColumns } from "../model/conntrack-columns.js";
+import { ctColumnsOf } from "../model/conntrack-from-rows.js";
 import { emptyNames } from "../model/names-document.js";
+import type { RowBatch } from "../model/row-batch.js";
 import type { CtRow } from "../model/rows.js";
 import { NameIndex } from "./names/name-index.js";
 import type { Target, TransportEnd } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
-import { prepareRows, type RowList } from "./row-list.js";
+import type { RowList } from "./row-list.js";
 import { needsNames, type RowSelection, resolveSelection } from "./row-selection.js";
 
 /**
@@ -19,24 +22,41 @@ export async function listConntrack(
   const names = isNamed || needsNames(selection) ? await target.names(selection) : new NameIndex(emptyNames);
   const list = readNodes(target, "conntrack", { filter: resolveSelection(selection, names) }, { signal });
   if (!isNamed) return list;
-  return prepareRows(
-    list,
-    (rows) => target.learnServices(rows.map(destinationOf)),
-    (row) => addNames(row, names),
-  );
+  return { rows: namedColumns(list.rows, target, names), status: list.status };
 }
 
-/** Nothing is sent from a Service's address, so sources need no Services. */
-function destinationOf({ destination, destinationPort }: CtRow): TransportEnd {
-  return { address: destination.text, port: destinationPort };
+/** Looks both ends of all entries up, batch by batch. */
+async function* namedColumns(
+  batches: AsyncIterable<RowBatch<CtRow>>,
+  target: Target,
+  names: NameIndex,
+): AsyncGenerator<RowBatch<CtRow>> {
+  for await (const batch of batches) {
+    for (const columns of ctColumnsOf(batch)) {
+      // Nothing is sent from a Service's address, so sources need no Services.
+      await target.learnServices(destinationsOf(columns));
+      addNames(columns, names);
+      yield columns;
+    }
+  }
 }
 
-/**
- * Names go into the very rows that the session handed over, which nobody else holds: half a million copies would cost
- * more than reading the map.
- */
-function addNames(row: { -readonly [Field in keyof CtRow]: CtRow[Field] }, names: NameIndex): CtRow {
-  row.sourceName = names.ofAddress(row.source.text);
-  row.destinationName = names.ofTransportAddress(row.destination.text, row.destinationPort, row.protocol);
-  return row;
+function* destinationsOf(columns: CtColumns): Generator<TransportEnd> {
+  const { destinationPort } = columns.values;
+  for (let index = 0; index < columns.length; index++) {
+    yield { address: columns.destination(index), port: destinationPort[index]! };
+  }
+}
+
+function addNames(columns: CtColumns, index: NameIndex): void {
+  const { names } = index;
+  const { protocol, destinationPort } = columns.values;
+  const sources = new Int32Array(columns.length);
+  const destinations = new Int32Array(columns.length);
+  for (let i = 0; i < columns.length; i++) {
+    sources[i] = index.idOfAddress(columns.source(i));
+    destinations[i] = index.idOfTransportAddress(columns.destination(i), destinationPort[i]!, protocol[i]!);
+  }
+  columns.sourceNames = { names, ids: sources };
+  columns.destinationNames = { names, ids: destinations };
 }

@@ -1,7 +1,7 @@
 import type { NumberedService, SourceRangeRow } from "../model/lb-rows.js";
 import type { LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
 import type { NameIndex } from "./names/name-index.js";
-import type { Target } from "./open-target.js";
+import type { Target, TransportEnd } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
 import { compareBy, mapRows, prepareRows, type RowList, sortedRows } from "./row-list.js";
 import { type RowSelection, resolveSelection } from "./row-selection.js";
@@ -11,11 +11,9 @@ interface ReadOptions {
 }
 
 /** Takes the Services of rows that are frontends into the names. */
-function learnFrontends(target: Target): (rows: readonly Frontend[]) => Promise<void> {
-  return (rows) => target.learnServices(rows.map(({ address, port }) => ({ address: address.text, port })));
+function learnFrontends(target: Target): (rows: Iterable<TransportEnd>) => Promise<void> {
+  return (rows) => target.learnServices(rows);
 }
-
-type Frontend = Pick<LbServiceRow, "address" | "port">;
 
 /** Entries of the service maps with their backends resolved, in the order of the frontends. */
 export async function listLbServices(
@@ -28,9 +26,8 @@ export async function listLbServices(
   const named = prepareRows(list, learnFrontends(target), (row) => ({
     ...row,
     // Port 0 is the entry for every port that the Service does not have: it belongs to whoever has the address.
-    serviceName:
-      row.port === 0 ? names.ofAddress(row.address.text) : names.ofFrontend(row.address.text, row.port, row.protocol),
-    backendName: row.backend === undefined ? undefined : names.ofAddress(row.backend.address.text),
+    serviceName: row.port === 0 ? names.ofAddress(row.address) : names.ofFrontend(row.address, row.port, row.protocol),
+    backendName: row.backend === undefined ? undefined : names.ofAddress(row.backend.address),
   }));
   return sortedRows(
     named,
@@ -52,7 +49,7 @@ export async function listLbBackends(
 ): Promise<RowList<LbBackendRow>> {
   const names = await target.names(selection);
   const list = readNodes(target, "lb-backends", { filter: resolveSelection(selection, names) }, options);
-  const named = mapRows(list, (row) => ({ ...row, backendName: names.ofAddress(row.address.text) }));
+  const named = mapRows(list, (row) => ({ ...row, backendName: names.ofAddress(row.address) }));
   return sortedRows(
     named,
     compareBy(
@@ -85,11 +82,11 @@ export async function listSourceRanges(
 function nameServices<Row extends NumberedService>(target: Target, names: NameIndex, list: RowList<Row>): RowList<Row> {
   return prepareRows(
     list,
-    (rows) => learnFrontends(target)(rows.flatMap(({ frontend }) => frontend ?? [])),
+    (rows) => learnFrontends(target)([...rows].flatMap(({ frontend }) => frontend ?? [])),
     (row) => ({
       ...row,
       serviceName:
-        row.frontend === undefined ? undefined : names.ofFrontend(row.frontend.address.text, row.frontend.port, 0),
+        row.frontend === undefined ? undefined : names.ofFrontend(row.frontend.address, row.frontend.port, 0),
     }),
   );
 }
@@ -103,7 +100,7 @@ export async function listReverseNat(
   const list = readNodes(target, "lb-reverse-nat", { filter: resolveSelection(selection, names) }, options);
   const named = prepareRows(list, learnFrontends(target), (row) => ({
     ...row,
-    serviceName: names.ofFrontend(row.address.text, row.port, 0),
+    serviceName: names.ofFrontend(row.address, row.port, 0),
   }));
   return sortedRows(
     named,

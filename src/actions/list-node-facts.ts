@@ -31,7 +31,7 @@ export function listMetrics(
 function keepDrops(list: RowList<MetricRow>): RowList<MetricRow> {
   return {
     rows: (async function* () {
-      for await (const batch of list.rows) yield batch.filter((row) => row.isDrop);
+      for await (const batch of list.rows) yield [...batch].filter((row) => row.isDrop);
     })(),
     status: list.status,
   };

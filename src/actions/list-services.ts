@@ -26,7 +26,7 @@ export async function listServices(
     rows: (async function* () {
       const stateByBackend = await indexBackends(states);
       const rows = await collectRows(slots);
-      await target.learnServices(rows.map(({ address, port }) => ({ address: address.text, port })));
+      await target.learnServices(rows.map(({ address, port }) => ({ address, port })));
       const services = groupSlots(rows, stateByBackend, names);
       if (services.length > 0) yield services;
     })(),
@@ -75,7 +75,7 @@ function toService(
   const master = group.find((row) => row.slot === 0);
   if (master === undefined || (master.port === 0 && master.protocol === 0)) return undefined;
   const slots = group.filter((row) => row.slot > 0).sort(compareBy((row) => row.slot));
-  const name = names.ofFrontend(master.address.text, master.port, master.protocol);
+  const name = names.ofFrontend(master.address, master.port, master.protocol);
   return {
     node: master.node,
     id: master.revNatId,
@@ -105,6 +105,6 @@ function toBackend(
     // Slots past the count of active backends hold the quarantined ones.
     state: known?.state ?? (slot.slot > master.count ? "quarantined" : "unknown"),
     nodeName: names.nodeOf(address.text),
-    podName: names.ofAddress(address.text),
+    podName: names.ofAddress(address),
   };
 }

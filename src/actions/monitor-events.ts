@@ -64,8 +64,8 @@ async function* withNames(
 function endsOf({ packet }: MonitorEvent): readonly TransportEnd[] {
   const { source, sourcePort = 0, destination, destinationPort = 0 } = packet ?? {};
   return [
-    ...(source === undefined ? [] : [{ address: source.text, port: sourcePort }]),
-    ...(destination === undefined ? [] : [{ address: destination.text, port: destinationPort }]),
+    ...(source === undefined ? [] : [{ address: source, port: sourcePort }]),
+    ...(destination === undefined ? [] : [{ address: destination, port: destinationPort }]),
   ];
 }
 
@@ -76,7 +76,7 @@ function named(event: MonitorEvent, names: NameIndex): MonitorEvent {
   const { source, sourcePort = 0, destination, destinationPort = 0, protocol = 0 } = packet;
   return {
     ...event,
-    sourceName: names.ofTransportAddress(source.text, sourcePort, protocol),
-    destinationName: names.ofTransportAddress(destination.text, destinationPort, protocol),
+    sourceName: names.ofTransportAddress(source, sourcePort, protocol),
+    destinationName: names.ofTransportAddress(destination, destinationPort, protocol),
   };
 }

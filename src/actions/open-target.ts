@@ -1,4 +1,5 @@
 import { StateError } from "../lib/errors.js";
+import type { IpAddress } from "../lib/ip.js";
 import { emptyNames } from "../model/names-document.js";
 import { isCalled, type ServiceQuery } from "../model/service-query.js";
 import { fetchAgentNames, isAgentFailure } from "../session/agent-client.js";
@@ -26,16 +27,16 @@ export interface Target extends AsyncDisposable {
    */
   names(selection?: Pick<RowSelection, "namespace" | "selector" | "pods" | "services">): Promise<NameIndex>;
   /** Takes the Services that have these ends into the names, so that reading rows costs no more than their own names. */
-  learnServices(ends: readonly TransportEnd[]): Promise<void>;
+  learnServices(ends: Iterable<TransportEnd>): Promise<void>;
   /** The cluster's objects, where they can be read without an API server. */
   readonly state: StateSource | undefined;
   /** Why names are missing, for the footer; empty when they are there. */
   readonly notes: readonly string[];
 }
 
-/** Where a Service may be: canonical address, and port. */
+/** Where a Service may be. */
 export interface TransportEnd {
-  readonly address: string;
+  readonly address: IpAddress;
   readonly port: number;
 }
 
@@ -62,8 +63,8 @@ async function openLabState(folder: string): Promise<StateSource> {
 /** How many addresses and ports a target remembers to have asked for: some MB. */
 const askedLimit = 65_536;
 
-function isUnspecified(address: string): boolean {
-  return address === "0.0.0.0" || address === "::";
+function isUnspecified({ word0, word1, word2, word3 }: IpAddress): boolean {
+  return (word0 | word1 | word2 | word3) === 0;
 }
 
 /** A resolved target with its names; `state` is undefined on a node itself. */
@@ -73,7 +74,7 @@ export class OpenTarget implements Target {
   readonly notes: string[] = [];
   readonly #services: ServiceDirectory;
   /** What was asked for already: addresses, and node ports as `:30080`. */
-  readonly #asked = new Set<string>();
+  readonly #asked = new Set<number | string>();
   #names: Promise<NameIndex> | undefined;
 
   constructor(resolved: ResolvedTarget, state: StateSource | undefined) {
@@ -106,7 +107,7 @@ export class OpenTarget implements Target {
     return names;
   }
 
-  async learnServices(ends: readonly TransportEnd[]): Promise<void> {
+  async learnServices(ends: Iterable<TransportEnd>): Promise<void> {
     const names = await this.names();
     if (names.missingReason !== undefined) return;
     // To ask again costs a question; to remember each address that half a million connections go to costs memory.
@@ -120,13 +121,13 @@ export class OpenTarget implements Target {
       if (isNode && this.#isUnasked(`:${port}`)) nodePorts.push(port);
       // A node's address may be an external address of a Service too.
       const mayBeService = !isUnspecified(address) && (isNode || owner === undefined);
-      if (mayBeService && this.#isUnasked(address)) addresses.push(address);
+      if (mayBeService && this.#isUnasked(address.key)) addresses.push(address.text);
     }
     if (addresses.length + nodePorts.length > 0) await this.#addServices(names, { addresses, nodePorts });
   }
 
   /** Whether this is asked for the first time; it counts as asked from then on. */
-  #isUnasked(key: string): boolean {
+  #isUnasked(key: number | string): boolean {
     if (this.#asked.has(key)) return false;
     this.#asked.add(key);
     return true;

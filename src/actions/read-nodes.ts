@@ -1,6 +1,7 @@
 import { CtsError, UsageError } from "../lib/errors.js";
 import { type ListStatus, type NodeListStatus, summarizeNodeStatuses } from "../model/list-status.js";
 import type { Completeness, ReaderName, ReaderRequest, ReaderRow } from "../model/readers.js";
+import type { RowBatch } from "../model/row-batch.js";
 import type { SessionNode } from "../session/session.js";
 import type { RowList } from "./row-list.js";
 
@@ -16,11 +17,11 @@ const concurrentNodes = 8;
 
 interface NodeReading<Row> {
   readonly node: SessionNode;
-  readonly batches: AsyncGenerator<readonly Row[], Completeness>;
+  readonly batches: AsyncGenerator<RowBatch<Row>, Completeness>;
 }
 
 type Arrival<Row> =
-  | { readonly reading: NodeReading<Row>; readonly result: IteratorResult<readonly Row[], Completeness> }
+  | { readonly reading: NodeReading<Row>; readonly result: IteratorResult<RowBatch<Row>, Completeness> }
   | { readonly reading: NodeReading<Row>; readonly error: unknown };
 
 export interface ReadNodesOptions {
@@ -54,12 +55,12 @@ async function* readNode<Name extends ReaderName>(
   name: Name,
   request: ReaderRequest<Name>,
   signal: AbortSignal,
-): AsyncGenerator<readonly ReaderRow<Name>[], Completeness> {
+): AsyncGenerator<RowBatch<ReaderRow<Name>>, Completeness> {
   await using session = await node.open({ signal });
   return yield* session.read(name, request, { signal });
 }
 
-type ReadNode<Row> = (node: SessionNode) => AsyncGenerator<readonly Row[], Completeness>;
+type ReadNode<Row> = (node: SessionNode) => AsyncGenerator<RowBatch<Row>, Completeness>;
 
 interface MergeOptions<Row> {
   readonly source: NodeSource;
@@ -96,7 +97,7 @@ class NodeMerge<Row> {
     this.#onFailure = onFailure;
   }
 
-  async *rows(): AsyncGenerator<readonly Row[]> {
+  async *rows(): AsyncGenerator<RowBatch<Row>> {
     try {
       while (this.#startReadings()) {
         const arrival = await Promise.race(this.#pending.values());
@@ -163,6 +164,7 @@ class NodeMerge<Row> {
       reason: end.reason,
       rowsRead: end.rowsRead,
       restarts: end.restarts,
+      longestSliceMs: end.longestSliceMs,
       release: end.release,
     });
   }

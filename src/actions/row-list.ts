@@ -1,9 +1,10 @@
 import { IpAddress } from "../lib/ip.js";
 import type { ListStatus } from "../model/list-status.js";
+import type { RowBatch } from "../model/row-batch.js";
 
 /** A list as actions give it: rows in batches, and what became of the reading, to be asked after the last row. */
 export interface RowList<Row> {
-  readonly rows: AsyncIterable<readonly Row[]>;
+  readonly rows: AsyncIterable<RowBatch<Row>>;
   readonly status: () => ListStatus;
 }
 
@@ -36,7 +37,7 @@ export function mapRows<From, To>(list: RowList<From>, change: (row: From) => To
 /** Changes every row on its way, after `prepare` has seen the batch. */
 export function prepareRows<From, To>(
   list: RowList<From>,
-  prepare: (rows: readonly From[]) => Promise<void>,
+  prepare: (rows: RowBatch<From>) => Promise<void>,
   change: (row: From) => To,
 ): RowList<To> {
   return {

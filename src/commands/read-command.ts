@@ -5,9 +5,9 @@ import { ExitCode, KernelError } from "../lib/errors.js";
 import { writePiece } from "../lib/write-piece.js";
 import type { ListStatus } from "../model/list-status.js";
 import type { ListFormat } from "../output/list-format.js";
+import { listRemarks } from "../output/list-remarks.js";
 import { parseOutput } from "../output/output-format.js";
-import { carriesStatus, checkPrintRequest, type PrintRequest, printList } from "../output/printer.js";
-import { statusLines } from "../output/status-lines.js";
+import { checkPrintRequest, type PrintRequest, printList } from "../output/printer.js";
 import { BaseCommand } from "./base-command.js";
 
 /** Values of `listFlags`. */
@@ -75,18 +75,8 @@ export abstract class ReadCommand extends BaseCommand {
     const status = list.status();
     // Nobody is there to read it any more.
     if (isOutputClosed(this.signal)) return status;
-    // A table without rows must not leave open whether there was nothing to read or nothing that fits.
-    const isEmpty = counted.count === 0 && ["table", "wide", "name"].includes(request.output.kind);
-    const isUndecided = status.nodes.some((node) => (node.release?.releases.length ?? 1) > 1);
-    const isWorthSaying =
-      isEmpty || status.state === "partial" || (status.notes?.length ?? 0) > 0 || isUndecided || flags.verbose;
-    if (isEmpty) this.note(status.rowsRead > 0 ? "no entry matches the filters" : "there are no entries");
-    const upstreamsWord =
-      request.output.kind === "cilium" && counted.count === 0 ? format.cilium?.whenEmpty : undefined;
-    if (upstreamsWord !== undefined) this.note(upstreamsWord);
-    if (!carriesStatus(request.output) && (isWorthSaying || process.stderr.isTTY)) {
-      for (const line of statusLines(status, { isVerbose: flags.verbose })) this.note(line);
-    }
+    const options = { rowCount: counted.count, isVerbose: flags.verbose, isTerminal: process.stderr.isTTY };
+    for (const line of listRemarks(format, request.output, status, options)) this.note(line);
     return status;
   }
 

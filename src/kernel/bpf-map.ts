@@ -12,7 +12,15 @@ import {
 import { Errno } from "./errno.js";
 import { isFeatureDisabled, isMapTypeDisabled } from "./feature-mask.js";
 import { checkStatus, kernelError } from "./kernel-error.js";
-import { deleteEntries, lookupEntries, type MapBatch, updateEntries } from "./map-batch.js";
+import {
+  deleteEntries,
+  type LookupOptions,
+  lookupEntries,
+  lookupEntriesAsync,
+  type MapBatch,
+  type MapSlice,
+  updateEntries,
+} from "./map-batch.js";
 import { isMapOfMapsType, isPerCpuMapType, MapFlag, type MapType, mapTypeName, mapTypeNumber } from "./map-type.js";
 import type { NativeMap, NativeMapInfo } from "./native-addon.js";
 import { NativeHandle } from "./native-handle.js";
@@ -240,19 +248,26 @@ export class BpfMap extends NativeHandle<NativeMap> {
    */
   lookupBatch(cursor: Buffer | undefined, count: number): MapBatch {
     const native = this.use("read a batch");
+    return lookupEntries(native, this.#lookupOptions(cursor, count));
+  }
+
+  /**
+   * As {@link lookupBatch}, on a thread of libuv's pool: the caller works on one batch while the next one is read. The
+   * handle may be closed meanwhile.
+   */
+  async lookupBatchAsync(cursor: Buffer | undefined, count: number): Promise<MapSlice> {
+    const native = this.use("read a batch");
+    return lookupEntriesAsync(loadAddon(), native.fd(), this.#lookupOptions(cursor, count));
+  }
+
+  #lookupOptions(cursor: Buffer | undefined, count: number): LookupOptions {
     requireInteger(count, "count", 1, 1 << 24);
     const fail = (status: number) => this.#failure("map-lookup-batch", `read ${count} entries of`, status);
     if (isFeatureDisabled("batch")) throw fail(-Errno.ENOTSUPP);
-    const cursorBytes = Math.max(4, this.info.keySizeBytes);
+    const { keySizeBytes } = this.info;
+    const cursorBytes = Math.max(4, keySizeBytes);
     if (cursor !== undefined) requireBytes(cursor, cursorBytes, "cursor");
-    return lookupEntries(native, {
-      cursor,
-      cursorBytes,
-      keySizeBytes: this.info.keySizeBytes,
-      valueStrideBytes: this.valueStrideBytes,
-      count,
-      fail,
-    });
+    return { cursor, cursorBytes, keySizeBytes, valueStrideBytes: this.valueStrideBytes, count, fail };
   }
 
   /** Writes `count` entries, keys and values concatenated; one system call where the kernel can, key by key otherwise. */

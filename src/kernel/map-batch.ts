@@ -1,7 +1,7 @@
 import type { KernelError } from "../lib/errors.js";
 import { Errno } from "./errno.js";
 import { isFeatureDisabled } from "./feature-mask.js";
-import type { NativeMap } from "./native-addon.js";
+import type { NativeAddon, NativeMap } from "./native-addon.js";
 
 /** A slice of a map: `count` keys and values, concatenated in the same order. */
 export interface MapBatch {
@@ -14,7 +14,13 @@ export interface MapBatch {
   readonly done: boolean;
 }
 
-interface LookupOptions {
+/** A batch that was read beside the event loop. */
+export interface MapSlice extends MapBatch {
+  /** CPU time of the system call: how long it kept others from a CPU where the kernel does not preempt. */
+  readonly kernelMs: number;
+}
+
+export interface LookupOptions {
   readonly cursor: Buffer | undefined;
   readonly cursorBytes: number;
   readonly keySizeBytes: number;
@@ -30,20 +36,46 @@ export interface BatchOutcome {
 }
 
 export function lookupEntries(native: NativeMap, options: LookupOptions): MapBatch {
-  const { keySizeBytes, valueStrideBytes, count } = options;
-  const keys = Buffer.allocUnsafe(count * keySizeBytes);
-  const values = Buffer.allocUnsafe(count * valueStrideBytes);
-  const cursor = Buffer.alloc(options.cursorBytes);
-  const [status, read] = native.lookupBatch(options.cursor, cursor, keys, values, count);
+  const room = roomFor(options);
+  const [status, read] = native.lookupBatch(options.cursor, room.cursor, room.keys, room.values, options.count);
+  return toBatch(room, status, read, options);
+}
+
+/** As {@link lookupEntries}, on a thread of libuv's pool. */
+export async function lookupEntriesAsync(addon: NativeAddon, fd: number, options: LookupOptions): Promise<MapSlice> {
+  const room = roomFor(options);
+  const { cursor, keys, values } = room;
+  const outcome = Buffer.alloc(16);
+  const status = await addon.lookupBatchAsync(fd, options.cursor, cursor, keys, values, options.count, outcome);
+  const [read, nanoseconds] = [Number(outcome.readBigUInt64LE(0)), Number(outcome.readBigUInt64LE(8))];
+  return { ...toBatch(room, status, read, options), kernelMs: nanoseconds / 1e6 };
+}
+
+interface BatchRoom {
+  readonly keys: Buffer;
+  readonly values: Buffer;
+  readonly cursor: Buffer;
+}
+
+function roomFor({ count, keySizeBytes, valueStrideBytes, cursorBytes }: LookupOptions): BatchRoom {
+  return {
+    keys: Buffer.allocUnsafe(count * keySizeBytes),
+    values: Buffer.allocUnsafe(count * valueStrideBytes),
+    cursor: Buffer.alloc(cursorBytes),
+  };
+}
+
+function toBatch(room: BatchRoom, status: number, read: number, options: LookupOptions): MapBatch {
+  const { keySizeBytes, valueStrideBytes } = options;
   const done = status === -Errno.ENOENT;
   // EINTR: an entry vanished under the reader three times (generic batch before 6.13). What was read is good.
   const isPartial = status === -Errno.EINTR && read > 0;
   if (status < 0 && !done && !isPartial) throw options.fail(status);
   return {
-    keys: keys.subarray(0, read * keySizeBytes),
-    values: values.subarray(0, read * valueStrideBytes),
+    keys: room.keys.subarray(0, read * keySizeBytes),
+    values: room.values.subarray(0, read * valueStrideBytes),
     count: read,
-    cursor: done ? undefined : cursor,
+    cursor: done ? undefined : room.cursor,
     done,
   };
 }

@@ -264,6 +264,16 @@ export interface NativeAddon {
   interfaceName(index: number): string | undefined;
   interfaceMac(name: string, out: Uint8Array): number;
   clockNs(clockId: number): bigint;
+  /** `outcome`: entries read and nanoseconds of CPU time, as two u64. All buffers are the call's until it ends. */
+  lookupBatchAsync(
+    mapFd: number,
+    cursor: Uint8Array | undefined,
+    cursorOut: Uint8Array,
+    keysOut: Uint8Array,
+    valuesOut: Uint8Array,
+    count: number,
+    outcome: Uint8Array,
+  ): Promise<number>;
   possibleCpus(): number;
   mapIds(): number[] | number;
   programIds(): number[] | number;

@@ -17,6 +17,8 @@ export interface NodeListStatus {
   readonly rowsRead: number;
   /** How often the reader had to start a map again because its cursor's key vanished. */
   readonly restarts: number;
+  /** The longest time that one system call of the reading held a CPU. */
+  readonly longestSliceMs?: number | undefined;
   readonly release?: ReleaseFinding | undefined;
 }
 

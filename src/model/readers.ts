@@ -1,6 +1,7 @@
 import type { EventRow, EventsRequest } from "./event-stream.js";
 import type { SourceRangeRow } from "./lb-rows.js";
 import type { ReleaseFinding } from "./list-status.js";
+import type { RowBatch } from "./row-batch.js";
 import type {
   CtDirection,
   CtMap,
@@ -105,7 +106,7 @@ export interface SocketsRequest {
 }
 
 /** Batches of rows; returns how the stream ended. */
-export type RowStream<Row> = AsyncGenerator<readonly Row[], Completeness>;
+export type RowStream<Row> = AsyncGenerator<RowBatch<Row>, Completeness>;
 
 /** What is true of a node while its session lasts. */
 export interface NodeFacts {
@@ -127,6 +128,8 @@ export interface Completeness {
   readonly rowsRead: number;
   /** How often a reader had to start a map again because its cursor's key vanished. */
   readonly restarts: number;
+  /** The longest time that one system call of the reading held a CPU. */
+  readonly longestSliceMs?: number;
   /** How many kernel maps were read. */
   readonly mapsRead: number;
   readonly release?: ReleaseFinding | undefined;

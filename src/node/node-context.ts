@@ -31,6 +31,8 @@ export interface NodePlace {
   readonly agentSocket?: string | undefined;
   /** Whose layouts the maps have, when the user says so. */
   readonly release?: string | undefined;
+  /** Longest time that one call of the kernel may hold a CPU where it cannot be had in pieces. */
+  readonly maxSliceMs?: number | undefined;
 }
 
 /** Only our own datapath pins it. */

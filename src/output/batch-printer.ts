@@ -1,3 +1,4 @@
+import type { RowBatch } from "../model/row-batch.js";
 import type { RowBatches } from "./list-format.js";
 import { TextBuffer } from "./text-buffer.js";
 
@@ -5,7 +6,7 @@ import { TextBuffer } from "./text-buffer.js";
 export interface BatchPrinter<Row> {
   begin?(out: TextBuffer): void | Promise<void>;
   /** A batch holds at least one row. */
-  batch(rows: readonly Row[], out: TextBuffer): void;
+  batch(rows: RowBatch<Row>, out: TextBuffer): void;
   end?(out: TextBuffer): void | Promise<void>;
 }
 

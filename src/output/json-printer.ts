@@ -2,11 +2,12 @@ import { PartialError } from "../lib/errors.js";
 import type { JsonObject, JsonValue } from "../lib/json-value.js";
 import type { ListStatus } from "../model/list-status.js";
 import type { BatchPrinter } from "./batch-printer.js";
+import { batchWriters } from "./batch-writers.js";
 import type { JsonPath } from "./jsonpath.js";
 import { evaluateTemplate } from "./jsonpath-evaluate.js";
 import { definedFields, type ListFormat } from "./list-format.js";
 import { defaultMaxRows } from "./row-order.js";
-import { type TextBuffer, textPiece } from "./text-buffer.js";
+import { textPiece } from "./text-buffer.js";
 
 /** Version of every JSON envelope. Fields may be added within a version; none is removed or changes its meaning. */
 export const outputApiVersion = "cilium-ts.io/v1";
@@ -15,7 +16,7 @@ type StatusSource = () => ListStatus | Promise<ListStatus>;
 
 /** The envelope, one item a line: it streams, and line tools can work on it. */
 export function jsonPrinter<Row>(list: ListFormat<Row>, status: StatusSource): BatchPrinter<Row> {
-  const writeItem = itemWriter(list);
+  const writersOf = batchWriters(list);
   const first = textPiece("\n    ");
   const next = textPiece(",\n    ");
   let isFirst = true;
@@ -25,10 +26,12 @@ export function jsonPrinter<Row>(list: ListFormat<Row>, status: StatusSource): B
       out.text(`{\n  "apiVersion": ${version},\n  "kind": ${JSON.stringify(list.kind)},\n  "items": [`);
     },
     batch: (rows, out) => {
-      for (const row of rows) {
-        out.piece(isFirst ? first : next);
-        isFirst = false;
-        writeItem(row, out);
+      for (const { length, item } of writersOf(rows)) {
+        for (let index = 0; index < length; index++) {
+          out.piece(isFirst ? first : next);
+          isFirst = false;
+          item(index, out);
+        }
       }
     },
     end: async (out) => {
@@ -39,13 +42,15 @@ export function jsonPrinter<Row>(list: ListFormat<Row>, status: StatusSource): B
 
 /** One item a line, then the status as a last line of kind `ListStatus`. */
 export function jsonLinesPrinter<Row>(list: ListFormat<Row>, status: StatusSource): BatchPrinter<Row> {
-  const writeItem = itemWriter(list);
+  const writersOf = batchWriters(list);
   const newline = textPiece("\n");
   return {
     batch: (rows, out) => {
-      for (const row of rows) {
-        writeItem(row, out);
-        out.piece(newline);
+      for (const { length, item } of writersOf(rows)) {
+        for (let index = 0; index < length; index++) {
+          item(index, out);
+          out.piece(newline);
+        }
       }
     },
     end: async (out) => {
@@ -122,13 +127,10 @@ export function statusItem(status: ListStatus): JsonObject {
         reason: node.reason,
         rowsRead: node.rowsRead,
         restarts: node.restarts,
+        longestSliceMs: node.longestSliceMs,
         release: node.release === undefined ? undefined : { ...node.release },
       }),
     ) as readonly JsonValue[],
     notes: status.notes,
   });
-}
-
-function itemWriter<Row>(list: ListFormat<Row>): (row: Row, out: TextBuffer) => void {
-  return list.itemWriter?.() ?? ((row, out) => out.text(JSON.stringify(list.item(row))));
 }

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "../lib/json-value.js";
 import type { ListStatus } from "../model/list-status.js";
+import type { RowBatch } from "../model/row-batch.js";
 import type { BatchPrinter } from "./batch-printer.js";
 import type { TextBuffer } from "./text-buffer.js";
 
@@ -13,10 +14,20 @@ export interface Column<Row> {
   readonly isWide?: boolean;
   readonly align?: "left" | "right";
   value(row: Row): string;
-  /** Writes the text of `value`, for columns of printable ASCII in lists that may have hundreds of thousands of rows. */
-  write?(row: Row, out: TextBuffer): void;
   /** Absent: the printed value. */
   sortKey?(row: Row): SortKey;
+}
+
+/** Writes something of the row that stands at `index` in its batch. */
+export type EntryWriter = (index: number, out: TextBuffer) => void;
+
+/** Writers of a batch of rows, or of a part of one. */
+export interface RowWriters {
+  readonly length: number;
+  /** By header, the text of the column's `value`. */
+  readonly cells: ReadonlyMap<string, EntryWriter>;
+  /** `JSON.stringify(item(row))` */
+  readonly item: EntryWriter;
 }
 
 /** How one kind of list prints, in every format. */
@@ -26,8 +37,8 @@ export interface ListFormat<Row> {
   readonly columns: readonly Column<Row>[];
   /** The JSON item. */
   item(row: Row): JsonObject;
-  /** Writes the text of `JSON.stringify(item(row))`, for the lists that may have hundreds of thousands of rows. */
-  itemWriter?(): (row: Row, out: TextBuffer) => void;
+  /** Writes what `columns` and `item` say without making rows, for lists that may have hundreds of thousands. */
+  writers?(): (batch: RowBatch<Row>) => readonly RowWriters[];
   /** `-o name`: one word that names the row. */
   name(row: Row): string;
   /** Upstream's own output, for lists that upstream's tool has. */
@@ -44,7 +55,7 @@ export interface CiliumFormat<Row> {
 }
 
 /** Rows as readers give them: in batches. */
-export type RowBatches<Row> = AsyncIterable<readonly Row[]>;
+export type RowBatches<Row> = AsyncIterable<RowBatch<Row>>;
 
 export interface CiliumContext {
   /** Asked after the last row. */

@@ -7,6 +7,9 @@ const maxPieces = 16_384;
 export class PieceCache<Key, Source = Key> {
   readonly #pieces = new Map<Key, TextPiece>();
   readonly #textOf: (source: Source) => string;
+  /** Neighbours are often alike. */
+  #latestKey: Key | undefined;
+  #latest: TextPiece | undefined;
 
   constructor(textOf: (source: Source) => string) {
     this.#textOf = textOf;
@@ -14,7 +17,11 @@ export class PieceCache<Key, Source = Key> {
 
   /** @param source what the text is made of, the first time that the key is seen */
   of(key: Key, source: Source): TextPiece {
-    return this.#pieces.get(key) ?? this.#make(key, source);
+    if (key === this.#latestKey && this.#latest !== undefined) return this.#latest;
+    const piece = this.#pieces.get(key) ?? this.#make(key, source);
+    this.#latestKey = key;
+    this.#latest = piece;
+    return piece;
   }
 
   #make(key: Key, source: Source): TextPiece {

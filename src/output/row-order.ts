@@ -1,6 +1,7 @@
 import { UsageError } from "../lib/errors.js";
 import type { JsonValue } from "../lib/json-value.js";
 import { didYouMean } from "../lib/nearest-name.js";
+import type { RowBatch } from "../model/row-batch.js";
 import { evaluatePath } from "./jsonpath-evaluate.js";
 import { parsePath } from "./jsonpath-parse.js";
 import type { ListFormat, RowBatches, SortKey } from "./list-format.js";
@@ -137,7 +138,7 @@ export async function* sortRows<Row>(
 }
 
 /** The first `limit` rows; the stream behind is ended then. */
-export async function* limitRows<Row>(rows: RowBatches<Row>, limit: number): AsyncGenerator<readonly Row[]> {
+export async function* limitRows<Row>(rows: RowBatches<Row>, limit: number): AsyncGenerator<RowBatch<Row>> {
   let left = limit;
   for await (const batch of rows) {
     if (batch.length >= left) {

@@ -13,7 +13,13 @@ export function statusLines(status: ListStatus, options: { readonly isVerbose?: 
     head,
     ...(status.notes ?? []).map((note) => `note: ${note}`),
     ...status.nodes.flatMap((node) => releaseLines(node, options.isVerbose === true)),
+    ...(options.isVerbose === true ? status.nodes.flatMap(sliceLines) : []),
   ];
+}
+
+function sliceLines({ name, longestSliceMs }: NodeListStatus): readonly string[] {
+  if (longestSliceMs === undefined) return [];
+  return [`${name}: the longest system call of the reading held a CPU for ${longestSliceMs} ms`];
 }
 
 /** Said always where fields are unknown for it, else only to who wants to know how the release was decided. */

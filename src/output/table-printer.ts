@@ -1,5 +1,7 @@
+import type { RowBatch } from "../model/row-batch.js";
 import type { BatchPrinter } from "./batch-printer.js";
-import type { Column, ListFormat } from "./list-format.js";
+import { batchWriters } from "./batch-writers.js";
+import type { Column, EntryWriter, ListFormat, RowWriters } from "./list-format.js";
 import { TextBuffer } from "./text-buffer.js";
 
 const separator = "   ";
@@ -14,96 +16,83 @@ export interface TableOptions {
  * Lines never end in blanks.
  */
 export class TablePrinter<Row> implements BatchPrinter<Row> {
+  readonly #writersOf: (batch: RowBatch<Row>) => readonly RowWriters[];
   readonly #columns: readonly Column<Row>[];
   readonly #widths: number[];
-  /** The cells of the batch at hand, column by column, not yet padded. */
-  readonly #cells = new TextBuffer();
-  /** Where each of them ends in there, in bytes. */
-  #ends: readonly number[] = [];
-  /** How wide each of them is. */
-  #cellWidths: readonly number[] = [];
-  #isHeaderDue: boolean;
+  readonly #hasHeaders: boolean;
+  /** Where cells are written to be measured. */
+  readonly #scratch = new TextBuffer();
+  #isFirst = true;
 
   constructor(list: ListFormat<Row>, options: TableOptions) {
+    this.#writersOf = batchWriters(list);
     this.#columns = list.columns.filter((column) => options.isWide || column.isWide !== true);
-    this.#widths = this.#columns.map(() => 0);
-    this.#isHeaderDue = options.hasHeaders;
+    this.#hasHeaders = options.hasHeaders;
+    this.#widths = this.#columns.map(({ header }) => (options.hasHeaders ? header.length : 0));
   }
 
-  batch(rows: readonly Row[], out: TextBuffer): void {
-    if (this.#isHeaderDue) this.#measureHeader();
-    this.#writeCells(rows);
-    if (this.#isHeaderDue) this.#writeHeader(out);
-    this.#writeLines(rows.length, out);
+  batch(rows: RowBatch<Row>, out: TextBuffer): void {
+    const parts = this.#writersOf(rows);
+    if (this.#isFirst) this.#begin(parts, out);
+    for (const part of parts) this.#writeLines(part, out);
   }
 
   /** An empty list still says what it would have shown. */
   end(out: TextBuffer): void {
-    if (this.#isHeaderDue) out.text(`${this.#columns.map((column) => column.header).join(separator)}\n`);
-  }
-
-  #measureHeader(): void {
-    this.#columns.forEach((column, index) => {
-      this.#widths[index] = column.header.length;
-    });
-  }
-
-  /** Column by column: what a column does for one row is what it did for the row before. */
-  #writeCells(rows: readonly Row[]): void {
-    const cells = this.#cells;
-    const ends: number[] = [];
-    const cellWidths: number[] = [];
-    cells.take();
-    for (let index = 0; index < this.#columns.length; index++) {
-      const column = this.#columns[index]!;
-      let widest = this.#widths[index]!;
-      for (const row of rows) {
-        const width = writeCell(column, row, cells);
-        if (width > widest) widest = width;
-        ends.push(cells.lengthBytes);
-        cellWidths.push(width);
-      }
-      this.#widths[index] = widest;
+    if (this.#isFirst && this.#hasHeaders) {
+      out.text(`${this.#columns.map((column) => column.header).join(separator)}\n`);
     }
-    this.#ends = ends;
-    this.#cellWidths = cellWidths;
+  }
+
+  #begin(parts: readonly RowWriters[], out: TextBuffer): void {
+    this.#isFirst = false;
+    for (const part of parts) {
+      this.#cellsOf(part).forEach((write, place) => {
+        for (let index = 0; index < part.length; index++) this.#widen(place, this.#measure(write, index));
+      });
+    }
+    if (this.#hasHeaders) this.#writeHeader(out);
+  }
+
+  #cellsOf(part: RowWriters): readonly EntryWriter[] {
+    return this.#columns.map(({ header }) => part.cells.get(header) ?? (() => {}));
+  }
+
+  #measure(write: EntryWriter, index: number): number {
+    this.#scratch.clear();
+    write(index, this.#scratch);
+    return this.#scratch.width;
+  }
+
+  #widen(place: number, width: number): void {
+    if (width > this.#widths[place]!) this.#widths[place] = width;
   }
 
   #writeHeader(out: TextBuffer): void {
-    this.#isHeaderDue = false;
-    this.#columns.forEach(({ header, align }, index) => {
-      const padding = this.#widths[index]! - header.length;
-      out.blanks((index === 0 ? 0 : separator.length) + (align === "right" ? padding : 0));
+    this.#columns.forEach(({ header, align }, place) => {
+      const padding = this.#widths[place]! - header.length;
+      out.blanks((place === 0 ? 0 : separator.length) + (align === "right" ? padding : 0));
       out.text(header);
       if (align !== "right") out.blanks(padding);
     });
     out.endLine();
   }
 
-  #writeLines(lines: number, out: TextBuffer): void {
+  #writeLines(part: RowWriters, out: TextBuffer): void {
+    const cells = this.#cellsOf(part);
     const isRight = this.#columns.map((column) => column.align === "right");
-    const last = isRight.length - 1;
-    for (let line = 0; line < lines; line++) {
-      for (let index = 0; index <= last; index++) {
-        const cell = index * lines + line;
-        const padding = this.#widths[index]! - this.#cellWidths[cell]!;
-        if (isRight[index]) out.blanks(padding);
-        out.copy(this.#cells, cell === 0 ? 0 : this.#ends[cell - 1]!, this.#ends[cell]!);
-        if (index < last) out.blanks(isRight[index] ? separator.length : padding + separator.length);
+    const last = cells.length - 1;
+    for (let index = 0; index < part.length; index++) {
+      for (let place = 0; place <= last; place++) {
+        const write = cells[place]!;
+        if (isRight[place]) out.blanks(this.#widths[place]! - this.#measure(write, index));
+        const start = out.width;
+        write(index, out);
+        const width = out.width - start;
+        this.#widen(place, width);
+        if (place < last) out.blanks(separator.length + (isRight[place] ? 0 : this.#widths[place]! - width));
       }
       out.endLine();
     }
   }
-}
-
-/** @returns its width */
-function writeCell<Row>(column: Column<Row>, row: Row, cells: TextBuffer): number {
-  if (column.write !== undefined) {
-    const start = cells.lengthBytes;
-    column.write(row, cells);
-    return cells.lengthBytes - start;
-  }
-  const cell = column.value(row);
-  cells.printable(cell);
-  return cell.length;
 }

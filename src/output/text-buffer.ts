@@ -15,6 +15,8 @@ export interface TextPiece {
 }
 
 const wordBytes = 8;
+/** From here on a 64-bit number is larger than `Number.MAX_SAFE_INTEGER`. */
+const exactHighWord = 2 ** 21;
 
 export function textPiece(text: string): TextPiece {
   const bytes = Buffer.from(text);
@@ -24,6 +26,16 @@ export function textPiece(text: string): TextPiece {
   const words = Float64Array.from({ length: count }, (_, index) => padded.readDoubleLE(wordBytes * index));
   return { words, lengthBytes: bytes.length };
 }
+
+/** An octet's digits and a dot, as a word of four bytes, and how many of them count. */
+const octetTexts = Array.from({ length: 256 }, (_, octet) => Buffer.from(`${octet}.   `));
+const octetWords = Uint32Array.from(octetTexts, (text) => text.readUInt32LE());
+const octetLengths = Uint8Array.from(octetTexts, (text) => text.indexOf(0x2e) + 1);
+
+/** `00` to `99`, as words of two bytes. */
+const digitPairs = Uint16Array.from({ length: 100 }, (_, pair) =>
+  Buffer.from(String(pair).padStart(2, "0")).readUInt16LE(),
+);
 
 /** The double whose bytes are blanks. */
 const blanks = textPiece(" ".repeat(wordBytes)).words[0]!;
@@ -37,37 +49,42 @@ export class TextBuffer {
   #bytes = Buffer.alloc(firstBytes);
   #words = wordsOf(this.#bytes);
   #length = 0;
+  /** By how much texts beyond ASCII were longer than their characters. */
+  #continuationBytes = 0;
 
   get lengthBytes(): number {
     return this.#length;
   }
 
+  /** Characters so far; pieces count as ASCII. */
+  get width(): number {
+    return this.#length - this.#continuationBytes;
+  }
+
   /** Everything so far; the bytes are valid until the next one is written. */
   take(): Buffer {
     const taken = this.#bytes.subarray(0, this.#length);
-    this.#length = 0;
+    this.clear();
     return taken;
   }
 
+  clear(): void {
+    this.#length = 0;
+    this.#continuationBytes = 0;
+  }
+
   piece({ words, lengthBytes }: TextPiece): void {
+    this.words(words, 0, words.length, lengthBytes);
+  }
+
+  /** A piece that lies among others. */
+  words(from: Float64Array, first: number, count: number, lengthBytes: number): void {
     this.#reserve(lengthBytes);
     const to = this.#words;
     const start = this.#length;
     // A call of the runtime's copy takes longer than the few words do here.
-    for (let i = 0; i < words.length; i++) to.setFloat64(start + wordBytes * i, words[i]!, true);
+    for (let i = 0; i < count; i++) to.setFloat64(start + wordBytes * i, from[first + i]!, true);
     this.#length = start + lengthBytes;
-  }
-
-  /** A part of another buffer. */
-  copy(from: TextBuffer, startBytes: number, endBytes: number): void {
-    this.#reserve(endBytes - startBytes);
-    const source = from.#words;
-    const to = this.#words;
-    const shift = this.#length - startBytes;
-    for (let at = startBytes; at < endBytes; at += wordBytes) {
-      to.setFloat64(at + shift, source.getFloat64(at, true), true);
-    }
-    this.#length += endBytes - startBytes;
   }
 
   text(text: string): void {
@@ -76,8 +93,7 @@ export class TextBuffer {
 
   /** Text in which a control character shows as `?`: a name must not be able to forge a line or drive the terminal. */
   printable(text: string): void {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
-    if (!this.#writeIf(text, 0x20, 0x7e)) this.#encode(text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?"));
+    if (!this.#writeIf(text, 0x20, 0x7e)) this.#encode(printableText(text));
   }
 
   /** An integer's digits. */
@@ -86,31 +102,63 @@ export class TextBuffer {
       this.text(String(value));
       return;
     }
-    const digits = digitCount(value);
-    this.#reserve(digits);
-    const bytes = this.#bytes;
-    let at = this.#length + digits;
-    this.#length = at;
-    let rest = value | 0;
-    do {
-      const tenth = (rest / 10) | 0;
-      bytes[--at] = 0x30 + rest - 10 * tenth;
-      rest = tenth;
-    } while (rest > 0);
+    this.#reserve(10);
+    this.#length = this.#digits(value | 0, this.#length);
   }
 
-  /** The digits of a kernel counter. */
-  counter(value: bigint): void {
-    const exact = Number(BigInt.asUintN(64, value));
-    if (exact <= Number.MAX_SAFE_INTEGER) this.number(exact);
-    else this.text(value.toString());
+  /** A piece with an integer behind it. */
+  labelled({ words, lengthBytes }: TextPiece, value: number): void {
+    this.#reserve(lengthBytes + 10);
+    const to = this.#words;
+    const start = this.#length;
+    for (let i = 0; i < words.length; i++) to.setFloat64(start + wordBytes * i, words[i]!, true);
+    this.#length = start + lengthBytes;
+    if (value >= 0 && value <= 0x7fff_ffff) this.#length = this.#digits(value | 0, start + lengthBytes);
+    else this.text(String(value));
   }
 
-  /** The counter in JSON: a number while it is exact, else its digits in a string. */
-  jsonCounter(value: bigint): void {
-    const exact = Number(BigInt.asUintN(64, value));
-    if (exact <= Number.MAX_SAFE_INTEGER) this.number(exact);
-    else this.text(`"${value}"`);
+  /** Writes at `start`, returns the end. Two digits at a time. */
+  #digits(value: number, start: number): number {
+    const to = this.#words;
+    const end = start + digitCount(value);
+    let at = end;
+    let rest = value;
+    while (rest >= 100) {
+      const hundredth = (rest / 100) | 0;
+      at -= 2;
+      to.setUint16(at, digitPairs[rest - 100 * hundredth]!, true);
+      rest = hundredth;
+    }
+    if (rest >= 10) to.setUint16(at - 2, digitPairs[rest]!, true);
+    else to.setUint8(at - 1, 0x30 + rest);
+    return end;
+  }
+
+  /** An IPv4 address, as a 32-bit number. */
+  v4(word: number): void {
+    this.#reserve(16);
+    this.#octet(word >>> 24);
+    this.#octet((word >>> 16) & 0xff);
+    this.#octet((word >>> 8) & 0xff);
+    this.#octet(word & 0xff);
+    this.#length--; // the last dot
+  }
+
+  #octet(octet: number): void {
+    this.#words.setUint32(this.#length, octetWords[octet]!, true);
+    this.#length += octetLengths[octet]!;
+  }
+
+  /** The digits of a 64-bit number in two words. */
+  u64(low: number, high: number): void {
+    if (high === 0) this.number(low);
+    else this.text(String((BigInt(high) << 32n) | BigInt(low)));
+  }
+
+  /** The same in JSON: a number while it is exact, else its digits in a string. */
+  jsonU64(low: number, high: number): void {
+    if (high < exactHighWord) this.u64(low, high);
+    else this.text(`"${(BigInt(high) << 32n) | BigInt(low)}"`);
   }
 
   blanks(count: number): void {
@@ -147,7 +195,9 @@ export class TextBuffer {
   #encode(text: string): void {
     // No character of UTF-16 takes more than three bytes of UTF-8.
     this.#reserve(text.length > measuredText ? Buffer.byteLength(text) : 3 * text.length);
-    this.#length += this.#bytes.write(text, this.#length, "utf8");
+    const written = this.#bytes.write(text, this.#length, "utf8");
+    this.#length += written;
+    this.#continuationBytes += written - text.length;
   }
 
   #reserve(count: number): void {
@@ -161,6 +211,12 @@ export class TextBuffer {
     this.#bytes = larger;
     this.#words = wordsOf(larger);
   }
+}
+
+/** The text with a `?` for each control character. */
+export function printableText(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 }
 
 function wordsOf(bytes: Buffer): DataView {

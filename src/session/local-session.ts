@@ -4,8 +4,16 @@ import type { NodeFacts, ReaderName, ReaderRequest, ReaderRow, RowStream } from 
 import { isNodeAlive } from "./lab-directory.js";
 import type { Session, SessionNode } from "./session.js";
 
+/** How a node's maps are read, as far as the user says so. */
+export interface ReadTerms {
+  /** Upstream release whose layouts the maps have; else the node finds out. */
+  readonly release?: string | undefined;
+  /** Longest time in milliseconds that one call of the kernel may hold a CPU where it cannot be had in pieces. */
+  readonly maxSliceMs?: number | undefined;
+}
+
 /** Where this process finds a node that runs on the same kernel. */
-export interface NodeLocation {
+export interface NodeLocation extends ReadTerms {
   readonly name: string;
   /** Mount point of the node's BPF file system, as this process sees it. */
   readonly bpffs: string;
@@ -15,8 +23,6 @@ export interface NodeLocation {
   readonly cgroupPath?: string | undefined;
   /** Where an agent of ours listens, as this process sees it. */
   readonly agentSocket?: string | undefined;
-  /** Upstream release whose layouts the node's maps have, when the user says so; else the node finds out. */
-  readonly release?: string | undefined;
 }
 
 /** The node that this process runs on, as root. */
@@ -25,7 +31,7 @@ export function localNode(location: NodeLocation): SessionNode {
 }
 
 /** A node of a lab on this machine; its files are reached through its pid 1's root. */
-export function labNode(record: LabNodeRecord, release?: string): SessionNode {
+export function labNode(record: LabNodeRecord, terms: ReadTerms = {}): SessionNode {
   return {
     name: record.name,
     open: async () => {
@@ -37,7 +43,7 @@ export function labNode(record: LabNodeRecord, release?: string): SessionNode {
       const { name, cgroupPath } = record;
       const root = `/proc/${record.initPid}/root`;
       const bpffs = `${root}/sys/fs/bpf`;
-      return openLocalSession({ name, bpffs, cgroupPath, root, agentSocket: labAgentSocket(record), release });
+      return openLocalSession({ ...terms, name, bpffs, cgroupPath, root, agentSocket: labAgentSocket(record) });
     },
   };
 }

@@ -3,17 +3,15 @@ import { NotFoundError, UsageError } from "../lib/errors.js";
 import { didYouMean } from "../lib/nearest-name.js";
 import { type LabRecord, labsRoot } from "../model/lab-record.js";
 import { findLab, listRunningLabs } from "./lab-directory.js";
-import { labNode, localNode } from "./local-session.js";
+import { labNode, localNode, type ReadTerms } from "./local-session.js";
 import type { SessionNode, SessionTarget } from "./session.js";
 
 /** What the user said about where to look. */
-export interface TargetSelection {
+export interface TargetSelection extends ReadTerms {
   readonly lab?: string | undefined;
   readonly isLocal?: boolean | undefined;
   /** Names of nodes to narrow to; empty means all. */
   readonly nodes?: readonly string[] | undefined;
-  /** Upstream release whose layouts the maps have; else each node finds out. */
-  readonly release?: string | undefined;
   /** For tests; default {@link labsRoot}. */
   readonly labsRoot?: string | undefined;
 }
@@ -35,24 +33,23 @@ export async function resolveTarget(selection: TargetSelection): Promise<Resolve
   if (selection.isLocal === true && selection.lab !== undefined) {
     throw new UsageError("target-conflict", "--lab and --local exclude each other: name one of them");
   }
-  const target =
-    selection.isLocal === true
-      ? localTarget(selection.release)
-      : labTarget(await chooseLab(selection), selection.release);
+  const { isLocal, release, maxSliceMs } = selection;
+  const terms = { release, maxSliceMs };
+  const target = isLocal === true ? localTarget(terms) : labTarget(await chooseLab(selection), terms);
   return { ...target, nodes: narrowNodes(target, selection.nodes ?? []) };
 }
 
-function localTarget(release: string | undefined): ResolvedTarget {
+function localTarget(terms: ReadTerms): ResolvedTarget {
   return {
     kind: "local",
     description: "this machine",
     agentSocket: localAgentSocket,
-    nodes: [localNode({ name: hostname(), bpffs: localBpffs, root: "/", agentSocket: localAgentSocket, release })],
+    nodes: [localNode({ ...terms, name: hostname(), bpffs: localBpffs, root: "/", agentSocket: localAgentSocket })],
   };
 }
 
-function labTarget(lab: LabRecord, release: string | undefined): ResolvedTarget {
-  const nodes = lab.nodes.map((node) => labNode(node, release));
+function labTarget(lab: LabRecord, terms: ReadTerms): ResolvedTarget {
+  const nodes = lab.nodes.map((node) => labNode(node, terms));
   return { kind: "lab", lab, description: `lab "${lab.name}"`, nodes };
 }
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { AddressReader } from "../../src/abi/address-reader.js";
 import { createCtCodecs } from "../../src/abi/conntrack.js";
+import { readCtColumns } from "../../src/abi/conntrack-columns.js";
 import { createMetricCodecs } from "../../src/abi/metrics.js";
 import { ownReleases } from "../../src/abi/release.js";
 import { encodeDatapathConfig } from "../../src/datapath/datapath-config.js";
@@ -239,7 +240,11 @@ export class DatapathHarness implements Disposable {
 
   #ctRow(name: string, key: Buffer, value: Buffer): CtRow {
     const map = name === "cilium_ct4_global" ? "tcp4" : "any4";
-    return ctCodecs.row(map, ctCodecs.tuple4.decode(key), ctCodecs.entry.decode(value));
+    return readCtColumns(
+      ctCodecs,
+      { map, node: undefined, nowSeconds: undefined },
+      { keys: key, values: value, count: 1 },
+    ).row(0);
   }
 }
 

@@ -347,3 +347,49 @@ describe("misuse is refused before the kernel is asked", () => {
     }
   });
 });
+
+describe("a batch read beside the event loop", () => {
+  const create = () =>
+    BpfMap.create({ type: "hash", name: "cts_t_async", keySizeBytes: 4, valueSizeBytes: 8, maxEntries: 1000 });
+
+  function fill(map: BpfMap, entries: number): void {
+    for (let index = 0; index < entries; index++) map.update(u32(index), u64(index));
+  }
+
+  it("is what the call that waits reads, and tells how long it held a CPU", async () => {
+    using map = create();
+    fill(map, 500);
+    let cursor: Buffer | undefined;
+    for (let done = false; !done; ) {
+      const waited = map.lookupBatch(cursor, 64);
+      const { kernelMs, ...batch } = await map.lookupBatchAsync(cursor, 64);
+      expect(batch).toEqual(waited);
+      expect(kernelMs).toBeGreaterThan(0);
+      cursor = batch.cursor;
+      done = batch.done;
+    }
+  });
+
+  it("goes on when the handle is closed or collected and its buffers are nobody's meanwhile", async () => {
+    const reads = Array.from({ length: 50 }, () => {
+      const map = create();
+      fill(map, 100);
+      const read = map.lookupBatchAsync(undefined, 128);
+      map.close();
+      return read;
+    });
+    globalThis.gc?.();
+    for (const { count, keys } of await Promise.all(reads)) {
+      expect(count).toBe(100);
+      expect(new Set(Array.from({ length: count }, (_, index) => keys.readUInt32LE(4 * index))).size).toBe(100);
+    }
+  });
+
+  it("refuses what the call that waits refuses", async () => {
+    const map = create();
+    await expect(map.lookupBatchAsync(undefined, 0)).rejects.toMatchObject({ code: "invalid-argument" });
+    await expect(map.lookupBatchAsync(Buffer.alloc(1), 10)).rejects.toMatchObject({ code: "invalid-argument" });
+    map.close();
+    await expect(map.lookupBatchAsync(undefined, 1)).rejects.toMatchObject({ code: "handle-closed" });
+  });
+});

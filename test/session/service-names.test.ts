@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AgentServices, FallbackServices, StateServices } from "../../src/actions/names/service-directory.js";
 import { OpenTarget } from "../../src/actions/open-target.js";
 import { resolveSelection } from "../../src/actions/row-selection.js";
+import { IpAddress } from "../../src/lib/ip.js";
 import {
   type KubeEndpointSlice,
   type KubeService,
@@ -115,7 +116,7 @@ describe("names of Services", () => {
     };
     await using target = openNode(await serve("agent.sock", ask, names));
     const learn = (...ends: readonly [address: string, port: number][]): Promise<void> =>
-      target.learnServices(ends.map(([address, port]) => ({ address, port })));
+      target.learnServices(ends.map(([address, port]) => ({ address: IpAddress.parse(address), port })));
     await learn(["192.0.2.1", 30080], ["192.0.2.1", 30081], ["0.0.0.0", 30080], ["10.96.0.1", 80], ["10.96.0.1", 443]);
     expect(queries.splice(0)).toEqual([{ addresses: ["192.0.2.1", "10.96.0.1"], nodePorts: [30080, 30081] }]);
     await learn(["192.0.2.1", 30080], ["0.0.0.0", 30081], ["10.96.0.1", 8080]);

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { createAbi } from "../../src/abi/abi.js";
-import { ctFlagNames } from "../../src/abi/conntrack-flags.js";
+import { readCtColumns } from "../../src/abi/conntrack-columns.js";
 import { findReason, firstDropReason, isDropReason, reasons, reasonText } from "../../src/abi/drop-reasons.js";
 import { ownSourceFiles } from "../../src/abi/generated/source-files.js";
 import { readMark } from "../../src/abi/marks.js";
@@ -11,6 +11,7 @@ import { serviceFlag, serviceFlagTexts } from "../../src/abi/service-flags.js";
 import { firstOwnFileId, sourceFileName } from "../../src/abi/source-files.js";
 import { tunnelRowOfIpcache } from "../../src/abi/tunnel.js";
 import { IpAddress } from "../../src/lib/ip.js";
+import { ctFlagNames } from "../../src/model/conntrack-flags.js";
 import { conntrackList } from "../../src/output/lists/conntrack-list.js";
 import { parseOutput } from "../../src/output/output-format.js";
 import { printList } from "../../src/output/printer.js";
@@ -168,8 +169,9 @@ describe("upstream's conntrack line, release by release", () => {
   };
   const print = async (release: Release): Promise<string> => {
     const { conntrack } = createAbi(release);
-    const decoded = conntrack.entry.decode(conntrack.entry.encode(entry));
-    const rows = inBatches([conntrack.row("tcp4", tuple, decoded)]);
+    const [keys, values] = [conntrack.tuple4.encode(tuple), conntrack.entry.encode(entry)];
+    const head = { map: "tcp4", node: undefined, nowSeconds: undefined } as const;
+    const rows = inBatches([readCtColumns(conntrack, head, { keys, values, count: 1 }).row(0)]);
     return joinText(printList(conntrackList, rows, () => wholeStatus, { output: parseOutput("cilium") }));
   };
 

@@ -1,4 +1,5 @@
 import { createAbi } from "../../src/abi/abi.js";
+import { readCtColumns } from "../../src/abi/conntrack-columns.js";
 import { createRecordDecoder } from "../../src/abi/events/record-decoder.js";
 import type { LbFamilyCodecs, ServiceKey } from "../../src/abi/load-balancing.js";
 import { createMonitorEvent } from "../../src/model/create-monitor-event.js";
@@ -33,10 +34,11 @@ const ctMapNames: Readonly<Record<CtMap, string>> = {
 export function ctRows(): readonly CtRow[] {
   const { conntrack } = abi;
   return ctMaps.flatMap((map) => {
-    const tuple = map.endsWith("4") ? conntrack.tuple4 : conntrack.tuple6;
-    return readCapturedMap(ctMapNames[map]).entries.map(({ key, value }) =>
-      conntrack.row(map, tuple.decode(key), conntrack.entry.decode(value)),
-    );
+    const { entries } = readCapturedMap(ctMapNames[map]);
+    const keys = Buffer.concat(entries.map(({ key }) => key));
+    const values = Buffer.concat(entries.map(({ value }) => value));
+    const head = { map, node: undefined, nowSeconds: undefined };
+    return [...readCtColumns(conntrack, head, { keys, values, count: entries.length })];
   });
 }
 

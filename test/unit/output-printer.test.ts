@@ -3,6 +3,7 @@ import { parse } from "yaml";
 import { UsageError } from "../../src/lib/errors.js";
 import type { JsonObject } from "../../src/lib/json-value.js";
 import type { ListStatus } from "../../src/model/list-status.js";
+import type { CtRow } from "../../src/model/rows.js";
 import type { ListFormat } from "../../src/output/list-format.js";
 import { conntrackList } from "../../src/output/lists/conntrack-list.js";
 import { outputNames, parseOutput } from "../../src/output/output-format.js";
@@ -130,14 +131,44 @@ describe("machine formats", () => {
       node: 'node "1"',
       sourceName: { kind: "pod" as const, namespace: "shop", name: "cart" },
       packets: 1n << 60n,
-      rxPackets: 3n,
       interfaceIndex: 4,
     }));
-    const write = conntrackList.itemWriter!();
-    const out = new TextBuffer();
-    for (const row of [...ctRows(), ...named, ...ctRows()]) {
-      write(row, out);
-      expect(out.take().toString()).toBe(JSON.stringify(conntrackList.item(row)));
+    const counted = ctRows().map((row) => ({
+      ...row,
+      union0: 3n,
+      rxPackets: 3n,
+      rxBytes: row.backendId,
+      backendId: row.direction === "service" ? row.backendId : undefined,
+    }));
+    const rows: readonly CtRow[] = [...ctRows(), ...named, ...counted, ...[...ctRows()].reverse()];
+    expect(rows.length).toBeGreaterThan(100);
+    const parts = conntrackList.writers!()(rows);
+    const items = parts.flatMap(({ length, item }) =>
+      Array.from({ length }, (_, index) => {
+        const out = new TextBuffer();
+        item(index, out);
+        return out.take().toString();
+      }),
+    );
+    expect(items).toEqual(rows.map((row) => JSON.stringify(conntrackList.item(row))));
+  });
+
+  it("the fast cells of conntrack entries are those of the columns", () => {
+    const rows = ctRows().flatMap((row): CtRow[] => [
+      row,
+      { ...row, node: "node-1", remainingSeconds: 7_199, expiresAtSeconds: 8_000, isRelated: true },
+      { ...row, node: "node-1", remainingSeconds: -5, destinationName: { kind: "node", name: "n" } },
+    ]);
+    const parts = conntrackList.writers!()(rows);
+    for (const { header, value } of conntrackList.columns) {
+      const cells = parts.flatMap(({ length, cells: writers }) =>
+        Array.from({ length }, (_, index) => {
+          const out = new TextBuffer();
+          writers.get(header)!(index, out);
+          return out.take().toString();
+        }),
+      );
+      expect(cells).toEqual(rows.map(value));
     }
   });
 });

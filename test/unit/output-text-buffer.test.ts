@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { IpAddress } from "../../src/lib/ip.js";
 import { TextBuffer, textPiece } from "../../src/output/text-buffer.js";
 
 function written(write: (out: TextBuffer) => void): string {
@@ -26,9 +27,6 @@ describe("text buffer", () => {
     for (let shift = 0; shift < 16; shift++) {
       const moved = "x".repeat(shift) + text;
       expect(written((out) => out.piece(textPiece(moved)))).toBe(Buffer.from(moved).toString());
-      const from = new TextBuffer();
-      from.text(moved);
-      expect(written((out) => out.copy(from, shift, from.lengthBytes))).toBe(Buffer.from(text).toString());
     }
   });
 
@@ -39,10 +37,35 @@ describe("text buffer", () => {
     },
   );
 
-  it.each([0n, 12n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n + 1n, 2n ** 64n - 1n])("counter %s", (value) => {
-    expect(written((out) => out.counter(value))).toBe(String(value));
+  it.each([0n, 12n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 64n - 1n])("64-bit number %s in two words", (value) => {
+    const [low, high] = [Number(value & 0xffff_ffffn), Number(value >> 32n)];
+    expect(written((out) => out.u64(low, high))).toBe(String(value));
     const json = value < 2n ** 53n ? String(value) : `"${value}"`;
-    expect(written((out) => out.jsonCounter(value))).toBe(json);
+    expect(written((out) => out.jsonU64(low, high))).toBe(json);
+  });
+
+  it("a piece with a number behind it", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), fc.integer({ min: -5, max: 2 ** 32 }), (text, value) => {
+        expect(written((out) => out.labelled(textPiece(text), value))).toBe(`${text}${value}`);
+      }),
+    );
+  });
+
+  it("IPv4 addresses", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), (word) => {
+        expect(written((out) => out.v4(word))).toBe(IpAddress.ofV4(word).text);
+      }),
+    );
+  });
+
+  it("is as wide as it has characters", () => {
+    const out = new TextBuffer();
+    for (const text of ["plain", "äöü", "long ä".repeat(20)]) out.printable(text);
+    expect(out.width).toBe("plain".length + 3 + 120);
+    out.clear();
+    expect(out.width).toBe(0);
   });
 
   it("grows beyond its first size, and begins anew once taken", () => {
@@ -67,20 +90,6 @@ describe("text buffer", () => {
   it("shows control characters as ?, and nothing else", () => {
     const text = "a\u0000b\u001b[2J\nc\u007f\u009f ä→😀";
     expect(written((out) => out.printable(text))).toBe("a?b?[2J?c?? ä→😀");
-  });
-
-  it("copies a part of another one", () => {
-    const from = new TextBuffer();
-    from.text("0123456789");
-    expect(
-      written((out) => {
-        out.text("x");
-        out.copy(from, 3, 8);
-        out.copy(from, 9, 9);
-        out.copy(from, 9, 10);
-        out.text("y");
-      }),
-    ).toBe("x345679y");
   });
 
   it("ends lines without blanks, and no line before", () => {

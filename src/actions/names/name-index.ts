@@ -1,6 +1,9 @@
 import { IpAddress, IpPrefix } from "../../lib/ip.js";
+import { noName } from "../../model/name-column.js";
 import type { NamedNode, NamedPod, NamedService, NamesDocument } from "../../model/names-document.js";
 import type { AddressName } from "../../model/rows.js";
+
+type AddressKey = IpAddress["key"];
 
 /**
  * Looks names up by address, transport address and identity. Built once per command from a {@link NamesDocument}; Services
@@ -10,11 +13,13 @@ export class NameIndex {
   readonly document: NamesDocument;
   /** Why there are no names; undefined when there are. */
   readonly missingReason: string | undefined;
-  readonly #byAddress = new Map<string, AddressName>();
-  readonly #nodeByAddress = new Map<string, string>();
-  readonly #podByAddress = new Map<string, NamedPod>();
+  /** Every name once; ids are places in it. */
+  readonly names: AddressName[] = [];
+  readonly #byAddress = new Map<AddressKey, number>();
+  readonly #nodeByAddress = new Map<AddressKey, string>();
+  readonly #podByAddress = new Map<AddressKey, NamedPod>();
   /** Address → port and protocol → Service. Two steps, so that most look-ups end at the address without a new text. */
-  readonly #servicesByAddress = new Map<string, Map<number, AddressName>>();
+  readonly #servicesByAddress = new Map<AddressKey, Map<number, number>>();
   readonly #labelsByIdentity = new Map<number, readonly string[]>();
   readonly #services = new Map<string, NamedService>();
   readonly #podCidrs: readonly { readonly prefix: IpPrefix; readonly node: string }[];
@@ -40,27 +45,42 @@ export class NameIndex {
   }
 
   /** Pod, node or Service whose address this is. */
-  ofAddress(address: string): AddressName | undefined {
-    return this.#byAddress.get(address);
+  ofAddress(address: IpAddress | string): AddressName | undefined {
+    return this.names[this.idOfAddress(address)];
+  }
+
+  /** As {@link ofAddress}, the name's id; {@link noName} where there is none. */
+  idOfAddress(address: IpAddress | string): number {
+    return this.#byAddress.get(keyOf(address)) ?? noName;
   }
 
   /** The Service that has this frontend; with protocol 0 any protocol will do. */
-  ofFrontend(address: string, port: number, protocol: number): AddressName | undefined {
-    return this.#servicesByAddress.get(address)?.get(portKey(port, protocol));
+  ofFrontend(address: IpAddress | string, port: number, protocol: number): AddressName | undefined {
+    return this.names[this.#idOfFrontend(address, port, protocol)];
   }
 
   /** The Service of a frontend, or else whoever has the address. */
-  ofTransportAddress(address: string, port: number, protocol: number): AddressName | undefined {
-    return this.ofFrontend(address, port, protocol) ?? this.ofAddress(address);
+  ofTransportAddress(address: IpAddress | string, port: number, protocol: number): AddressName | undefined {
+    return this.names[this.idOfTransportAddress(address, port, protocol)];
   }
 
-  podOf(address: string): NamedPod | undefined {
-    return this.#podByAddress.get(address);
+  /** As {@link ofTransportAddress}, the name's id; {@link noName} where there is none. */
+  idOfTransportAddress(address: IpAddress | string, port: number, protocol: number): number {
+    const id = this.#idOfFrontend(address, port, protocol);
+    return id === noName ? this.idOfAddress(address) : id;
+  }
+
+  #idOfFrontend(address: IpAddress | string, port: number, protocol: number): number {
+    return this.#servicesByAddress.get(keyOf(address))?.get(portKey(port, protocol)) ?? noName;
+  }
+
+  podOf(address: IpAddress | string): NamedPod | undefined {
+    return this.#podByAddress.get(keyOf(address));
   }
 
   /** The node that has the address or runs the pod that has it. */
-  nodeOf(address: string): string | undefined {
-    return this.#nodeByAddress.get(address);
+  nodeOf(address: IpAddress | string): string | undefined {
+    return this.#nodeByAddress.get(keyOf(address));
   }
 
   /** The node whose pod prefix begins at, or holds, this prefix. */
@@ -73,8 +93,8 @@ export class NameIndex {
   }
 
   #addNode(node: NamedNode): void {
-    for (const address of node.addresses) {
-      this.#byAddress.set(address, { kind: "node", name: node.name });
+    for (const address of node.addresses.map(keyOf)) {
+      this.#byAddress.set(address, this.#addName({ kind: "node", name: node.name }));
       this.#nodeByAddress.set(address, node.name);
     }
   }
@@ -83,25 +103,34 @@ export class NameIndex {
     const key = `${service.namespace}/${service.name}`;
     if (this.#services.has(key)) return;
     this.#services.set(key, service);
-    const name: AddressName = { kind: "service", namespace: service.namespace, name: service.name };
-    for (const { address, port, protocol } of service.frontends) {
-      const ports = this.#servicesByAddress.get(address) ?? new Map<number, AddressName>();
-      ports.set(portKey(port, protocol), name).set(portKey(port, 0), name);
+    const id = this.#addName({ kind: "service", namespace: service.namespace, name: service.name });
+    for (const { address: text, port, protocol } of service.frontends) {
+      const address = keyOf(text);
+      const ports = this.#servicesByAddress.get(address) ?? new Map<number, number>();
+      ports.set(portKey(port, protocol), id).set(portKey(port, 0), id);
       this.#servicesByAddress.set(address, ports);
       // Node ports are kept under the unspecified address, which is nobody's name.
-      if (address !== "0.0.0.0" && address !== "::" && !this.#byAddress.has(address))
-        this.#byAddress.set(address, name);
+      if (text !== "0.0.0.0" && text !== "::" && !this.#byAddress.has(address)) this.#byAddress.set(address, id);
     }
   }
 
+  #addName(name: AddressName): number {
+    return this.names.push(name) - 1;
+  }
+
   #addPod(pod: NamedPod): void {
+    const id = this.#addName({ kind: "pod", namespace: pod.namespace, name: pod.name });
     for (const text of pod.addresses) {
-      const address = IpAddress.tryParse(text)?.text ?? text;
-      this.#byAddress.set(address, { kind: "pod", namespace: pod.namespace, name: pod.name });
+      const address = keyOf(text);
+      this.#byAddress.set(address, id);
       this.#podByAddress.set(address, pod);
       if (pod.node !== undefined) this.#nodeByAddress.set(address, pod.node);
     }
   }
+}
+
+function keyOf(address: IpAddress | string): AddressKey {
+  return typeof address === "string" ? (IpAddress.tryParse(address)?.key ?? address) : address.key;
 }
 
 function portKey(port: number, protocol: number): number {

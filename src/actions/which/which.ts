@@ -48,7 +48,7 @@ export async function whichBackend(
     options,
   );
   const frontends = connections.flatMap(({ connection: { frontend } }) => frontend ?? []);
-  await target.learnServices(frontends.map(({ address, port }) => ({ address: address.text, port })));
+  await target.learnServices(frontends.map(({ address, port }) => ({ address, port })));
   const notes = [...new Set([...target.notes, ...readings.flatMap((reading) => reading.notes)])];
   const rows = connections.map(({ node, connection }) => toRow(node, connection, servers, names));
   return {
@@ -99,11 +99,11 @@ function toRow(node: SessionNode, connection: Connection, servers: readonly Sock
     protocol,
     source,
     sourcePort: connection.sourcePort,
-    sourceName: names.ofAddress(source.text),
+    sourceName: names.ofAddress(source),
     frontend,
-    frontendName: frontend && names.ofTransportAddress(frontend.address.text, frontend.port, protocol),
+    frontendName: frontend && names.ofTransportAddress(frontend.address, frontend.port, protocol),
     backend,
-    backendName: names.ofAddress(backend.address.text),
+    backendName: names.ofAddress(backend.address),
     backendNode: names.nodeOf(backend.address.text),
     process: server?.pid === undefined ? undefined : { pid: server.pid, command: server.command ?? "?" },
     isLive: connection.isLive,

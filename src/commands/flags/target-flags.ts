@@ -1,5 +1,6 @@
 import { Flags } from "@oclif/core";
 import type { TargetSelection } from "../../actions/open-target.js";
+import { boundedInteger } from "./flag-types.js";
 
 /** Which nodes are asked. */
 export const targetFlags = {
@@ -21,6 +22,13 @@ export const targetFlags = {
     helpValue: "1.20",
     helpGroup: "TARGET",
   }),
+  "max-slice": boundedInteger({
+    summary: "milliseconds that one system call of the reading may hold a CPU of the node at most (default: 50)",
+    helpValue: "MS",
+    helpGroup: "TARGET",
+    min: 1,
+    max: 60_000,
+  }),
 };
 
 /** What the target flags say. */
@@ -29,6 +37,8 @@ export function targetOf(flags: {
   readonly local: boolean;
   readonly node?: readonly string[] | undefined;
   readonly release?: string | undefined;
+  readonly "max-slice"?: number | undefined;
 }): TargetSelection {
-  return { lab: flags.lab, isLocal: flags.local, nodes: flags.node, release: flags.release };
+  const { lab, local, node, release, "max-slice": maxSliceMs } = flags;
+  return { lab, isLocal: local, nodes: node, release, maxSliceMs };
 }

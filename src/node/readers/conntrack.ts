@@ -1,9 +1,10 @@
 import { AddressReader } from "../../abi/address-reader.js";
-import type { Codec } from "../../abi/codec.js";
-import { type CtCodecs, type CtTuple, createCtCodecs } from "../../abi/conntrack.js";
+import { type CtCodecs, createCtCodecs } from "../../abi/conntrack.js";
+import { readCtColumns } from "../../abi/conntrack-columns.js";
+import type { CtColumns } from "../../model/conntrack-columns.js";
 import type { ConntrackRequest, NodeFacts, RowStream } from "../../model/readers.js";
+import type { RowTraits } from "../../model/row-traits.js";
 import { type CtMap, type CtRow, ctMaps } from "../../model/rows.js";
-import type { MapSlice } from "../map-scan.js";
 import type { NodeContext } from "../node-context.js";
 import { type MapSource, readMaps } from "./read-maps.js";
 import { RowMatcher } from "./row-matcher.js";
@@ -31,30 +32,62 @@ export function readConntrack(context: NodeContext, request: ConntrackRequest, s
 }
 
 function conntrackSource(map: CtMap, codecs: CtCodecs, matcher: RowMatcher, node: NodeFacts): MapSource<CtRow> {
-  const tuple: Codec<CtTuple> = map.endsWith("6") ? codecs.tuple6 : codecs.tuple4;
+  const head = { node: node.name, map, nowSeconds: node.monotonicSeconds };
   return {
     name: pinNames[map],
-    decode: (slice: MapSlice, rows: CtRow[]) => {
-      for (let i = 0; i < slice.count; i++) {
-        const key = tuple.decode(slice.keys, i * tuple.sizeBytes);
-        if (key.protocol === 0) continue;
-        const entry = codecs.entry.decode(slice.values, i * codecs.entry.sizeBytes);
-        const row = codecs.row(map, key, entry, node.name, node.monotonicSeconds);
-        if (matcher.isEmpty || matchesRow(matcher, row)) rows.push(row);
-      }
+    unknownFields: [
+      ...(codecs.entry.unknownFields ?? []),
+      ...(codecs.hasRxCounters === undefined ? ["rxPackets", "rxBytes", "backendId"] : []),
+    ],
+    *batches(slice) {
+      const columns = readCtColumns(codecs, head, slice);
+      const wanted = wantedEntries(columns, matcher);
+      if (wanted.length === columns.length) yield columns;
+      else if (wanted.length > 0) yield columns.pick(wanted);
     },
   };
 }
 
-function matchesRow(matcher: RowMatcher, row: CtRow): boolean {
-  return matcher.matches({
-    ends: [
-      { address: row.source, port: row.sourcePort },
-      { address: row.destination, port: row.destinationPort },
-    ],
-    protocol: row.protocol,
-    identity: row.sourceIdentity,
-    state: row.state,
-    direction: row.direction,
-  });
+function wantedEntries(columns: CtColumns, matcher: RowMatcher): readonly number[] {
+  const traits = new EntryTraits(columns);
+  const wanted: number[] = [];
+  for (let index = 0; index < columns.length; index++) {
+    traits.index = index;
+    if (traits.protocol !== 0 && (matcher.isEmpty || matcher.matches(traits))) wanted.push(index);
+  }
+  return wanted;
+}
+
+/** One entry after the other, seen by the filter, which asks for nothing but what it speaks of. */
+class EntryTraits implements RowTraits {
+  index = 0;
+  readonly #columns: CtColumns;
+
+  constructor(columns: CtColumns) {
+    this.#columns = columns;
+  }
+
+  get ends(): RowTraits["ends"] {
+    const { values } = this.#columns;
+    return [
+      { address: this.#columns.source(this.index), port: values.sourcePort[this.index] },
+      { address: this.#columns.destination(this.index), port: values.destinationPort[this.index] },
+    ];
+  }
+
+  get protocol(): number {
+    return this.#columns.values.protocol[this.index]!;
+  }
+
+  get identity(): number {
+    return this.#columns.values.sourceIdentity[this.index]!;
+  }
+
+  get state(): string {
+    return this.#columns.state(this.index);
+  }
+
+  get direction(): string {
+    return this.#columns.direction(this.index);
+  }
 }

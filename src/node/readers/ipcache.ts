@@ -70,10 +70,11 @@ export async function* readTunnels(
     const everything = ipcacheSource(context, name, matcher);
     return {
       ...everything,
-      decode: (slice, rows) => {
-        const entries: IpcacheRow[] = [];
-        everything.decode(slice, entries);
-        rows.push(...entries.flatMap((entry) => tunnelRowOfIpcache(entry) ?? []));
+      *batches(slice) {
+        for (const entries of everything.batches(slice)) {
+          const rows = [...entries].flatMap((entry) => tunnelRowOfIpcache(entry) ?? []);
+          if (rows.length > 0) yield rows;
+        }
       },
     };
   });

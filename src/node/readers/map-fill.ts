@@ -3,8 +3,9 @@ import type { BpfMap } from "../../kernel/bpf-map.js";
 import { KernelError } from "../../lib/errors.js";
 import type { MapsRequest, RowStream } from "../../model/readers.js";
 import type { MapFillRow } from "../../model/rows.js";
-import { type ScanEnd, scanMap } from "../map-scan.js";
 import type { NodeContext } from "../node-context.js";
+import type { ScanEnd } from "../scan/map-scan.js";
+import { scanBpfMap } from "../scan/scan-bpf-map.js";
 import { combineEnds } from "./read-maps.js";
 
 const ownerMap = "cts_owner";
@@ -33,8 +34,8 @@ export async function* readMapFill(
     if (request.nameContains !== undefined && !name.includes(request.nameContains)) continue;
     using map = openMapPin(context, name);
     if (map === undefined) continue;
-    const end = request.countEntries ? await countEntries(map, signal) : undefined;
-    ends.push(end ?? { state: "complete", entries: 0, restarts: 0 });
+    const end = request.countEntries ? await countEntries(map, context, signal) : undefined;
+    ends.push(end ?? { state: "complete", entries: 0, restarts: 0, longestSliceMs: 0 });
     yield [
       {
         node: context.place.name,
@@ -70,9 +71,9 @@ function openMapPin(context: NodeContext, name: string): BpfMap | undefined {
   }
 }
 
-async function countEntries(map: BpfMap, signal: AbortSignal): Promise<ScanEnd | undefined> {
+async function countEntries(map: BpfMap, context: NodeContext, signal: AbortSignal): Promise<ScanEnd | undefined> {
   if (!countedTypes.has(map.info.type)) return undefined;
-  const scan = scanMap(map, { signal });
+  const scan = scanBpfMap(map, context, signal);
   while (true) {
     const step = await scan.next();
     if (step.done === true) return step.value;

@@ -1,15 +1,18 @@
 import type { BpfMap } from "../../kernel/bpf-map.js";
 import type { Completeness, RowStream } from "../../model/readers.js";
-import { type MapSlice, type ScanEnd, type ScannableMap, scanMap } from "../map-scan.js";
+import type { RowBatch } from "../../model/row-batch.js";
 import type { NodeContext } from "../node-context.js";
+import type { ScanEnd } from "../scan/map-scan.js";
+import type { MapSlice } from "../scan/map-walk.js";
+import { scanBpfMap } from "../scan/scan-bpf-map.js";
 
 /** How the rows of one pinned map are made. */
 export interface MapSource<Row> {
   readonly name: string;
   /** What of an entry lies differently in the releases that the map may be of, and reads as undefined. */
   readonly unknownFields?: readonly string[];
-  /** Appends to `rows` those entries of the slice that are wanted. */
-  decode(slice: MapSlice, rows: Row[]): void;
+  /** The wanted entries of the slice; no batch is empty. */
+  batches(slice: MapSlice): Iterable<RowBatch<Row>>;
 }
 
 /** Reads one key or value at `offset`; of per-CPU values all `lengthBytes` bytes. A `Codec` is one. */
@@ -27,17 +30,24 @@ export function entrySource<Key, Value, Row>(
   return {
     name,
     unknownFields: [...(codecs.key.unknownFields ?? []), ...(codecs.value.unknownFields ?? [])],
-    decode({ keys, values, count }, rows) {
+    *batches({ keys, values, count }) {
       const keyBytes = keys.length / count;
       const valueBytes = values.length / count;
-      for (let i = 0; i < count; i++) {
-        const key = codecs.key.decode(keys, i * keyBytes, keyBytes);
-        const row = toRow(key, codecs.value.decode(values, i * valueBytes, valueBytes));
-        if (row !== undefined) rows.push(row);
+      for (let from = 0; from < count; from += largestRowBatch) {
+        const rows: Row[] = [];
+        for (let i = from; i < Math.min(count, from + largestRowBatch); i++) {
+          const key = codecs.key.decode(keys, i * keyBytes, keyBytes);
+          const row = toRow(key, codecs.value.decode(values, i * valueBytes, valueBytes));
+          if (row !== undefined) rows.push(row);
+        }
+        if (rows.length > 0) yield rows;
       }
     },
   };
 }
+
+/** Rows of a batch. More are alive longer than the young generation of the heap holds them, and are copied then. */
+const largestRowBatch = 512;
 
 /**
  * Reads maps one after the other as one stream. Maps that are not pinned are left out; when none is, the stream fails.
@@ -55,7 +65,7 @@ export async function* readMaps<Row>(
     using map = open(source.name);
     if (map === undefined) continue;
     notes.push(...unknownNotes(source));
-    ends.push(yield* readMap(map, source, signal));
+    ends.push(yield* readMap(scanBpfMap(map, context, signal), source));
     if (signal.aborted) break;
   }
   if (ends.length === 0 && !signal.aborted) throw context.missingMapsError(sources.map(({ name }) => name));
@@ -68,43 +78,17 @@ function unknownNotes({ name, unknownFields = [] }: MapSource<unknown>): readonl
 
 /** Reads one map to its end. */
 export async function* readMap<Row>(
-  map: BpfMap,
+  scan: AsyncGenerator<MapSlice, ScanEnd>,
   source: MapSource<Row>,
-  signal: AbortSignal,
-): AsyncGenerator<readonly Row[], ScanEnd> {
-  const scan = scanMap(map, { signal });
+): AsyncGenerator<RowBatch<Row>, ScanEnd> {
   try {
     while (true) {
       const step = await scan.next();
       if (step.done === true) return step.value;
-      yield* batchesOf(step.value, map, source);
+      yield* source.batches(step.value);
     }
   } finally {
     await scan.return(undefined as never);
-  }
-}
-
-function* batchesOf<Row>(slice: MapSlice, map: ScannableMap, source: MapSource<Row>): Generator<readonly Row[]> {
-  for (const part of partsOf(slice, map)) {
-    const rows: Row[] = [];
-    source.decode(part, rows);
-    if (rows.length > 0) yield rows;
-  }
-}
-
-/** Rows of a batch. More are alive longer than the young generation of the heap holds them, and are copied then. */
-const largestRowBatch = 512;
-
-/** The kernel's slices, which may grow large, in pieces whose rows fit a batch. */
-function* partsOf(slice: MapSlice, map: ScannableMap): Generator<MapSlice> {
-  const { keySizeBytes } = map.info;
-  for (let from = 0; from < slice.count; from += largestRowBatch) {
-    const to = Math.min(slice.count, from + largestRowBatch);
-    yield {
-      keys: slice.keys.subarray(from * keySizeBytes, to * keySizeBytes),
-      values: slice.values.subarray(from * map.valueStrideBytes, to * map.valueStrideBytes),
-      count: to - from,
-    };
   }
 }
 
@@ -116,6 +100,7 @@ export function combineEnds(ends: readonly ScanEnd[], notes: readonly string[] =
     ...(reasons.length === 0 ? {} : { reason: [...new Set(reasons)].join("; ") }),
     rowsRead: ends.reduce((sum, end) => sum + end.entries, 0),
     restarts: ends.reduce((sum, end) => sum + end.restarts, 0),
+    longestSliceMs: Math.round(1_000 * Math.max(0, ...ends.map((end) => end.longestSliceMs))) / 1_000,
     mapsRead: ends.length,
     ...(notes.length === 0 ? {} : { notes }),
   };

@@ -5,10 +5,12 @@ import { upstreamMap } from "../../abi/upstream-maps.js";
 import type { BpfMap } from "../../kernel/bpf-map.js";
 import { KernelError, UsageError } from "../../lib/errors.js";
 import type { RowStream, SmallMapRequest } from "../../model/readers.js";
+import type { RowBatch } from "../../model/row-batch.js";
 import type { InnerMaps, MapSource, SmallMap, SmallMapRow } from "../../model/small-maps/small-map.js";
 import { findSmallMap } from "../../model/small-maps/small-maps.js";
-import type { ScanEnd } from "../map-scan.js";
 import type { NodeContext } from "../node-context.js";
+import type { ScanEnd } from "../scan/map-scan.js";
+import { scanBpfMap } from "../scan/scan-bpf-map.js";
 import { openInnerMaps } from "./inner-maps.js";
 import { combineEnds, entrySource, readMap } from "./read-maps.js";
 import { RowMatcher } from "./row-matcher.js";
@@ -49,7 +51,7 @@ function rowTest({ filters }: SmallMap<SmallMapRow>, { filter }: SmallMapRequest
   return matcher.isEmpty || filters === undefined ? () => true : (row) => matcher.matches(filters.traits(row));
 }
 
-type Rows = AsyncGenerator<readonly SmallMapRow[], readonly ScanEnd[]>;
+type Rows = AsyncGenerator<RowBatch<SmallMapRow>, readonly ScanEnd[]>;
 
 async function* readSource(reader: SourceReader): Rows {
   using map = reader.open();
@@ -115,7 +117,7 @@ class SourceReader {
     return [end];
   }
 
-  #readEntries(map: BpfMap, codecs: EntryCodecs, outer: EntryPart): AsyncGenerator<readonly SmallMapRow[], ScanEnd> {
+  #readEntries(map: BpfMap, codecs: EntryCodecs, outer: EntryPart): AsyncGenerator<RowBatch<SmallMapRow>, ScanEnd> {
     const head = this.#row(outer);
     const isListed = this.#source.isListed ?? (() => true);
     const { pin, isPerCpu } = this.#source;
@@ -124,7 +126,7 @@ class SourceReader {
       const row = { ...head, ...key, ...own };
       return isListed(row) && this.#isWanted(row) ? row : undefined;
     });
-    return readMap(map, entries, this.#signal);
+    return readMap(scanBpfMap(map, this.#context, this.#signal), entries);
   }
 
   /** What every row says. */

@@ -1,5 +1,6 @@
 import { swap16 } from "../../lib/bytes.js";
-import type { IpAddress } from "../../lib/ip.js";
+import { type CtColumns, ctDirections } from "../../model/conntrack-columns.js";
+import { ctColumnsOf } from "../../model/conntrack-from-rows.js";
 import type { CtRow } from "../../model/rows.js";
 import type { BatchPrinter } from "../batch-printer.js";
 import { PieceCache } from "../piece-cache.js";
@@ -32,64 +33,71 @@ export function ciliumJsonPrinter(): BatchPrinter<CtRow> {
   return {
     begin: (out) => out.text("["),
     batch: (rows, out) => {
-      for (const row of rows) {
-        out.piece(isFirst ? first : next);
-        isFirst = false;
-        writeEntry(row, out);
+      for (const columns of ctColumnsOf(rows)) {
+        for (let index = 0; index < columns.length; index++) {
+          out.piece(isFirst ? first : next);
+          isFirst = false;
+          writeEntry(columns, index, out);
+        }
       }
     },
     end: (out) => out.text(isFirst ? "]\n\n" : "\n]\n\n"),
   };
 }
 
-const keyFlags = { out: 0, in: 1, service: 4 } as const;
+/** By direction, as {@link ctDirections} numbers them. */
+const keyFlags = [0, 1, 4] as const;
+const service = ctDirections.indexOf("service");
+
+const octets = Array.from({ length: 256 }, (_, octet) => textPiece(`,\n        ${octet}`));
+const firstOctets = Array.from({ length: 256 }, (_, octet) => textPiece(`\n        ${octet}`));
+
+function writeOctets(words: Int32Array, index: number, count: number, out: TextBuffer): void {
+  for (let byte = 0; byte < 4 * count; byte++) {
+    const octet = (words[index * count + (byte >> 2)]! >>> (24 - 8 * (byte & 3))) & 0xff;
+    out.piece((byte === 0 ? firstOctets : octets)[octet]!);
+  }
+}
 
 /** Field by field as Go marshals upstream's structs; ports and ids as the kernel's network-order u16 read in host order. */
-function entryWriter(): (row: CtRow, out: TextBuffer) => void {
-  const addresses = new PieceCache<IpAddress>(({ bytes }) => `\n        ${bytes.join(",\n        ")}`);
-  const kinds = new PieceCache<number, CtRow>(
-    (row) => `,\n      "NextHeader": ${row.protocol},\n      "Flags": ${keyFlagsOf(row)}`,
+function entryWriter(): (columns: CtColumns, index: number, out: TextBuffer) => void {
+  const kinds = new PieceCache<number>((bits) => `,\n      "NextHeader": ${bits >> 3},\n      "Flags": ${bits & 7}`);
+  const seenFlags = new PieceCache<number>(
+    (bits) => `,\n      "TxFlagsSeen": ${bits & 0xff},\n      "RxFlagsSeen": ${bits >> 8}`,
   );
-  const seenFlags = new PieceCache<number, CtRow>(
-    (row) => `,\n      "TxFlagsSeen": ${row.txFlagsSeen},\n      "RxFlagsSeen": ${row.rxFlagsSeen}`,
-  );
-  return (row, out) => {
+  return (columns, index, out) => {
+    const { values, isV6 } = columns;
     // In service entries the key's addresses are not swapped, its ports are.
-    const isService = row.direction === "service";
-    const destination = isService ? row.destination : row.source;
-    const source = isService ? row.source : row.destination;
-    out.piece(addresses.of(destination, destination));
+    const isService = values.direction[index] === service;
+    const count = isV6 ? 4 : 1;
+    writeOctets(isService ? values.destination : values.source, index, count, out);
     out.piece(field.sourceAddress);
-    out.piece(addresses.of(source, source));
-    writeNumber(field.destinationPort, swap16(isService ? row.sourcePort : row.destinationPort), out);
-    writeNumber(field.sourcePort, swap16(isService ? row.destinationPort : row.sourcePort), out);
-    out.piece(kinds.of((row.protocol << 3) | keyFlagsOf(row), row));
-    writeCounter(field.union0, row.union0, out);
-    writeCounter(field.backendId, row.backendId ?? 0n, out);
-    writeCounter(field.packets, row.packets, out);
-    writeCounter(field.bytes, row.bytes, out);
-    writeNumber(field.lifetime, row.expiresAtSeconds, out);
-    writeNumber(field.flags, row.flags, out);
-    writeNumber(field.revNat, swap16(row.revNatId), out);
-    writeNumber(field.natPort, swap16(row.natPort ?? 0), out);
-    out.piece(seenFlags.of((row.rxFlagsSeen << 8) | row.txFlagsSeen, row));
-    writeNumber(field.sourceIdentity, row.sourceIdentity, out);
-    writeNumber(field.lastTxReport, row.lastTxReportSeconds, out);
-    writeNumber(field.lastRxReport, row.lastRxReportSeconds, out);
+    writeOctets(isService ? values.source : values.destination, index, count, out);
+    const [destinationPort, sourcePort] = [values.destinationPort[index]!, values.sourcePort[index]!];
+    out.labelled(field.destinationPort, swap16(isService ? sourcePort : destinationPort));
+    out.labelled(field.sourcePort, swap16(isService ? destinationPort : sourcePort));
+    const flags = keyFlags[values.direction[index]!]! | (values.isRelated[index]! << 1);
+    const kind = (values.protocol[index]! << 3) | flags;
+    out.piece(kinds.of(kind, kind));
+    writeCounter(field.union0, values.union0, index, out);
+    if (columns.hasBackendId(index)) writeCounter(field.backendId, values.union1, index, out);
+    else out.labelled(field.backendId, 0);
+    writeCounter(field.packets, values.packets, index, out);
+    writeCounter(field.bytes, values.bytes, index, out);
+    out.labelled(field.lifetime, values.expiresAtSeconds[index]!);
+    out.labelled(field.flags, values.flags[index]!);
+    out.labelled(field.revNat, swap16(values.revNatId[index]!));
+    out.labelled(field.natPort, swap16(values.natPort?.[index] ?? 0));
+    const seen = (values.rxFlagsSeen[index]! << 8) | values.txFlagsSeen[index]!;
+    out.piece(seenFlags.of(seen, seen));
+    out.labelled(field.sourceIdentity, values.sourceIdentity[index]!);
+    out.labelled(field.lastTxReport, values.lastTxReportSeconds[index]!);
+    out.labelled(field.lastRxReport, values.lastRxReportSeconds[index]!);
     out.piece(field.end);
   };
 }
 
-function keyFlagsOf(row: CtRow): number {
-  return keyFlags[row.direction] | (row.isRelated ? 2 : 0);
-}
-
-function writeNumber(key: TextPiece, value: number, out: TextBuffer): void {
+function writeCounter(key: TextPiece, words: Uint32Array, index: number, out: TextBuffer): void {
   out.piece(key);
-  out.number(value);
-}
-
-function writeCounter(key: TextPiece, value: bigint, out: TextBuffer): void {
-  out.piece(key);
-  out.counter(value);
+  out.u64(words[2 * index]!, words[2 * index + 1]!);
 }

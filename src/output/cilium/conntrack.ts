@@ -1,10 +1,13 @@
-import type { IpAddress } from "../../lib/ip.js";
+import { type CtColumns, ctDirections } from "../../model/conntrack-columns.js";
+import { ctFlagNames } from "../../model/conntrack-flags.js";
+import { ctColumnsOf } from "../../model/conntrack-from-rows.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { CtRow } from "../../model/rows.js";
 import type { BatchPrinter } from "../batch-printer.js";
-import type { CiliumContext, CiliumFormat } from "../list-format.js";
+import type { CiliumContext, CiliumFormat, EntryWriter } from "../list-format.js";
+import { addressWriter } from "../lists/address-writers.js";
 import { PieceCache } from "../piece-cache.js";
-import { type TextBuffer, textPiece } from "../text-buffer.js";
+import { type TextBuffer, type TextPiece, textPiece } from "../text-buffer.js";
 import { ciliumJsonPrinter } from "./conntrack-json.js";
 import { MapEnds } from "./map-ends.js";
 
@@ -16,13 +19,15 @@ export const ciliumConntrack: CiliumFormat<CtRow> = { text: textPrinter, json: c
 
 function textPrinter(context: CiliumContext): BatchPrinter<CtRow> {
   const now = context.monotonicNowSeconds === undefined ? undefined : Math.floor(context.monotonicNowSeconds);
-  const writeEntry = entryWriter(now);
+  const writerOf = entryWriter(now);
   const ends = new MapEnds();
   return {
     batch: (rows, out) => {
-      for (const row of rows) {
-        out.text(ends.before(row.map, row.node));
-        if (row.protocol !== 0) writeEntry(row, out);
+      for (const columns of ctColumnsOf(rows)) {
+        out.text(ends.before(columns.head.map, columns.head.node));
+        const { protocol } = columns.values;
+        const writeEntry = writerOf(columns);
+        for (let index = 0; index < columns.length; index++) if (protocol[index] !== 0) writeEntry(index, out);
       }
     },
     end: async (out) => out.text(ends.last((await context.status()).mapsRead)),
@@ -30,95 +35,83 @@ function textPrinter(context: CiliumContext): BatchPrinter<CtRow> {
 }
 
 const directionTexts = { out: "OUT", in: "IN", service: "SVC" } as const;
-const directionNumbers = { out: 0, in: 1, service: 2 } as const;
 const field = {
   colon: textPiece(":"),
+  arrow: textPiece(" -> "),
   expires: textPiece(" expires="),
   relatedExpires: textPiece(" related expires="),
-  blank: textPiece(" "),
-  packets: textPiece("Packets="),
+  packets: textPiece(" Packets="),
   bytes: textPiece(" Bytes="),
-  rxPackets: textPiece("RxPackets="),
+  rxPackets: textPiece(" RxPackets="),
   rxBytes: textPiece(" RxBytes="),
-  txPackets: textPiece("TxPackets="),
+  txPackets: textPiece(" TxPackets="),
   txBytes: textPiece(" TxBytes="),
   sourceIdentity: textPiece(" SourceSecurityID="),
-  interfaceIndex: textPiece("IfIndex="),
-  backendId: textPiece("BackendID="),
-  natPort: textPiece("NatPort="),
-  newline: textPiece("\n"),
+  interfaceIndex: textPiece(" IfIndex="),
+  backendId: textPiece(" BackendID="),
+  natPort: textPiece(" NatPort="),
+  end: textPiece(" \n"),
 } as const;
 
-function entryWriter(now: number | undefined): (row: CtRow, out: TextBuffer) => void {
-  const heads = new PieceCache<number, CtRow>(
-    (row) => `${protocolName(row.protocol)} ${directionTexts[row.direction]} `,
+function entryWriter(now: number | undefined): (columns: CtColumns) => EntryWriter {
+  const heads = new PieceCache<number>(
+    (bits) => `${protocolName(bits >> 2)} ${directionTexts[ctDirections[bits & 3]!]} `,
   );
-  const sources = new PieceCache<IpAddress>(({ text }) => `${text}:`);
-  const destinations = new PieceCache<IpAddress>(({ text }) => ` -> ${text}:`);
   const rxFlags = new PieceCache<number>((byte) => ` RxFlagsSeen=${hexByte(byte)} LastRxReport=`);
   const txFlags = new PieceCache<number>((byte) => ` TxFlagsSeen=${hexByte(byte)} LastTxReport=`);
-  const flags = new PieceCache<number, CtRow>(flagText);
-  return (row, out) => {
-    out.piece(heads.of((row.protocol << 2) | directionNumbers[row.direction], row));
-    out.piece(sources.of(row.source, row.source));
-    out.number(row.sourcePort);
-    out.piece(destinations.of(row.destination, row.destination));
-    out.number(row.destinationPort);
-    out.piece(row.isRelated ? field.relatedExpires : field.expires);
-    out.number(row.expiresAtSeconds);
-    if (now !== undefined) out.text(` (remaining: ${row.expiresAtSeconds - now} sec(s))`);
-    out.piece(field.blank);
-    writeRxCounters(row, out);
-    out.piece(rxFlags.of(row.rxFlagsSeen, row.rxFlagsSeen));
-    out.number(row.lastRxReportSeconds);
-    writeTxCounters(row, out);
-    out.piece(txFlags.of(row.txFlagsSeen, row.txFlagsSeen));
-    out.number(row.lastTxReportSeconds);
-    out.piece(flags.of(row.flags, row));
-    out.number(row.revNatId);
-    out.piece(field.sourceIdentity);
-    out.number(row.sourceIdentity);
-    out.piece(field.blank);
-    writeTail(row, out);
-    out.piece(field.newline);
+  const flagTexts = new PieceCache<number>(flagText);
+  return (columns) => {
+    const { values, head } = columns;
+    const [writeSource, writeDestination] = [addressWriter(columns, "source"), addressWriter(columns, "destination")];
+    return (index, out) => {
+      const kind = (values.protocol[index]! << 2) | values.direction[index]!;
+      out.piece(heads.of(kind, kind));
+      writeSource(index, out);
+      out.labelled(field.colon, values.sourcePort[index]!);
+      out.piece(field.arrow);
+      writeDestination(index, out);
+      out.labelled(field.colon, values.destinationPort[index]!);
+      const expiresAt = values.expiresAtSeconds[index]!;
+      out.labelled(values.isRelated[index] === 1 ? field.relatedExpires : field.expires, expiresAt);
+      if (now !== undefined) out.text(` (remaining: ${expiresAt - now} sec(s))`);
+      writeRxCounters(columns, index, out);
+      const rxSeen = values.rxFlagsSeen[index]!;
+      out.labelled(rxFlags.of(rxSeen, rxSeen), values.lastRxReportSeconds[index]!);
+      if (head.hasRxCounters) {
+        writeCounter(field.txPackets, values.packets, index, out);
+        writeCounter(field.txBytes, values.bytes, index, out);
+      }
+      const txSeen = values.txFlagsSeen[index]!;
+      out.labelled(txFlags.of(txSeen, txSeen), values.lastTxReportSeconds[index]!);
+      const flags = values.flags[index]!;
+      out.labelled(flagTexts.of(flags, flags), values.revNatId[index]!);
+      out.labelled(field.sourceIdentity, values.sourceIdentity[index]!);
+      writeTail(columns, index, out);
+    };
   };
 }
 
 /** Up to 1.15 both directions were counted apart. */
-function writeRxCounters(row: CtRow, out: TextBuffer): void {
-  const isApart = row.rxPackets !== undefined;
-  out.piece(isApart ? field.rxPackets : field.packets);
-  out.counter(row.rxPackets ?? row.packets);
-  out.piece(isApart ? field.rxBytes : field.bytes);
-  out.counter(isApart ? (row.rxBytes ?? 0n) : row.bytes);
-}
-
-function writeTxCounters(row: CtRow, out: TextBuffer): void {
-  if (row.rxPackets === undefined) return;
-  out.piece(field.blank);
-  out.piece(field.txPackets);
-  out.counter(row.packets);
-  out.piece(field.txBytes);
-  out.counter(row.bytes);
+function writeRxCounters({ head, values }: CtColumns, index: number, out: TextBuffer): void {
+  const isApart = head.hasRxCounters === true;
+  writeCounter(isApart ? field.rxPackets : field.packets, isApart ? values.union0 : values.packets, index, out);
+  writeCounter(isApart ? field.rxBytes : field.bytes, isApart ? values.union1 : values.bytes, index, out);
 }
 
 /** `IfIndex=` up to 1.17, `BackendID=` from 1.16, `NatPort=` from 1.19. */
-function writeTail(row: CtRow, out: TextBuffer): void {
-  if (row.interfaceIndex !== undefined) {
-    out.piece(field.interfaceIndex);
-    out.number(row.interfaceIndex);
-    out.piece(field.blank);
+function writeTail(columns: CtColumns, index: number, out: TextBuffer): void {
+  const { head, values } = columns;
+  if (values.interfaceIndex !== undefined) out.labelled(field.interfaceIndex, values.interfaceIndex[index]!);
+  if (head.hasRxCounters !== true && columns.hasBackendId(index)) {
+    writeCounter(field.backendId, values.union1, index, out);
   }
-  if (row.backendId !== undefined && row.rxPackets === undefined) {
-    out.piece(field.backendId);
-    out.counter(row.backendId);
-    out.piece(field.blank);
-  }
-  if (row.natPort !== undefined) {
-    out.piece(field.natPort);
-    out.number(row.natPort);
-    out.piece(field.blank);
-  }
+  if (values.natPort !== undefined) out.labelled(field.natPort, values.natPort[index]!);
+  out.piece(field.end);
+}
+
+function writeCounter(key: TextPiece, words: Uint32Array, index: number, out: TextBuffer): void {
+  out.piece(key);
+  out.u64(words[2 * index]!, words[2 * index + 1]!);
 }
 
 function hexByte(byte: number): string {
@@ -126,7 +119,9 @@ function hexByte(byte: number): string {
 }
 
 /** `0x0013 [ RxClosing TxClosing SeenNonSyn ]` */
-function flagText(row: CtRow): string {
-  const names = row.flagNames.map((name) => `${name} `).join("");
-  return ` Flags=0x${row.flags.toString(16).padStart(4, "0")} [ ${names}] RevNAT=`;
+function flagText(flags: number): string {
+  const names = ctFlagNames(flags)
+    .map((name) => `${name} `)
+    .join("");
+  return ` Flags=0x${flags.toString(16).padStart(4, "0")} [ ${names}] RevNAT=`;
 }

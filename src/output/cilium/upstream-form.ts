@@ -76,7 +76,7 @@ function arrayPrinter<Row>(json: ArrayJson<Row>): BatchPrinter<Row> {
   };
   return {
     batch: (rows, out) => {
-      for (const item of json.items(rows)) out.text(separated(item));
+      for (const item of json.items([...rows])) out.text(separated(item));
     },
     end: (out) => out.text(isFirst ? `${json.empty ?? "[]"}\n\n` : "\n]\n\n"),
   };

@@ -1,19 +1,9 @@
-import { addressPort, type IpAddress } from "../../lib/ip.js";
+import { addressPort } from "../../lib/ip.js";
 import type { JsonObject } from "../../lib/json-value.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { AddressName, L4Address, NodeRowBase } from "../../model/rows.js";
 import type { Column } from "../list-format.js";
 import { definedFields } from "../list-format.js";
-import type { TextBuffer } from "../text-buffer.js";
-
-/** The text of {@link addressPort}. */
-export function writeAddressPort(address: IpAddress, port: number, out: TextBuffer): void {
-  const isBracketed = address.family === 6;
-  if (isBracketed) out.text("[");
-  out.text(address.text);
-  out.text(isBracketed ? "]:" : ":");
-  out.number(port);
-}
 
 /** `10.0.0.1:80/TCP` */
 export function l4Text(address: L4Address): string {

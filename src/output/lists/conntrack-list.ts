@@ -1,12 +1,12 @@
 import { addressPort } from "../../lib/ip.js";
 import type { JsonObject } from "../../lib/json-value.js";
-import { formatRemaining } from "../../lib/time.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { CtRow } from "../../model/rows.js";
 import { ciliumConntrack } from "../cilium/conntrack.js";
 import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
-import { hex, nameItem, nameText, nodeColumn, writeAddressPort } from "./cells.js";
-import { conntrackItemWriter } from "./conntrack-json.js";
+import { hex, nameItem, nameText, nodeColumn } from "./cells.js";
+import { directionText, flagText, remainingText } from "./conntrack-texts.js";
+import { conntrackWriters } from "./conntrack-writers.js";
 
 /** `bpf ct list` */
 export const conntrackList: ListFormat<CtRow> = {
@@ -14,47 +14,21 @@ export const conntrackList: ListFormat<CtRow> = {
   columns: [
     nodeColumn,
     { header: "PROTO", value: (row) => protocolName(row.protocol) },
-    { header: "DIR", value: (row) => (row.isRelated ? `${row.direction}+related` : row.direction) },
-    {
-      header: "SOURCE",
-      value: (row) => addressPort(row.source, row.sourcePort),
-      write: (row, out) => writeAddressPort(row.source, row.sourcePort, out),
-    },
+    { header: "DIR", value: (row) => directionText(row.direction, row.isRelated) },
+    { header: "SOURCE", value: (row) => addressPort(row.source, row.sourcePort) },
     { header: "FROM", value: (row) => nameText(row.sourceName) },
-    {
-      header: "DESTINATION",
-      value: (row) => addressPort(row.destination, row.destinationPort),
-      write: (row, out) => writeAddressPort(row.destination, row.destinationPort, out),
-    },
+    { header: "DESTINATION", value: (row) => addressPort(row.destination, row.destinationPort) },
     { header: "TO", value: (row) => nameText(row.destinationName) },
     { header: "STATE", value: (row) => row.state },
-    { header: "EXPIRES", value: remainingText, sortKey: (row) => row.remainingSeconds ?? row.expiresAtSeconds },
     {
-      header: "REVNAT",
-      value: (row) => String(row.revNatId),
-      write: (row, out) => out.number(row.revNatId),
-      sortKey: (row) => row.revNatId,
+      header: "EXPIRES",
+      value: (row) => remainingText(row.expiresAtSeconds, row.remainingSeconds),
+      sortKey: (row) => row.remainingSeconds ?? row.expiresAtSeconds,
     },
-    {
-      header: "IDENTITY",
-      value: (row) => String(row.sourceIdentity),
-      write: (row, out) => out.number(row.sourceIdentity),
-      sortKey: (row) => row.sourceIdentity,
-    },
-    {
-      header: "PACKETS",
-      isWide: true,
-      value: (row) => String(row.packets),
-      write: (row, out) => out.counter(row.packets),
-      sortKey: (row) => row.packets,
-    },
-    {
-      header: "BYTES",
-      isWide: true,
-      value: (row) => String(row.bytes),
-      write: (row, out) => out.counter(row.bytes),
-      sortKey: (row) => row.bytes,
-    },
+    { header: "REVNAT", value: (row) => String(row.revNatId), sortKey: (row) => row.revNatId },
+    { header: "IDENTITY", value: (row) => String(row.sourceIdentity), sortKey: (row) => row.sourceIdentity },
+    { header: "PACKETS", isWide: true, value: (row) => String(row.packets), sortKey: (row) => row.packets },
+    { header: "BYTES", isWide: true, value: (row) => String(row.bytes), sortKey: (row) => row.bytes },
     {
       header: "BACKEND",
       isWide: true,
@@ -63,20 +37,14 @@ export const conntrackList: ListFormat<CtRow> = {
     },
     { header: "RX-FLAGS", isWide: true, value: (row) => hex(row.rxFlagsSeen, 2) },
     { header: "TX-FLAGS", isWide: true, value: (row) => hex(row.txFlagsSeen, 2) },
-    { header: "FLAGS", isWide: true, value: (row) => row.flagNames.join(",") || "-" },
+    { header: "FLAGS", isWide: true, value: (row) => flagText(row.flagNames) },
   ],
   item: conntrackItem,
-  itemWriter: conntrackItemWriter,
+  writers: conntrackWriters,
   name: (row) =>
     `conntrackentry/${protocolName(row.protocol).toLowerCase()}-${row.direction}-${addressPort(row.source, row.sourcePort)}-${addressPort(row.destination, row.destinationPort)}`,
   cilium: ciliumConntrack,
 };
-
-/** The time that is left. JSON and upstream's formats tell the kernel's own number: seconds of the node's clock. */
-function remainingText({ remainingSeconds, expiresAtSeconds }: CtRow): string {
-  if (remainingSeconds === undefined) return `at ${expiresAtSeconds}s`;
-  return remainingSeconds < 0 ? "expired" : formatRemaining(remainingSeconds);
-}
 
 function conntrackItem(row: CtRow): JsonObject {
   return definedFields({

@@ -3,6 +3,7 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type KubeEndpointSlice,
+  type KubePod,
   type KubeService,
   resourceTypes,
   SERVICE_NAME_LABEL,
@@ -68,4 +69,24 @@ export async function fillServices(stateDir: string, first: number, last: number
       ]),
     );
   }
+}
+
+/** What the bench lab says about Pods of a node that it does not have. One that says so already is left alone. */
+const unknownNode = 'no node is called "elsewhere"; there are bench-1, bench-2';
+
+/** A Pod that nobody runs, with an address that has a name. */
+function fillerPod(index: number): KubePod {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: `filler-${index}`, namespace, labels: { app: `filler-${index % 100}` } },
+    spec: { nodeName: "elsewhere", containers: [{ name: "main" }] },
+    status: { phase: "Running", message: unknownNode, podIP: `10.250.${index >> 8}.${index & 255}` },
+  };
+}
+
+/** Adds Pods 0 … `count - 1` to the state of a bench lab. */
+export async function fillPods(stateDir: string, count: number): Promise<void> {
+  await mkdir(join(stateDir, resourceTypes.pods.plural, namespace), { recursive: true });
+  for (let index = 0; index < count; index++) await placeObject(stateDir, resourceTypes.pods, fillerPod(index));
 }

@@ -1,0 +1,41 @@
+import * as fc from "fast-check";
+import ipaddr from "ipaddr.js";
+import { describe, expect, it } from "vitest";
+import { IpAddress } from "../../src/lib/ip.js";
+
+/** Addresses of many zero groups among them, which is where texts differ. */
+const v6Bytes = fc
+  .array(fc.oneof(fc.constant(0), fc.constantFrom(1, 0x100, 0xffff), fc.nat({ max: 0xffff })), {
+    minLength: 8,
+    maxLength: 8,
+  })
+  .map((groups) => Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff])));
+const bytes = fc.oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), v6Bytes);
+
+describe("addresses", () => {
+  it("have the text that another implementation gives them, and are what it is parsed to", () => {
+    fc.assert(
+      fc.property(bytes, (octets) => {
+        const address = IpAddress.fromBytes(octets);
+        expect(address.text).toBe(ipaddr.fromByteArray([...octets]).toString());
+        expect(address.bytes).toEqual(octets);
+        const parsed = IpAddress.parse(address.text);
+        expect(parsed.equals(address)).toBe(true);
+        expect(parsed.key).toBe(address.key);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("differ in their keys and by equals when their bytes differ", () => {
+    fc.assert(
+      fc.property(bytes, bytes, (a, b) => {
+        const isSame = Buffer.compare(a, b) === 0;
+        const [one, other] = [IpAddress.fromBytes(a), IpAddress.fromBytes(b)];
+        expect(one.equals(other)).toBe(isSame);
+        expect(one.key === other.key).toBe(isSame);
+      }),
+    );
+    expect(IpAddress.parse("0.0.0.0").equals(IpAddress.parse("::"))).toBe(false);
+  });
+});
