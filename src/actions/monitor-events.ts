@@ -33,7 +33,7 @@ export async function monitorEvents(target: Target, options: MonitorOptions): Pr
     onNotice({ kind: "stream-ended", node, reason: message });
   const list = readNodes(target, "events", request, { signal, concurrency: target.nodes.length, onFailure });
   const events = eventsOf(list, onNotice);
-  return { rows: isNamed ? withNames(events, target, names) : events, status: list.status };
+  return { rows: isNamed ? withNames(events, target) : events, status: list.status };
 }
 
 async function* eventsOf(
@@ -50,13 +50,24 @@ async function* eventsOf(
   }
 }
 
+/** Pods come while the events go on: who is unknown is looked for, but no more often than this. */
+const refreshMs = 10_000;
+
 async function* withNames(
   batches: AsyncIterable<readonly MonitorEvent[]>,
   target: Target,
-  names: NameIndex,
 ): AsyncGenerator<readonly MonitorEvent[]> {
+  let readAtMs = Date.now();
   for await (const events of batches) {
-    await target.learnServices(events.flatMap(endsOf));
+    const ends = events.flatMap(endsOf);
+    const known = await target.names();
+    const isAnyUnknown = ends.some(({ address }) => known.ofAddress(address) === undefined);
+    if (isAnyUnknown && Date.now() - readAtMs > refreshMs) {
+      await target.refreshNames();
+      readAtMs = Date.now();
+    }
+    await target.learnServices(ends);
+    const names = await target.names();
     yield events.map((event) => named(event, names));
   }
 }

@@ -28,6 +28,8 @@ export interface Target extends AsyncDisposable {
   names(selection?: Pick<RowSelection, "namespace" | "selector" | "pods" | "services">): Promise<NameIndex>;
   /** Takes the Services that have these ends into the names, so that reading rows costs no more than their own names. */
   learnServices(ends: Iterable<TransportEnd>): Promise<void>;
+  /** Reads the names anew, for commands that outlive pods; the old ones stay while new ones cannot be had. */
+  refreshNames(): Promise<void>;
   /** The cluster's objects, where they can be read without an API server. */
   readonly state: StateSource | undefined;
   /** Why names are missing, for the footer; empty when they are there. */
@@ -124,6 +126,13 @@ export class OpenTarget implements Target {
       if (mayBeService && this.#isUnasked(address.key)) addresses.push(address.text);
     }
     if (addresses.length + nodePorts.length > 0) await this.#addServices(names, { addresses, nodePorts });
+  }
+
+  async refreshNames(): Promise<void> {
+    const fresh = await this.#readNames();
+    if (fresh.missingReason !== undefined) return;
+    this.#names = Promise.resolve(fresh);
+    this.#asked.clear();
   }
 
   /** Whether this is asked for the first time; it counts as asked from then on. */

@@ -15,6 +15,8 @@ import { ReadCommand } from "./read-command.js";
 /** Upstream's, by how often -v is said. */
 const levels: readonly MonitorVerbosity[] = ["info", "debug", "verbose"];
 
+const farewell = "\nReceived an interrupt, disconnecting from monitor...\n";
+
 /** Events of the datapath as they happen. */
 export default class Monitor extends ReadCommand {
   static override summary = "Show what the datapath does with packets, as it happens";
@@ -62,6 +64,8 @@ export default class Monitor extends ReadCommand {
     const level = raw.filter((token) => token.type === "flag" && token.flag === "verbose").length;
     const output = flags.json ? "cilium-json" : flags.output;
     await using target = await openTarget(targetOf(flags));
+    const isUpstreamForm = parseOutput(output).kind.startsWith("cilium");
+    if (isUpstreamForm) this.signal.addEventListener("abort", () => this.note(farewell), { once: true });
     const isMerged = target.nodes.length > 1;
     const open = () =>
       monitorEvents(target, {
@@ -69,7 +73,7 @@ export default class Monitor extends ReadCommand {
         filter: toEventFilter(flags),
         dropReasons: flags["drop-reason"],
         monitorSocket: flags["monitor-socket"] || undefined,
-        isNamed: !parseOutput(output).kind.startsWith("cilium"),
+        isNamed: !isUpstreamForm,
         signal: this.signal,
         onNotice: (notice) => this.sayNotice(notice, isMerged),
       });

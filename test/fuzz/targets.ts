@@ -6,9 +6,12 @@ import { createRecordDecoder } from "../../src/abi/events/record-decoder.js";
 import { GobDecoder } from "../../src/abi/gob/gob-decoder.js";
 import { GobError } from "../../src/abi/gob/gob-error.js";
 import { releases } from "../../src/abi/release.js";
+import { AgentError } from "../../src/lib/errors.js";
 import { createMonitorEvent } from "../../src/model/create-monitor-event.js";
+import { encodeFrame, FrameDecoder } from "../../src/model/event-frames.js";
 import { MonitorFormatter } from "../../src/output/cilium/monitor/monitor-formatter.js";
 import { casesOf } from "../property/abi-cases.js";
+import { gobSample, gobSampleNames } from "../support/gob-samples.js";
 import { readCapture, readCapturedMap } from "../unit/abi-capture-files.js";
 import type { FuzzTarget } from "./fuzz.js";
 
@@ -16,7 +19,7 @@ const isAbiRefusal = (error: unknown): boolean => error instanceof AbiError;
 
 /** Everything that decodes bytes of the kernel, of upstream's agent or of the network. */
 export function fuzzTargets(): readonly FuzzTarget[] {
-  return [...codecTargets(), ...eventTargets(), ...printingTargets(), gobTarget()];
+  return [...codecTargets(), ...eventTargets(), ...printingTargets(), gobTarget(), frameTarget()];
 }
 
 /** Keys and values of every map and structure, in every release. */
@@ -60,10 +63,23 @@ function printingTargets(): readonly FuzzTarget[] {
   });
 }
 
+/** What our own agent sends. */
+function frameTarget(): FuzzTarget {
+  const records = capturedEvents().map((bytes) => encodeFrame({ kind: "record", timeMs: 1, bytes }));
+  const loss = encodeFrame({ kind: "loss", cpu: 1, timeMs: 1, count: 7n });
+  const ring = encodeFrame({ kind: "ring", cpus: 2, pages: 64, pageBytes: 4096 });
+  return {
+    name: "event frames",
+    seeds: [ring, loss, ...records.slice(0, 20), Buffer.concat([ring, ...records.slice(20, 30), loss])],
+    run: (bytes) => new FrameDecoder().push(bytes),
+    isRefusal: (error) => error instanceof AgentError && error.code === "event-frame",
+  };
+}
+
 function gobTarget(): FuzzTarget {
   return {
     name: "gob stream",
-    seeds: [],
+    seeds: gobSampleNames.map((name) => gobSample(name).subarray(0, 4096)),
     run: (bytes) => {
       const decoder = new GobDecoder();
       const values = decoder.push(bytes);

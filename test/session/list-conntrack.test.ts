@@ -23,6 +23,10 @@ class NamelessTarget implements Target {
     this.asked++;
   }
 
+  async refreshNames(): Promise<void> {
+    this.asked++;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 

@@ -144,4 +144,20 @@ describe("names of Services", () => {
     expect(cart).toMatchObject({ name: "cart", backends: [{ address: "10.244.0.2", port: 8080 }] });
     expect(await services.find({ addresses: ["10.96.0.9"] })).toEqual([]);
   });
+
+  test("of pods are read anew when asked to, and the old ones stay while nobody answers", async () => {
+    const document: { -readonly [Field in keyof NamesDocument]: NamesDocument[Field] } = { ...emptyNames };
+    const agentSocket = await serve("agent.sock", () => [], document);
+    await using target = openNode(agentSocket);
+    const nameOf = async (address: string): Promise<string | undefined> =>
+      (await target.names()).ofAddress(address)?.name;
+    expect(await nameOf("10.0.0.7")).toBeUndefined();
+    document.pods = [{ namespace: "shop", name: "late", addresses: ["10.0.0.7"], node: "here" }];
+    expect(await nameOf("10.0.0.7")).toBeUndefined();
+    await target.refreshNames();
+    expect(await nameOf("10.0.0.7")).toBe("late");
+    for (const server of servers) server.close();
+    await target.refreshNames();
+    expect(await nameOf("10.0.0.7")).toBe("late");
+  });
 });

@@ -24,7 +24,7 @@ function processMetrics({ monitor, status, starts, options }: ReportSources): re
 }
 
 function runtimeMetrics(runtime: AgentRuntime): readonly MetricFamily[] {
-  const { table, pool, services, conntrack, drops, datapath } = runtime;
+  const { table, pool, services, conntrack, drops, events, datapath } = runtime;
   const states = new Map<string, number>();
   for (const { state } of table.list()) states.set(state, (states.get(state) ?? 0) + 1);
   const { counts } = services;
@@ -53,6 +53,10 @@ function runtimeMetrics(runtime: AgentRuntime): readonly MetricFamily[] {
     counter("cilium_ts_drop_events_total", "Drop events read", [{ value: drops.totals.seen }]),
     counter("cilium_ts_trace_events_total", "Trace events read", [{ value: drops.totals.traces }]),
     counter("cilium_ts_events_lost_total", "Events that found the ring full", [{ value: drops.totals.lost }]),
+    gauge("cilium_ts_event_subscribers", "Who reads the events now", [{ value: events.totals.subscribers }]),
+    counter("cilium_ts_events_undelivered_total", "Events that subscribers were too slow for", [
+      { value: Number(events.totals.lost) },
+    ]),
     gauge(
       "cilium_bpf_map_pressure",
       "Share of a map's entries in use",

@@ -1,8 +1,11 @@
 import type { EventFilter } from "../../model/event-filter.js";
-import { messageTypes } from "../../model/monitor.js";
+import { type MessageTypeName, messageTypes } from "../../model/monitor.js";
 import type { MonitorEvent } from "../../model/monitor-event.js";
 import type { RowTraits } from "../../model/row-traits.js";
 import { RowMatcher } from "../readers/row-matcher.js";
+
+/** Types of records that say why something was dropped or denied. */
+const reasonTypes: readonly MessageTypeName[] = ["drop", "policy-verdict"];
 
 /** Tests events against a filter whose lists were made into sets once. What an event lacks, it does not have. */
 export class EventMatcher {
@@ -18,7 +21,10 @@ export class EventMatcher {
 
   constructor(filter: EventFilter = {}) {
     const { types, from, to, relatedTo, identities, dropReasons, packets } = filter;
-    this.#types = types && new Set(types.map((name) => messageTypes[name]));
+    // Only these have a reason: most records of a busy node are traces, and need not be decoded to be left out.
+    const possible =
+      dropReasons === undefined ? types : (types ?? reasonTypes).filter((name) => reasonTypes.includes(name));
+    this.#types = possible && new Set(possible.map((name) => messageTypes[name]));
     this.#from = from && new Set(from);
     this.#to = to && new Set(to);
     this.#relatedTo = relatedTo && new Set(relatedTo);

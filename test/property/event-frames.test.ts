@@ -1,7 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AgentError } from "../../src/lib/errors.js";
-import { parseEventFilter } from "../../src/model/event-filter.js";
 import { type EventFrame, encodeFrame, FrameDecoder } from "../../src/model/event-frames.js";
 
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
@@ -50,30 +49,5 @@ describe("frames of an event stream", () => {
       }),
       { numRuns: 1000 },
     );
-  });
-});
-
-describe("the filter in a request", () => {
-  it("is taken when every field is what it should be", () => {
-    const filter = { types: ["drop", "trace-sock"], from: [7], dropReasons: [133], packets: { ports: [80] } };
-    expect(parseEventFilter(filter)).toEqual(filter);
-    expect(parseEventFilter(undefined)).toEqual({});
-  });
-
-  it.each([
-    "drop",
-    [],
-    { types: ["drops"] },
-    { types: ["__proto__"] },
-    { from: ["7"] },
-    { to: [1.5] },
-    { relatedTo: [-1] },
-    { identities: { length: 1 } },
-    { dropReasons: ["133"] },
-    { from: Array(10_001).fill(1) },
-    { packets: { addresses: [1] } },
-    { packets: [] },
-  ])("is refused otherwise: %j", (body) => {
-    expect(parseEventFilter(body)).toBeUndefined();
   });
 });
