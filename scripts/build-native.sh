@@ -4,15 +4,22 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-case "$(uname -m)" in
+machine=$(uname -m)
+case "${NATIVE_TARGET:-$machine}" in # another target than this machine: see scripts/build-native-arm64.sh
   x86_64) arch=x64 triplet=x86_64-linux-gnu ;;
   aarch64) arch=arm64 triplet=aarch64-linux-gnu ;;
-  *) echo "build-native: unsupported machine $(uname -m)" >&2; exit 1 ;;
+  *) echo "build-native: unsupported machine ${NATIVE_TARGET:-$machine}" >&2; exit 1 ;;
 esac
 out="prebuilds/linux-$arch"
 build="native/build"
-sanitize="${NATIVE_SANITIZE:-}" # for example address,undefined: see scripts/test-native-sanitized.sh
 cxx="${CXX:-g++}"
+library_folders=("/usr/lib/$triplet" "/lib/$triplet" /usr/lib64 /usr/lib)
+if [ "${NATIVE_TARGET:-$machine}" != "$machine" ]; then
+  build="native/build/$arch"
+  cxx="${CXX:-$triplet-g++}"
+  library_folders=("${NATIVE_LIBRARIES:?the folder of libbpf.so.1, libelf.so.1 and libz.so.1 of $triplet}")
+fi
+sanitize="${NATIVE_SANITIZE:-}" # for example address,undefined: see scripts/test-native-sanitized.sh
 
 # Headers of N-API and libuv come with Node itself (its tarball and the NodeSource packages have them in include/node).
 find_node_headers() {
@@ -31,7 +38,7 @@ find_node_headers() {
 
 hash_of() { sha256sum "$@" | sha256sum | cut -c1-64; }
 
-common="$(hash_of scripts/build-native.sh native/*.h node_modules/node-addon-api/package.json)"
+common="$(hash_of scripts/build-native.sh native/*.h native/exports.map node_modules/node-addon-api/package.json)"
 everything="$common $(hash_of native/*.cc)"
 if [ -f "$out/cilium_ts.node" ] && [ "$(cat "$build/stamp" 2>/dev/null)" = "$everything" ]; then
   exit 0
@@ -42,6 +49,11 @@ mkdir -p "$build" "$out"
 flags=(-std=c++20 -O2 -g1 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -Wall -Wextra -Werror -Wshadow
   -Wno-missing-field-initializers -ffunction-sections -fdata-sections
   -isystem node_modules/node-addon-api -isystem "$headers")
+if [ "$build" != native/build ]; then # libbpf's headers are the same everywhere, those beside them are not
+  mkdir -p "$build/include"
+  ln -sfn /usr/include/bpf "$build/include/bpf"
+  flags+=(-isystem "$build/include")
+fi
 
 runtime=(-static-libstdc++ -static-libgcc -Wl,--gc-sections)
 if [ -n "$sanitize" ]; then
@@ -78,7 +90,7 @@ while [ "$running" -gt 0 ]; do
 done
 
 library_path() {
-  for dir in "/usr/lib/$triplet" "/lib/$triplet" /usr/lib64 /usr/lib; do
+  for dir in "${library_folders[@]}"; do
     if [ -f "$dir/$1" ]; then
       readlink -f "$dir/$1"
       return
@@ -101,6 +113,6 @@ echo "  LD $out/cilium_ts.node"
 "$cxx" -shared -o "$build/cilium_ts.node" "${objects[@]}" \
   -Wl,--no-as-needed "$out/libbpf.so.1" "$out/libelf.so.1" "$out/libz.so.1" -Wl,--as-needed \
   "${runtime[@]}" -Wl,--enable-new-dtags -Wl,-rpath,'$ORIGIN' \
-  -Wl,-rpath-link,"$out" -Wl,--exclude-libs,ALL -Wl,-z,now -Wl,-z,relro
+  -Wl,-rpath-link,"$out" -Wl,--exclude-libs,ALL -Wl,--version-script=native/exports.map -Wl,-z,now -Wl,-z,relro
 mv "$build/cilium_ts.node" "$out/cilium_ts.node"
 echo "$everything" >"$build/stamp"

@@ -2,8 +2,9 @@
  * Runs the suites, one vitest process each so that a crash of the addon takes one suite only, and sums them up in one
  * plain last line: `tests: N passed, N failed, N skipped`.
  *
- *   tsx scripts/run-tests.ts [--long] [--also-on NODE_BINARY] [SUITE…]
+ *   tsx scripts/run-tests.ts [--long] [--also-on NODE_BINARY]… [SUITE…]
  */
+import { execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +12,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { describeFailures, shorten } from "./tests/failures.js";
 import { runSuite, type SuiteOutcome } from "./tests/run-suite.js";
-import { leftToLong, longPropertyRuns, type Suite, suites } from "./tests/suites.js";
+import { leftToLong, longPropertyRuns, neverRun, type Suite, suites } from "./tests/suites.js";
 
 const root = join(import.meta.dirname, "..");
 
@@ -43,19 +44,19 @@ function planLongRuns(chosen: readonly Suite[]): readonly Run[] {
   );
 }
 
-/** Each suite on this runtime, then those that compute or load the addon on the other one. */
+/** Each suite on this runtime, then those that compute or load the addon on the other ones. */
 function planRuns(
   chosen: readonly Suite[],
-  options: { readonly otherNode: string | undefined; readonly long: boolean },
+  options: { readonly otherNodes: readonly string[]; readonly long: boolean },
 ): readonly Run[] {
-  const { otherNode, long } = options;
+  const { otherNodes, long } = options;
   const here = chosen.map((suite) => ({ suite, node: process.execPath, label: suite.name }));
-  const there = otherNode === undefined ? [] : chosen.filter((suite) => suite.onEveryRuntime);
-  return [
-    ...here,
-    ...there.map((suite) => ({ suite, node: otherNode ?? "", label: `${suite.name} on the other Node` })),
-    ...(long ? planLongRuns(chosen) : []),
-  ];
+  const portable = chosen.filter((suite) => suite.onEveryRuntime);
+  const there = otherNodes.flatMap((node) => {
+    const version = execFileSync(node, ["-p", "process.version"], { encoding: "utf8" }).trim();
+    return portable.map((suite) => ({ suite, node, label: `${suite.name} on Node ${version}` }));
+  });
+  return [...here, ...there, ...(long ? planLongRuns(chosen) : [])];
 }
 
 async function runAll(runs: readonly Run[], long: boolean): Promise<readonly SuiteOutcome[]> {
@@ -93,20 +94,22 @@ function printSummary(outcomes: readonly SuiteOutcome[], seconds: number, long: 
     print("left to `npm run test:long`:");
     for (const line of leftToLong) print(`  - ${line}`);
   }
+  print("not run anywhere here:");
+  for (const line of neverRun) print(`  - ${line}`);
   print(`took ${seconds.toFixed(0)} s`);
 }
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { long: { type: "boolean", default: false }, "also-on": { type: "string" } },
+    options: { long: { type: "boolean", default: false }, "also-on": { type: "string", multiple: true, default: [] } },
   });
   const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name));
   if (unknown.length > 0) throw new Error(`no such suite: ${unknown.join(", ")}`);
   const chosen = suites.filter((suite) => positionals.length === 0 || positionals.includes(suite.name));
   const startedMs = Date.now();
   const outcomes = await runAll(
-    planRuns(chosen.filter(hasTests), { otherNode: values["also-on"], long: values.long }),
+    planRuns(chosen.filter(hasTests), { otherNodes: values["also-on"], long: values.long }),
     values.long,
   );
   printSummary(outcomes, (Date.now() - startedMs) / 1000, values.long);

@@ -3,7 +3,7 @@ export interface Suite {
   readonly name: string;
   /** Loads programs, makes namespaces: needs root and has the kernel to itself. */
   readonly needsRoot: boolean;
-  /** Run once more where a second Node is at hand: pure code, the command line, the addon. */
+  /** Run once more on every other Node at hand: pure code, the command line, the addon. */
   readonly onEveryRuntime: boolean;
 }
 
@@ -27,5 +27,9 @@ export const longPropertyRuns = 20;
 export const leftToLong: readonly string[] = [
   `the property suite ${longPropertyRuns} times more, each with a fresh seed`,
   "netns: 20 nodes with 10 pods each",
-  "the native suite under address and undefined-behaviour sanitizers",
+  "native: 100,000 rounds of opening and closing each kind of handle",
+  "the native suite under address and undefined-behaviour sanitizers, its misuse table under valgrind",
 ];
+
+/** What no run covers for want of a machine. */
+export const neverRun: readonly string[] = ["every suite that loads the addon or a program, on arm64"];

@@ -52,6 +52,7 @@ export function runChild(
     readonly prefix?: readonly string[];
     readonly nodeFlags?: readonly string[];
     readonly env?: Readonly<Record<string, string>>;
+    readonly timeoutMs?: number;
   } = {},
 ): ChildOutcome {
   const [command = "", ...args] = [
@@ -64,7 +65,7 @@ export function runChild(
   const outcome = spawnSync(command, args, {
     cwd: repositoryRoot,
     encoding: "utf8",
-    timeout: 60_000,
+    timeout: options.timeoutMs ?? 60_000,
     env: { ...process.env, NODE_OPTIONS: "", ...options.env },
   });
   return { status: outcome.status, signal: outcome.signal, stdout: outcome.stdout, stderr: outcome.stderr };

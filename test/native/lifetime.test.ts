@@ -19,11 +19,7 @@ it("the garbage collector closes what nobody closed", () => {
 });
 
 it("garbage collection while handles are open takes nothing away", () => {
-  expect(run("collectedWhileOpen")).toEqual({ seen: 300, value: 29 });
-});
-
-it("10,000 rounds of opening and closing leave no descriptor behind", () => {
-  expect(run("rounds")).toEqual({ grew: 0 });
+  expect(run("collectedWhileOpen")).toEqual({ seen: 300, value: 29, read: 30, walked: 30 });
 });
 
 it("a process ends by itself with handles open", () => {

@@ -7,8 +7,13 @@ import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { BpfLink } from "../../../src/kernel/bpf-link.js";
 import { BpfMap } from "../../../src/kernel/bpf-map.js";
 import { BpfObject } from "../../../src/kernel/bpf-object.js";
+import { BucketWalk } from "../../../src/kernel/bucket-walk.js";
 import { probeKernelFeatures } from "../../../src/kernel/features.js";
+import { MapIterator } from "../../../src/kernel/map-iterator.js";
+import { possibleCpus } from "../../../src/kernel/net.js";
+import { PerfBuffer } from "../../../src/kernel/perf-buffer.js";
 import { RingBuffer } from "../../../src/kernel/ring-buffer.js";
+import { RunStats } from "../../../src/kernel/run-stats.js";
 import { openDescriptors } from "../open-descriptors.js";
 import { startWorker } from "./start-worker.js";
 
@@ -42,6 +47,9 @@ const cases: Readonly<Record<string, (objectPath: string) => unknown>> = {
       const object = load(objectPath);
       object.program("sample_tc");
       BpfLink.attachRawTracepoint({ program: object.program("sample_raw_tp"), tracepoint: "sys_enter" });
+      MapIterator.open(object.map("counters"));
+      BucketWalk.open(object.map("sample_hash"));
+      RunStats.open();
     })();
     const during = openDescriptors();
     return { grew: during - before > 100, left: (await collectUntil(before)) - before };
@@ -66,43 +74,22 @@ const cases: Readonly<Record<string, (objectPath: string) => unknown>> = {
         },
       });
     });
+    let read = 0;
+    let walked = 0;
     for (let round = 0; round < 30; round++) {
-      globalThis.gc?.();
+      const iterator = MapIterator.open(map);
+      const walk = BucketWalk.open(map);
       map.update(key, Buffer.alloc(8, round));
+      globalThis.gc?.();
+      read += iterator.read(Buffer.alloc(120));
+      walked += walk.walk(8).count;
       program.testRun({ data: Buffer.alloc(64), repeat: 10 });
       await new Promise((resolve) => setImmediate(resolve));
     }
     await done;
     const value = map.lookup(key)?.[0];
-    process.stdout.write(JSON.stringify({ seen, value }));
+    process.stdout.write(JSON.stringify({ seen, value, read, walked }));
     process.exit(0);
-  },
-
-  /** 10,000 rounds of opening and closing leave no descriptor behind, failures included. */
-  rounds(objectPath) {
-    load(objectPath).close();
-    const map = BpfMap.create(spec);
-    const withPolls = /bpf|eventpoll/;
-    const before = openDescriptors(withPolls);
-    for (let round = 0; round < 10_000; round++) {
-      const other = BpfMap.openById(map.info.id);
-      other.update(key, Buffer.alloc(8));
-      other.close();
-      try {
-        BpfMap.openById(0xfffffff0);
-      } catch {
-        // expected: there is no such map
-      }
-    }
-    for (let round = 0; round < 20; round++) {
-      const object = load(objectPath);
-      const events = object.map("events");
-      new RingBuffer({ map: events, mode: { kind: "poll" }, onRecords: () => {} }).close();
-      for (const handle of [events, object, object.program("sample_tc")]) handle.close();
-    }
-    const after = openDescriptors(withPolls);
-    map.close();
-    return { grew: after - before };
   },
 
   /** The process ends by itself with everything open but nothing that holds the loop. */
@@ -113,6 +100,10 @@ const cases: Readonly<Record<string, (objectPath: string) => unknown>> = {
     const events = object.map("events");
     new RingBuffer({ map: events, mode: { kind: "poll" }, holdsLoop: false, onRecords: () => {} });
     new RingBuffer({ map: events, mode: { kind: "timed", intervalMs: 10 }, holdsLoop: false, onRecords: () => {} });
+    new PerfBuffer({ map: createPerf(), mode: { kind: "poll" }, holdsLoop: false, onRecords: () => {} });
+    MapIterator.open(object.map("counters")).read(Buffer.alloc(12));
+    BucketWalk.open(object.map("sample_hash")).walk(8);
+    RunStats.open();
     return { open: true };
   },
 
@@ -121,6 +112,7 @@ const cases: Readonly<Record<string, (objectPath: string) => unknown>> = {
     const object = load(objectPath);
     const events = object.map("events");
     new RingBuffer({ map: events, mode: { kind: "poll" }, onRecords: () => {} });
+    new PerfBuffer({ map: createPerf(), mode: { kind: "timed", intervalMs: 5 }, onRecords: () => {} });
     process.stdout.write(JSON.stringify({ open: true }), () => process.exit(0));
     return undefined;
   },
@@ -152,11 +144,21 @@ const cases: Readonly<Record<string, (objectPath: string) => unknown>> = {
   },
 };
 
+function createPerf(): BpfMap {
+  const type = "perf_event_array";
+  return BpfMap.create({ type, name: "cts_t_perf", keySizeBytes: 4, valueSizeBytes: 4, maxEntries: possibleCpus() });
+}
+
 /** Keeps the addon building objects until the thread is terminated in the middle of it. */
 function workWithoutEnd(mapId: number): never {
   const map = BpfMap.openById(mapId);
+  RunStats.open();
+  new PerfBuffer({ map: createPerf(), mode: { kind: "poll" }, onRecords: () => {} });
+  const walk = BucketWalk.open(map);
   parentPort?.postMessage("working");
   for (;;) {
+    MapIterator.open(map).read(Buffer.alloc(120));
+    walk.walk(8);
     BpfMap.openById(mapId);
     map.lookupBatch(undefined, 100);
     probeKernelFeatures();
