@@ -121,6 +121,16 @@ const policy: DeclaredLayouts = {
     ["1.18", policyEntry(8, explicitAuth, "proxy_port_priority@4:1 pad1@5:1 pad2@6:2")],
     ["1.19", policyEntry(12, explicitAuth, "precedence@4:4 cookie@8:4")],
   ],
+  policy_stats_key: [
+    [
+      "1.18",
+      parseLayout(
+        12,
+        "endpoint_id@0:2 pad1@2:1 prefix_len@3:1 sec_label@4:4 egress@8.0#1 pad@8.1#7 protocol@9:1 dport@10:2/be",
+      ),
+    ],
+  ],
+  policy_stats_value: [["1.18", parseLayout(16, "packets@0:8 bytes@8:8")]],
   metrics_key: [
     ["1.14", parseLayout(8, "reason@0:1 dir@1.0#2 pad@1.2#6 reserved@2:6")],
     ["1.16", parseLayout(8, "reason@0:1 dir@1.0#2 pad@1.2#6 line@2:2 file@4:1 reserved@5:3")],

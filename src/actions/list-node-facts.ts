@@ -1,4 +1,4 @@
-import type { FeatureRow, MapFillRow, MetricRow, PolicyRow } from "../model/rows.js";
+import type { FeatureRow, MapFillRow, MetricRow } from "../model/rows.js";
 import type { Target } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
 import { compareBy, type RowList, sortedRows } from "./row-list.js";
@@ -35,36 +35,6 @@ function keepDrops(list: RowList<MetricRow>): RowList<MetricRow> {
     })(),
     status: list.status,
   };
-}
-
-/** Policy entries of the nodes' endpoints, deny first as upstream sorts them. */
-export function listPolicy(
-  target: Target,
-  selection: {
-    readonly endpointIds?: readonly number[] | undefined;
-    readonly identities?: readonly number[] | undefined;
-    readonly directions?: readonly string[] | undefined;
-  },
-  options: ReadOptions,
-): RowList<PolicyRow> {
-  const filter = {
-    identities: selection.identities?.length ? selection.identities : undefined,
-    directions: selection.directions?.length ? selection.directions : undefined,
-  };
-  const endpointIds = selection.endpointIds?.length ? selection.endpointIds : undefined;
-  return sortedRows(
-    readNodes(target, "policy", { filter, endpointIds }, options),
-    compareBy(
-      (row) => row.node,
-      (row) => row.endpointId,
-      (row) => (row.isDeny ? 0 : 1),
-      (row) => (row.direction === "ingress" ? 0 : 1),
-      (row) => row.identity,
-      (row) => row.prefixLength,
-      (row) => row.protocol,
-      (row) => row.port,
-    ),
-  );
 }
 
 /** Every map pinned on the nodes, whatever its layout, with its fill level. */

@@ -83,6 +83,7 @@ class NodeMerge<Row> {
   readonly #source: NodeSource;
   readonly #concurrency: number;
   readonly #notes = new Set<string>();
+  readonly #emptyMaps: string[] = [];
   readonly #delivered = new Map<string, number>();
   #mapsRead = 0;
   #firstError: unknown;
@@ -132,7 +133,7 @@ class NodeMerge<Row> {
     );
     // The source may have found out while its rows were being named.
     const notes = [...new Set([...(this.#source.notes ?? []), ...this.#notes])];
-    return summarizeNodeStatuses(nodes, { mapsRead: this.#mapsRead, notes });
+    return summarizeNodeStatuses(nodes, { mapsRead: this.#mapsRead, emptyMaps: this.#emptyMaps, notes });
   }
 
   #startReadings(): boolean {
@@ -157,6 +158,7 @@ class NodeMerge<Row> {
   #finish(reading: NodeReading<Row>, end: Completeness): void {
     this.#open.delete(reading);
     this.#mapsRead += end.mapsRead;
+    this.#emptyMaps.push(...(end.emptyMaps ?? []));
     for (const note of end.notes ?? []) this.#notes.add(note);
     this.#statuses.set(reading.node.name, {
       name: reading.node.name,

@@ -32,6 +32,8 @@ export interface ListStatus {
   readonly nodes: readonly NodeListStatus[];
   /** How many kernel maps the rows came from; upstream's conntrack list prints an empty line after each. */
   readonly mapsRead?: number | undefined;
+  /** Those that had no entry; upstream's policy list has a block for them too. */
+  readonly emptyMaps?: readonly string[] | undefined;
   /** What could not be decided, e.g. fields that differ between the releases that remain. */
   readonly notes?: readonly string[] | undefined;
 }
@@ -39,7 +41,7 @@ export interface ListStatus {
 /** One status out of the nodes' own. */
 export function summarizeNodeStatuses(
   nodes: readonly NodeListStatus[],
-  extra: { readonly mapsRead?: number; readonly notes?: readonly string[] } = {},
+  extra: Pick<ListStatus, "mapsRead" | "emptyMaps" | "notes"> = {},
 ): ListStatus {
   const bad = nodes.filter((node) => node.state !== "complete");
   const sum = (value: (node: NodeListStatus) => number): number =>
@@ -52,6 +54,7 @@ export function summarizeNodeStatuses(
     restarts: sum((node) => node.restarts),
     nodes,
     ...(extra.mapsRead === undefined ? {} : { mapsRead: extra.mapsRead }),
+    ...(extra.emptyMaps === undefined ? {} : { emptyMaps: extra.emptyMaps }),
     ...(extra.notes === undefined || extra.notes.length === 0 ? {} : { notes: extra.notes }),
   };
 }

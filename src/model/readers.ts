@@ -1,6 +1,7 @@
 import type { EventRow, EventsRequest } from "./event-stream.js";
 import type { SourceRangeRow } from "./lb-rows.js";
 import type { ReleaseFinding } from "./list-status.js";
+import type { PolicyRow } from "./policy-rows.js";
 import type { RowBatch } from "./row-batch.js";
 import type {
   CtDirection,
@@ -14,7 +15,6 @@ import type {
   LocalEndpointRow,
   MapFillRow,
   MetricRow,
-  PolicyRow,
   RevNatRow,
   SockRevNatRow,
   TunnelRow,
@@ -82,6 +82,8 @@ export interface IpcacheRequest extends FilteredRequest {
 }
 
 export interface PolicyRequest extends FilteredRequest {
+  /** Ask the node's own agent for the labels of identities: those of CIDRs mean something on one node only. */
+  readonly hasLabels?: boolean | undefined;
   /** Default: every endpoint of the node. */
   readonly endpointIds?: readonly number[] | undefined;
 }
@@ -132,6 +134,8 @@ export interface Completeness {
   readonly longestSliceMs?: number;
   /** How many kernel maps were read. */
   readonly mapsRead: number;
+  /** Names of those that had no entry. */
+  readonly emptyMaps?: readonly string[];
   readonly release?: ReleaseFinding | undefined;
   /** What could not be decided while reading, in words for the footer. */
   readonly notes?: readonly string[];

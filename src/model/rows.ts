@@ -211,26 +211,6 @@ export interface MetricRow extends ReleasedRow {
   readonly file?: string | undefined;
 }
 
-/** One policy map entry (`bpf policy get`). */
-export interface PolicyRow extends NodeRowBase {
-  readonly endpointId: number;
-  readonly prefixLength: number;
-  readonly identity: number;
-  readonly direction: "ingress" | "egress";
-  readonly protocol: number;
-  readonly port: number;
-  /** Last port of the range that the prefix covers; equal to `port` for a single one. */
-  readonly lastPort: number;
-  readonly isDeny: boolean;
-  readonly lpmPrefixLength: number;
-  readonly proxyPort: number;
-  readonly authType: number;
-  readonly precedence: number;
-  readonly cookie: number;
-  readonly packets?: bigint | undefined;
-  readonly bytes?: bigint | undefined;
-}
-
 /** One pinned map (`bpf map list`). */
 export interface MapFillRow extends NodeRowBase {
   readonly name: string;

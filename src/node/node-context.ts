@@ -88,7 +88,12 @@ export class NodeContext {
 
   /** True when a map of this name is pinned that the node's release may have; leftovers of others are none. */
   hasMap(name: string): boolean {
-    return this.pinNames().includes(name) && objectionTo(this.release(), name) === undefined;
+    return this.pinNames().includes(name) && this.isReadable(name);
+  }
+
+  /** True when the node's release may have this pinned map as it is. */
+  isReadable(name: string): boolean {
+    return objectionTo(this.release(), name) === undefined;
   }
 
   /**

@@ -18,13 +18,17 @@ function isLink(path: string): boolean {
 }
 
 /** What an upstream agent says of its health, as JSON: who knows. Undefined when none answers. */
-export async function readUpstreamHealth(root: string, signal?: AbortSignal): Promise<unknown> {
-  const question = { method: "GET", path: "/v1/healthz", timeoutMs: 1000, signal } as const;
-  const answer = await exchangeOverSocket(join(upstreamRunFolder(root), "cilium.sock"), question).catch(
-    () => undefined,
-  );
+export function readUpstreamHealth(root: string, signal?: AbortSignal): Promise<unknown> {
+  return askUpstreamAgent(root, "/v1/healthz", signal);
+}
+
+/** What an upstream agent answers to GET, as JSON; undefined when none answers, or something else. */
+export async function askUpstreamAgent(root: string, path: string, signal?: AbortSignal): Promise<unknown> {
+  const question = { method: "GET", path, timeoutMs: 1000, signal } as const;
+  const socket = join(upstreamRunFolder(root), "cilium.sock");
+  const answer = await exchangeOverSocket(socket, question).catch(() => undefined);
   try {
-    return answer === undefined ? undefined : JSON.parse(answer.text);
+    return answer?.status === 200 ? JSON.parse(answer.text) : undefined;
   } catch {
     return undefined;
   }

@@ -3,6 +3,7 @@ import { type Abi, createAbi } from "../../src/abi/abi.js";
 import type { Codec } from "../../src/abi/codec.js";
 import { ipcacheFlag } from "../../src/abi/ipcache.js";
 import { ownerKinds } from "../../src/abi/owner.js";
+import { createPolicyStatsCodecs } from "../../src/abi/policy.js";
 import { isSince, type Release } from "../../src/abi/release.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
 import { smallMaps } from "../../src/model/small-maps/small-maps.js";
@@ -210,6 +211,7 @@ function policyCases({ release, policy, metrics }: Abi): readonly Case[] {
         bytes: when(!isSince(release, "1.18"), u64),
       }),
     ),
+    ...(isSince(release, "1.18") ? policyStatsCases(release) : []),
     item(
       "metric key",
       metrics.key,
@@ -221,6 +223,25 @@ function policyCases({ release, policy, metrics }: Abi): readonly Case[] {
       }),
     ),
     item("metric value", metrics.value, fc.record({ count: u64, bytes: u64 })),
+  ];
+}
+
+function policyStatsCases(release: Release): readonly Case[] {
+  const { key, value } = createPolicyStatsCodecs([release]);
+  return [
+    item(
+      "policy stats key",
+      key,
+      fc.record({
+        endpointId: u16,
+        prefixLength: u8,
+        identity: u32,
+        isEgress: fc.boolean(),
+        protocol: u8,
+        port: u16,
+      }),
+    ),
+    item("policy stats", value, fc.record({ packets: u64, bytes: u64 })),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { capturedMapNames } from "../unit/abi-capture-files.js";
 import { MapNode } from "./map-node.js";
 
 const families = [4, 6] as const;
@@ -16,7 +17,8 @@ const captured: readonly string[] = [
   "cilium_ipcache_v2",
   "cilium_metrics",
   "cilium_node_map_v2",
-  "cilium_policy_v2_00801",
+  "cilium_policystats",
+  ...capturedMapNames("1.20").filter((name) => name.startsWith("cilium_policy_")),
 ];
 
 /** A node with upstream's maps as they were captured on a real one. */

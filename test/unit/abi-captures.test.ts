@@ -121,7 +121,13 @@ describe("the maps of a real node", () => {
 
   it("policy entries carry direction, port and precedence", () => {
     const rows = readCapturedMap("cilium_policy_v2_00878").entries.map((entry) =>
-      policy.row(878, policy.key.decode(entry.key), policy.value.decode(entry.value)),
+      policy.row({
+        map: "cilium_policy_v2_00878",
+        endpointId: 878,
+        key: policy.key.decode(entry.key),
+        entry: policy.value.decode(entry.value),
+        flags: 0,
+      }),
     );
     const port = rows.find((row) => row.port === 8080)!;
     expect(port).toMatchObject({
@@ -133,7 +139,7 @@ describe("the maps of a real node", () => {
     });
     const any = rows.find((row) => row.identity === 0)!;
     expect(any).toMatchObject({ direction: "egress", protocol: 0, port: 0, lastPort: 65535 });
-    expect(any.precedence & 0xff).toBe(policyPrecedence.allow);
+    expect(any.precedence! & 0xff).toBe(policyPrecedence.allow);
   });
 });
 

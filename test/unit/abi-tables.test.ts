@@ -6,7 +6,8 @@ import { findReason, firstDropReason, isDropReason, reasons, reasonText } from "
 import { ownSourceFiles } from "../../src/abi/generated/source-files.js";
 import { readMark } from "../../src/abi/marks.js";
 import { observationPointName, traceReasonText } from "../../src/abi/observation-points.js";
-import type { Release } from "../../src/abi/release.js";
+import { createPolicyCodecs } from "../../src/abi/policy.js";
+import type { Release, Releases } from "../../src/abi/release.js";
 import { serviceFlag, serviceFlagTexts } from "../../src/abi/service-flags.js";
 import { firstOwnFileId, sourceFileName } from "../../src/abi/source-files.js";
 import { tunnelRowOfIpcache } from "../../src/abi/tunnel.js";
@@ -129,6 +130,49 @@ describe("flags in words", () => {
     ["and before", loopback | routable, "1.17", "ClusterIP, loopback"],
   ] as const)("services: %s", (_, flags, release, text) => {
     expect(serviceFlagTexts(flags, release).join(", ")).toBe(text);
+  });
+});
+
+describe("what the low byte of a policy entry's precedence says", () => {
+  const decide = (releases: Releases, byte: number, proxyPort = 0) => {
+    const { value, row } = createPolicyCodecs(releases);
+    const bytes = Buffer.alloc(12);
+    bytes.writeUInt16BE(proxyPort, 0);
+    bytes.writeUInt32LE(0xfffff000 + byte, 4);
+    const key = { prefixLength: 40, identity: 0, isEgress: false, protocol: 0, port: 0 };
+    const { verdict, listenerPriority, rulePriority } = row({
+      map: "",
+      endpointId: 1,
+      key,
+      entry: value.decode(bytes),
+      flags: 0,
+    });
+    expect(rulePriority).toBe(0xf);
+    return `${verdict} ${listenerPriority}`;
+  };
+
+  it.each([
+    [255, 0, "deny 0", "deny 0"],
+    [254, 1, "allow 1", "allow 1"],
+    [129, 1, "allow 126", "allow 126"],
+    [100, 1, "allow undefined", "allow 28"],
+    [2, 1, "allow 0", "allow undefined"],
+    [1, 0, "allow 0", "allow 0"],
+    [0, 0, "pass 0", "undefined 0"],
+  ])("%i with proxy port %i: in 1.20 %s; of 1.19, which counted in two ways, %s", (byte, proxyPort, settled, open) => {
+    expect(decide(["1.20"], byte, proxyPort)).toBe(settled);
+    expect(decide(["1.19"], byte, proxyPort)).toBe(open);
+    expect(decide(["1.19", "1.20"], byte, proxyPort)).toBe(open);
+  });
+
+  it("1.17 and 1.18 have a byte for the listener", () => {
+    const { value, row } = createPolicyCodecs(["1.18"]);
+    const key = { prefixLength: 40, identity: 0, isEgress: false, protocol: 0, port: 0 };
+    const priorities = [0, 1, 2, 127].map((byte) => {
+      const entry = value.decode(Buffer.from([0, 1, 0, 0, byte, 0, 0, 0]));
+      return row({ map: "", endpointId: 1, key, entry, flags: 0 }).listenerPriority;
+    });
+    expect(priorities).toEqual([0, 0, 126, 1]);
   });
 });
 

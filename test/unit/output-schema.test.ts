@@ -21,7 +21,8 @@ import {
 } from "../../src/output/lists/load-balancing-lists.js";
 import { metricsList } from "../../src/output/lists/metrics-list.js";
 import { monitorList } from "../../src/output/lists/monitor-list.js";
-import { featureList, mapFillList, policyList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
+import { featureList, mapFillList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
+import { policyList } from "../../src/output/lists/policy-list.js";
 import { smallMapList } from "../../src/output/lists/small-map-list.js";
 import { parseOutput } from "../../src/output/output-format.js";
 import { printList } from "../../src/output/printer.js";
@@ -57,8 +58,14 @@ function smallMapSample(map: SmallMap<SmallMapRow>): Sample {
 }
 
 const { policy } = createAbi();
-const policyRows = readCapturedMap("cilium_policy_v2_00878").entries.map((entry) =>
-  policy.row(878, policy.key.decode(entry.key), policy.value.decode(entry.value)),
+const policyRows = readCapturedMap("cilium_policy_v2_00878").entries.map(({ key, value }) =>
+  policy.row({
+    map: "cilium_policy_v2_00878",
+    endpointId: 878,
+    key: policy.key.decode(key),
+    entry: policy.value.decode(value),
+    flags: 0,
+  }),
 );
 
 const samples: readonly Sample[] = [
@@ -131,7 +138,11 @@ const samples: readonly Sample[] = [
       owner: "foreign",
     },
   ]),
-  sample(policyList, named(policyRows, { packets: 1n, bytes: 2n })),
+  sample(policyList({ isAll: true, isNumeric: true }), [
+    ...named(policyRows, { packets: 1n, bytes: 2n, labels: ["reserved:host"] }),
+    ...named(policyRows, { verdict: undefined, listenerPriority: undefined }),
+    ...named(policyRows, { precedence: undefined, rulePriority: undefined, cookie: undefined }),
+  ]),
   sample(sockRevNatList, [
     {
       node: "a",

@@ -1,3 +1,4 @@
+import { upstreamMapName } from "../../abi/upstream-maps.js";
 import type { BpfMap } from "../../kernel/bpf-map.js";
 import type { Completeness, RowStream } from "../../model/readers.js";
 import type { RowBatch } from "../../model/row-batch.js";
@@ -60,20 +61,23 @@ export async function* readMaps<Row>(
   open: (name: string) => BpfMap | undefined = (name) => context.openMap(name),
 ): RowStream<Row> {
   const ends: ScanEnd[] = [];
+  const emptyMaps: string[] = [];
   const notes: string[] = [];
   for (const source of sources) {
     using map = open(source.name);
     if (map === undefined) continue;
     notes.push(...unknownNotes(source));
-    ends.push(yield* readMap(scanBpfMap(map, context, signal), source));
+    const end = yield* readMap(scanBpfMap(map, context, signal), source);
+    ends.push(end);
+    if (end.entries === 0) emptyMaps.push(source.name);
     if (signal.aborted) break;
   }
   if (ends.length === 0 && !signal.aborted) throw context.missingMapsError(sources.map(({ name }) => name));
-  return combineEnds(ends, notes);
+  return { ...combineEnds(ends, notes), emptyMaps };
 }
 
 function unknownNotes({ name, unknownFields = [] }: MapSource<unknown>): readonly string[] {
-  return unknownFields.length === 0 ? [] : [`unknown in ${name}: ${unknownFields.join(", ")}`];
+  return unknownFields.length === 0 ? [] : [`unknown in ${upstreamMapName(name) ?? name}: ${unknownFields.join(", ")}`];
 }
 
 /** Reads one map to its end. */

@@ -1,4 +1,4 @@
-import type { JsonValue } from "../../lib/json-value.js";
+import type { GoJsonValue } from "../../lib/json-value.js";
 import { collectingPrinter } from "../batch-printer.js";
 import { goJson } from "../go-json.js";
 import type { CiliumFormat } from "../list-format.js";
@@ -9,7 +9,7 @@ export interface CollectedTable<Row> {
   readonly minWidth: number;
   /** Header and rows, cells ended by tabs as upstream ends them. */
   lines(rows: readonly Row[]): readonly string[];
-  items(rows: readonly Row[]): readonly JsonValue[];
+  items(rows: readonly Row[]): readonly GoJsonValue[];
   /** Without a row upstream prints nothing, in either format. */
   readonly isEmptySilent?: boolean;
 }

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../lib/json-value.js";
+import type { GoJsonValue } from "../../lib/json-value.js";
 import type { MetricRow } from "../../model/rows.js";
 import { upstreamReasonText } from "../../model/upstream-reason-text.js";
 import { isReleaseSince } from "../../model/upstream-release.js";
@@ -23,7 +23,7 @@ function ciliumCells(row: MetricRow): string {
 }
 
 /** Entries that differ only in what the release does not know are one. In 1.14 the directions of a reason are one item. */
-function ciliumItems(rows: readonly MetricRow[]): readonly JsonObject[] {
+function ciliumItems(rows: readonly MetricRow[]): readonly GoJsonValue[] {
   if (rows[0] !== undefined && !isReleaseSince(rows[0].release, "1.15")) return reasonItems(rows);
   const sums = new Map<string, { readonly row: MetricRow; packets: bigint; bytes: bigint }>();
   for (const row of rows) {
@@ -36,24 +36,24 @@ function ciliumItems(rows: readonly MetricRow[]): readonly JsonObject[] {
   return [...sums.values()].map(({ row, packets, bytes }) => ({
     reason: ciliumReason(row),
     direction: row.direction,
-    packets: jsonCounter(packets),
-    bytes: jsonCounter(bytes),
+    packets,
+    bytes,
     ...(hasPlace(row) ? { line: row.line ?? 0, file: row.file ?? "" } : {}),
   }));
 }
 
-function reasonItems(rows: readonly MetricRow[]): readonly JsonObject[] {
-  const values = new Map<number, Record<string, JsonObject>>();
+function reasonItems(rows: readonly MetricRow[]): readonly GoJsonValue[] {
+  const values = new Map<number, Record<string, GoJsonValue>>();
   for (const { reason, direction, packets, bytes } of rows) {
     const directions = values.get(reason) ?? {};
-    directions[direction] = { packets: jsonCounter(packets), bytes: jsonCounter(bytes) };
+    directions[direction] = { packets, bytes };
     values.set(reason, directions);
   }
   const texts = new Map(rows.map((row) => [row.reason, ciliumReason(row)]));
   return [...values].map(([reason, directions]) => ({
     reason,
     description: texts.get(reason) ?? "",
-    values: directions,
+    values: Object.fromEntries(Object.entries(directions).sort(([a], [b]) => compareBytes(a, b))),
   }));
 }
 

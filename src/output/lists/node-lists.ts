@@ -1,6 +1,6 @@
 import { addressPort } from "../../lib/ip.js";
 import { protocolName } from "../../model/protocol-names.js";
-import type { FeatureRow, MapFillRow, PolicyRow, SockRevNatRow, WhichRow } from "../../model/rows.js";
+import type { FeatureRow, MapFillRow, SockRevNatRow, WhichRow } from "../../model/rows.js";
 import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
 import { hex, l4Item, l4Text, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
 
@@ -118,57 +118,6 @@ export const whichList: ListFormat<WhichRow> = {
     }),
   name: (row) => `connection/${addressPort(row.source, row.sourcePort)}-${l4Text(row.backend)}`,
 };
-
-/** `bpf policy get` */
-export const policyList: ListFormat<PolicyRow> = {
-  kind: "PolicyEntryList",
-  columns: [
-    nodeColumn,
-    { header: "ENDPOINT", value: (row) => String(row.endpointId), sortKey: (row) => row.endpointId },
-    { header: "POLICY", value: (row) => (row.isDeny ? "Deny" : "Allow") },
-    { header: "DIRECTION", value: (row) => row.direction },
-    {
-      header: "IDENTITY",
-      value: (row) => (row.identity === 0 ? "ANY" : String(row.identity)),
-      sortKey: (row) => row.identity,
-    },
-    { header: "PORT", value: portText },
-    {
-      header: "PROXY-PORT",
-      value: (row) => (row.proxyPort === 0 ? "-" : String(row.proxyPort)),
-      sortKey: (row) => row.proxyPort,
-    },
-    { header: "PRECEDENCE", isWide: true, value: (row) => hex(row.precedence, 8), sortKey: (row) => row.precedence },
-    { header: "COOKIE", isWide: true, value: (row) => String(row.cookie), sortKey: (row) => row.cookie },
-  ],
-  item: (row) =>
-    definedFields({
-      node: row.node,
-      endpointId: row.endpointId,
-      deny: row.isDeny,
-      direction: row.direction,
-      identity: row.identity,
-      protocol: protocolName(row.protocol),
-      port: row.port,
-      lastPort: row.lastPort,
-      prefixLength: row.prefixLength,
-      proxyPort: row.proxyPort,
-      authType: row.authType,
-      precedence: row.precedence,
-      cookie: row.cookie,
-      packets: row.packets === undefined ? undefined : jsonCounter(row.packets),
-      bytes: row.bytes === undefined ? undefined : jsonCounter(row.bytes),
-    }),
-  name: (row) => `policyentry/${row.endpointId}-${row.direction}-${row.identity}-${portText(row)}`,
-};
-
-/** `ANY`, `TCP`, `80/TCP`, `8080-8083/TCP` */
-function portText(row: PolicyRow): string {
-  if (row.protocol === 0) return "ANY";
-  if (row.lastPort - row.port === 0xffff) return protocolName(row.protocol);
-  const ports = row.port === row.lastPort ? String(row.port) : `${row.port}-${row.lastPort}`;
-  return `${ports}/${protocolName(row.protocol)}`;
-}
 
 /** The socket LB's reverse map. */
 export const sockRevNatList: ListFormat<SockRevNatRow> = {

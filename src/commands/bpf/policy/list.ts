@@ -1,9 +1,9 @@
-import { Args } from "@oclif/core";
-import { listPolicy } from "../../../actions/list-node-facts.js";
+import { Args, Flags } from "@oclif/core";
+import { listPolicy } from "../../../actions/list-policy.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { UsageError } from "../../../lib/errors.js";
-import { policyList } from "../../../output/lists/node-lists.js";
-import { directionFilterFlag, identityFilterFlag } from "../../flags/filter-flags.js";
+import { policyList } from "../../../output/lists/policy-list.js";
+import { directionFilterFlag, identityFilterFlag, protocolFilterFlags } from "../../flags/filter-flags.js";
 import { listFlags } from "../../flags/list-flags.js";
 import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { ReadCommand } from "../../read-command.js";
@@ -12,6 +12,8 @@ import { ReadCommand } from "../../read-command.js";
 export default class BpfPolicyList extends ReadCommand {
   static override summary = "List the policy entries of the endpoints";
   static override aliases = ["bpf:policy:get"];
+  static override description =
+    "Counters come from the entries (up to 1.17) or from the map that newer releases keep them in; - is an entry that nothing has matched yet.";
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> 1532 --node node-1 --direction ingress",
@@ -22,21 +24,29 @@ export default class BpfPolicyList extends ReadCommand {
     }),
   };
   static override flags = {
+    all: Flags.boolean({ summary: "the entries of all endpoints, which is the default" }),
+    numeric: Flags.boolean({ summary: "identities as numbers only; their labels are not asked for" }),
     ...identityFilterFlag,
     ...directionFilterFlag(["ingress", "egress"]),
+    proto: protocolFilterFlags.proto,
     ...targetFlags,
     ...listFlags,
   };
 
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(BpfPolicyList);
+    const isAll = args.endpoint === undefined;
+    if (flags.all && !isAll) throw new UsageError("endpoint-conflict", "--all and an endpoint exclude each other");
     await using target = await openTarget(targetOf(flags));
     const selection = {
       endpointIds: args.endpoint === undefined ? [] : [args.endpoint],
       identities: flags.identity,
       directions: flags.direction,
+      protocols: flags.proto,
+      isNumeric: flags.numeric,
     };
-    await this.printRows(policyList, flags, async () => listPolicy(target, selection, { signal: this.signal }));
+    const format = policyList({ isAll, isNumeric: flags.numeric });
+    await this.printRows(format, flags, () => listPolicy(target, selection, { signal: this.signal }));
   }
 }
 
