@@ -6,34 +6,20 @@ import { describe, expect, it } from "vitest";
 import { MapSet } from "../../src/datapath/map-set.js";
 import { readEntries } from "../../src/datapath/table.js";
 import { BpfMap } from "../../src/kernel/bpf-map.js";
-import type { KnownMapType } from "../../src/kernel/map-type.js";
 import { KernelError } from "../../src/lib/errors.js";
+import { createCapturedMap } from "../support/captured-map.js";
 import { TestFolder } from "../support/test-folder.js";
-import { readCapture, readCapturedMap } from "../unit/abi-capture-files.js";
+import { capturedMapNames } from "../unit/abi-capture-files.js";
 
-const fixtures = fileURLToPath(new URL("../fixtures/cilium-1.20/maps", import.meta.url));
 const objectPath = fileURLToPath(new URL("../../bpf/build/maps.bpf.o", import.meta.url));
 
 /** Pins every captured map of an upstream node, filled as it was there. */
 function loadUpstreamNode(folder: string): readonly BpfMap[] {
-  return readdirSync(fixtures)
-    .filter((file) => file.endsWith(".jsonl"))
-    .map((file) => {
-      const name = file.replace(/\.jsonl$/, "");
-      const shape = JSON.parse(readCapture(`maps/${file}`).split("\n")[0]!).map;
-      const { entries, keySizeBytes, valueSizeBytes } = readCapturedMap(name);
-      const map = BpfMap.create({
-        type: shape.type as KnownMapType,
-        name: name.slice(0, 15),
-        keySizeBytes,
-        valueSizeBytes,
-        maxEntries: shape.max_entries,
-        flags: shape.flags,
-      });
-      for (const { key, value } of entries) map.update(key, value);
-      map.pin(join(folder, name));
-      return map;
-    });
+  return capturedMapNames("1.20").map((name) => {
+    const map = createCapturedMap(name);
+    map.pin(join(folder, name));
+    return map;
+  });
 }
 
 /** Ids and content of everything pinned. */

@@ -112,6 +112,7 @@ export function misuseSubjects(world: MisuseWorld): readonly MisuseSubject[] {
         deleteAsync: [key],
         nextKey: [optional(key)],
         lookupBatch: [optional(key), integer(2, 1, 1 << 24)],
+        lookupBatchAsync: [optional(key), integer(2, 1, 1 << 24)],
         updateBatch: [bytes(8), bytes(16), integer(2, 2, 2)],
         deleteBatch: [bytes(8), integer(2, 2, 2)],
         pin: [path],

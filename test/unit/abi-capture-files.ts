@@ -62,11 +62,22 @@ function toMap(
     valueSizeBytes: shape.bytes_value!,
     entries: rows.map((row) => ({
       key: Buffer.from(row.k, "hex"),
-      value: Buffer.from([row.v].flat().join(""), "hex"),
+      value: capturedValue(row.v),
       ...(row.inner_map_id === undefined ? {} : { innerId: row.inner_map_id }),
     })),
     innerMaps: new Map(),
   };
+}
+
+/** Of per-CPU maps the kernel hands over each CPU's value rounded up to 8 bytes. */
+function capturedValue(hex: string | readonly string[]): Buffer {
+  if (typeof hex === "string") return Buffer.from(hex, "hex");
+  return Buffer.concat(
+    hex.map((text) => {
+      const value = Buffer.from(text, "hex");
+      return Buffer.concat([value, Buffer.alloc(-value.length & 7)]);
+    }),
+  );
 }
 
 export async function* inBatches<Row>(rows: readonly Row[], size = 16): AsyncGenerator<readonly Row[]> {
