@@ -55,10 +55,11 @@ export async function* scanMap(map: ScannableMap, options: ScanOptions): AsyncGe
     while (!options.signal.aborted) {
       const step = await walk.next();
       if (step === undefined) return endOf(walk.shortfall);
-      entries += step.count;
       visited += step.visited;
+      const slice = visited <= bound ? step : firstOf(step, step.count - (visited - bound), map);
+      entries += slice.count;
       longestSliceMs = Math.max(longestSliceMs, step.kernelMs);
-      if (step.count > 0) yield step;
+      if (slice.count > 0) yield slice;
       if (visited >= bound && !walk.isDone) return endOf(tooManyChanges(bound));
       await pacer.pace();
     }
@@ -66,6 +67,16 @@ export async function* scanMap(map: ScannableMap, options: ScanOptions): AsyncGe
   } finally {
     await walk.close();
   }
+}
+
+/** The slice without what exceeds the bound. */
+function firstOf({ keys, values }: MapSlice, count: number, map: ScannableMap): MapSlice {
+  const kept = Math.max(0, count);
+  return {
+    keys: keys.subarray(0, kept * map.info.keySizeBytes),
+    values: values.subarray(0, kept * map.valueStrideBytes),
+    count: kept,
+  };
 }
 
 /** Batch calls, except where the map may be one large empty stretch, and where the kernel has none. */
