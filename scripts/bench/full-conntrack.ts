@@ -1,4 +1,3 @@
-import { AddressReader } from "../../src/abi/address-reader.js";
 import { type CtEntry, type CtTuple, createCtCodecs, ctTupleFlag } from "../../src/abi/conntrack.js";
 import { ownReleases } from "../../src/abi/release.js";
 import { BpfMap } from "../../src/kernel/bpf-map.js";
@@ -18,7 +17,7 @@ export const fillerServices = 2_000;
  * time. They live longer than any run, so that no agent collects one.
  */
 export function fillConntrack(pinPath: string, entries: number): void {
-  const codecs = createCtCodecs(ownReleases, new AddressReader());
+  const codecs = createCtCodecs(ownReleases);
   const nowSeconds = Number(monotonicNowNs() / 1_000_000_000n);
   using map = BpfMap.openPinned(pinPath);
   for (let first = 0; first < entries; first += batchEntries) {

@@ -1,4 +1,3 @@
-import { AddressReader } from "./address-reader.js";
 import { type CtCodecs, createCtCodecs } from "./conntrack.js";
 import { createEndpointCodecs, type EndpointCodecs } from "./endpoints.js";
 import { createEventCodecs, type EventCodecs } from "./events/event-codecs.js";
@@ -25,17 +24,16 @@ export interface Abi {
   readonly owner: OwnerCodecs;
 }
 
-/** The codecs of `release`, by default of our own datapath. Decoded addresses are shared within one `Abi`. */
+/** The codecs of `release`, by default of our own datapath. */
 export function createAbi(release: Release = ownRelease): Abi {
-  const addresses = new AddressReader();
-  const conntrack = once(() => createCtCodecs([release], addresses));
-  const loadBalancing = once(() => createLbCodecs([release], addresses));
+  const conntrack = once(() => createCtCodecs([release]));
+  const loadBalancing = once(() => createLbCodecs([release]));
   const ipcache = once(() => createIpcacheCodecs([release]));
   const endpoints = once(() => createEndpointCodecs([release]));
   const policy = once(() => createPolicyCodecs([release]));
   const metrics = once(() => createMetricCodecs([release]));
   const tunnel = once(() => createTunnelCodecs([release]));
-  const events = once(() => createEventCodecs([release], addresses));
+  const events = once(() => createEventCodecs([release]));
   const owner = once(createOwnerCodecs);
   return {
     release,

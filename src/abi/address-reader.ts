@@ -1,22 +1,19 @@
 import { IpAddress } from "../lib/ip.js";
 import { AbiError } from "./codec.js";
 
-/** Reads addresses. */
-export class AddressReader {
-  /** The four bytes at `offset`. */
-  v4(bytes: Uint8Array, offset: number): IpAddress {
-    return IpAddress.ofV4(wordAt(bytes, offset));
-  }
+/** The IPv4 address of the four bytes at `offset`. */
+export function readIp4(bytes: Uint8Array, offset: number): IpAddress {
+  return IpAddress.ofV4(wordAt(bytes, offset));
+}
 
-  /** The sixteen bytes at `offset`. */
-  v6(bytes: Uint8Array, offset: number): IpAddress {
-    return IpAddress.ofV6(
-      wordAt(bytes, offset),
-      wordAt(bytes, offset + 4),
-      wordAt(bytes, offset + 8),
-      wordAt(bytes, offset + 12),
-    );
-  }
+/** The IPv6 address of the sixteen bytes at `offset`. */
+export function readIp6(bytes: Uint8Array, offset: number): IpAddress {
+  return IpAddress.ofV6(
+    wordAt(bytes, offset),
+    wordAt(bytes, offset + 4),
+    wordAt(bytes, offset + 8),
+    wordAt(bytes, offset + 12),
+  );
 }
 
 function wordAt(bytes: Uint8Array, offset: number): number {

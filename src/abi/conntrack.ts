@@ -1,6 +1,5 @@
 import type { IpAddress } from "../lib/ip.js";
 import { be, bitGroup, ip4, ip6, optional, u64, uint } from "../model/struct-fields.js";
-import type { AddressReader } from "./address-reader.js";
 import type { StructCodec } from "./codec.js";
 import { layoutOf } from "./layouts.js";
 import { commonTo, type Releases } from "./release.js";
@@ -55,21 +54,19 @@ export interface CtCodecs {
   readonly hasRxCounters: boolean | undefined;
 }
 
-export function createCtCodecs(releases: Releases, addresses: AddressReader): CtCodecs {
+export function createCtCodecs(releases: Releases): CtCodecs {
   const hasRxCounters = commonTo(releases, (release) => layoutOf("ct_entry", release).fields.rx_packets !== undefined);
   const ports = { dport: be("dport"), sport: be("sport"), protocol: uint("nexthdr"), flags: uint("flags") };
-  const tuple4 = structCodec<CtTuple>(
-    "ipv4_ct_tuple",
-    releases,
-    { daddr: ip4("daddr"), saddr: ip4("saddr"), ...ports },
-    addresses,
-  );
-  const tuple6 = structCodec<CtTuple>(
-    "ipv6_ct_tuple",
-    releases,
-    { daddr: ip6("daddr"), saddr: ip6("saddr"), ...ports },
-    addresses,
-  );
+  const tuple4 = structCodec<CtTuple>("ipv4_ct_tuple", releases, {
+    daddr: ip4("daddr"),
+    saddr: ip4("saddr"),
+    ...ports,
+  });
+  const tuple6 = structCodec<CtTuple>("ipv6_ct_tuple", releases, {
+    daddr: ip6("daddr"),
+    saddr: ip6("saddr"),
+    ...ports,
+  });
   const entry = structCodec<CtEntry>("ct_entry", releases, {
     union0: u64("reserved0", "rx_packets"),
     backendId: u64("backend_id"),

@@ -1,7 +1,7 @@
 import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { MapField, MapFields, PrefixField, UnionAddressField } from "../model/small-maps/map-fields.js";
 import { bytes, type FieldSpec, ip4, ip6, uint } from "../model/struct-fields.js";
-import { AddressReader, addressOfUnion, unionOfAddress } from "./address-reader.js";
+import { addressOfUnion, unionOfAddress } from "./address-reader.js";
 import { AbiError, type Codec, checkBounds, mapCodec } from "./codec.js";
 import type { Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
@@ -23,11 +23,10 @@ export function createEntryCodecs(
   structs: { readonly key: string; readonly value: string },
   fields: { readonly key: MapFields; readonly value: MapFields },
   releases: Releases,
-  addresses: AddressReader = new AddressReader(),
 ): EntryCodecs {
   return {
-    key: fieldsCodec(structs.key, fields.key, releases, addresses),
-    value: fieldsCodec(structs.value, fields.value, releases, addresses),
+    key: fieldsCodec(structs.key, fields.key, releases),
+    value: fieldsCodec(structs.value, fields.value, releases),
   };
 }
 
@@ -35,19 +34,9 @@ export function createEntryCodecs(
  * A codec of the given properties of a structure; some are made of several of its fields.
  * Its `decode` throws AbiError `abi-family` and `abi-prefix` too.
  */
-export function fieldsCodec(
-  struct: string,
-  fields: MapFields,
-  releases: Releases,
-  addresses: AddressReader = new AddressReader(),
-): Codec<EntryPart> {
+export function fieldsCodec(struct: string, fields: MapFields, releases: Releases): Codec<EntryPart> {
   const parts = Object.entries(fields).map(([name, field]) => partOf(struct, name, field));
-  const raw = structCodec<EntryPart>(
-    struct,
-    releases,
-    Object.assign({}, ...parts.map(({ raw: own }) => own)),
-    addresses,
-  );
+  const raw = structCodec<EntryPart>(struct, releases, Object.assign({}, ...parts.map(({ raw: own }) => own)));
   // Most structures are read as they are.
   if (parts.every(({ isPlain }) => isPlain)) return raw;
   return mapCodec<EntryPart, EntryPart>(

@@ -1,7 +1,6 @@
 import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { BackendState, L4Address, LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
 import { be, ip4, ip6, optional, orElse, u64, uint } from "../model/struct-fields.js";
-import type { AddressReader } from "./address-reader.js";
 import { AbiError, type Codec, mapCodec } from "./codec.js";
 import { parseLayout } from "./layout.js";
 import { isSince, newestOf, type Release, type Releases } from "./release.js";
@@ -97,7 +96,7 @@ export interface LbCodecs {
   revNatRow(id: number, value: RevNatValue, node?: string): RevNatRow;
 }
 
-export function createLbCodecs(releases: Releases, addresses: AddressReader): LbCodecs {
+export function createLbCodecs(releases: Releases): LbCodecs {
   const scalar = <Value>(codec: Codec<{ readonly value: Value }>): Codec<Value> =>
     mapCodec(
       codec,
@@ -106,8 +105,8 @@ export function createLbCodecs(releases: Releases, addresses: AddressReader): Lb
     );
   const release = newestOf(releases);
   return {
-    v4: createFamily("lb4", "ipv4", releases, addresses),
-    v6: createFamily("lb6", "ipv6", releases, addresses),
+    v4: createFamily("lb4", "ipv4", releases),
+    v6: createFamily("lb6", "ipv6", releases),
     backendId: scalar(
       layoutCodec<{ readonly value: number }>("backend id", [parseLayout(4, "id@0:4")], { value: uint("id") }),
     ),
@@ -130,15 +129,10 @@ export function createLbCodecs(releases: Releases, addresses: AddressReader): Lb
   };
 }
 
-function createFamily(
-  prefix: "lb4" | "lb6",
-  family: "ipv4" | "ipv6",
-  releases: Releases,
-  addresses: AddressReader,
-): LbFamilyCodecs {
+function createFamily(prefix: "lb4" | "lb6", family: "ipv4" | "ipv6", releases: Releases): LbFamilyCodecs {
   const address = (prefix === "lb4" ? ip4 : ip6)("address");
   const struct = <T extends object>(name: string, specs: Parameters<typeof structCodec<T>>[2]): Codec<T> =>
-    structCodec<T>(name, releases, specs, addresses);
+    structCodec<T>(name, releases, specs);
   const backend = {
     address,
     port: be("port"),

@@ -1,5 +1,4 @@
 import type { FieldSpec, FieldSpecs } from "../model/struct-fields.js";
-import { AddressReader } from "./address-reader.js";
 import { checkBounds, type StructCodec, type StructColumns } from "./codec.js";
 import type { StructLayout } from "./layout.js";
 import { layoutsOf } from "./layouts.js";
@@ -17,9 +16,8 @@ export function structCodec<T extends object>(
   struct: string,
   releases: Releases,
   specs: FieldSpecs<T>,
-  addresses: AddressReader = new AddressReader(),
 ): StructCodec<T> {
-  return layoutCodec(struct, layoutsOf(struct, releases), specs, addresses);
+  return layoutCodec(struct, layoutsOf(struct, releases), specs);
 }
 
 /**
@@ -33,7 +31,6 @@ export function layoutCodec<T extends object>(
   name: string,
   layouts: readonly StructLayout[],
   specs: FieldSpecs<T>,
-  addresses: AddressReader = new AddressReader(),
 ): StructCodec<T> {
   const fields = Object.entries(specs as Record<string, FieldSpec<unknown>>).map(([property, spec]) =>
     agreedField(
@@ -43,9 +40,9 @@ export function layoutCodec<T extends object>(
   );
   const reads = fields.map((field) => `${field.property}: ${readExpression(field)}`).join(",\n");
   const writes = fields.map(writeStatement).join("\n");
-  const decode = new Function("addresses", "run", `"use strict"; return (b, o) => ({\n${reads}\n});`);
+  const decode = new Function("run", `"use strict"; return (b, o) => ({\n${reads}\n});`);
   const encode = new Function("run", `"use strict"; return (b, value) => {\n${writes}\n};`);
-  const decodeAt = decode(addresses, structRuntime) as (b: Uint8Array, o: number) => T;
+  const decodeAt = decode(structRuntime) as (b: Uint8Array, o: number) => T;
   const encodeInto = encode(structRuntime) as (b: Buffer, value: T) => void;
   let readColumns: ReturnType<typeof columnReader> | undefined;
   const sizeBytes = layouts[0]?.sizeBytes ?? 0;

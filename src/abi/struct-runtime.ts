@@ -1,9 +1,11 @@
-import { writeAddress } from "./address-reader.js";
+import { readIp4, readIp6, writeAddress } from "./address-reader.js";
 import { AbiError } from "./codec.js";
 
 /** What compiled codecs call for fields that are more than a shift and a mask. */
 export const structRuntime = {
   readU64,
+  readIp4,
+  readIp6,
   readMac,
   readText,
   writeUint,

@@ -77,9 +77,9 @@ export function readExpression(field: BoundField): string {
     case "u64":
       return `run.readU64(b, o + ${at.offset})`;
     case "ip4":
-      return `addresses.v4(b, o + ${at.offset})`;
+      return `run.readIp4(b, o + ${at.offset})`;
     case "ip6":
-      return `addresses.v6(b, o + ${at.offset})`;
+      return `run.readIp6(b, o + ${at.offset})`;
     case "mac":
       return `run.readMac(b, o + ${at.offset})`;
     case "text":

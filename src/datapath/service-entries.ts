@@ -1,11 +1,10 @@
-import { AddressReader } from "../abi/address-reader.js";
 import { createLbCodecs, masterUnion } from "../abi/load-balancing.js";
 import { ownReleases } from "../abi/release.js";
 import type { IpAddress } from "../lib/ip.js";
 import type { FrontendKey, LoadBalancerBackend, LoadBalancerFrontend } from "../model/datapath-port.js";
 import type { TableEntry } from "./table.js";
 
-const codecs = createLbCodecs(ownReleases, new AddressReader());
+const codecs = createLbCodecs(ownReleases);
 const { serviceKey, serviceValue, backendValue, revNatValue } = codecs.v4;
 
 /** Backend states by their number in the map. */

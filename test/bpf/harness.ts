@@ -1,5 +1,4 @@
 import { fileURLToPath } from "node:url";
-import { AddressReader } from "../../src/abi/address-reader.js";
 import { createCtCodecs } from "../../src/abi/conntrack.js";
 import { readCtColumns } from "../../src/abi/conntrack-columns.js";
 import { createMetricCodecs } from "../../src/abi/metrics.js";
@@ -53,7 +52,7 @@ export const allowAll: readonly PolicyEntry[] = (["ingress", "egress"] as const)
 }));
 
 const metricCodecs = createMetricCodecs(ownReleases);
-const ctCodecs = createCtCodecs(ownReleases, new AddressReader());
+const ctCodecs = createCtCodecs(ownReleases);
 
 /** The datapath's programs over maps of their own, nothing attached and nothing pinned. */
 export class DatapathHarness implements Disposable {

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { AddressReader } from "../../src/abi/address-reader.js";
 import { AbiError } from "../../src/abi/codec.js";
 import { createEventCodecs } from "../../src/abi/events/event-codecs.js";
 import { createRecordDecoder } from "../../src/abi/events/record-decoder.js";
@@ -41,7 +40,7 @@ function codecTargets(): readonly FuzzTarget[] {
 function eventTargets(): readonly FuzzTarget[] {
   const seeds = capturedEvents();
   return releases.map((release) => {
-    const codecs = createEventCodecs([release], new AddressReader());
+    const codecs = createEventCodecs([release]);
     return { name: `${release} events`, seeds, run: (bytes) => codecs.decode(bytes), isRefusal: isAbiRefusal };
   });
 }

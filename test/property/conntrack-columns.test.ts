@@ -1,6 +1,5 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { AddressReader } from "../../src/abi/address-reader.js";
 import { AbiError } from "../../src/abi/codec.js";
 import { type CtEntry, type CtTuple, createCtCodecs, ctTupleFlag } from "../../src/abi/conntrack.js";
 import { readCtColumns } from "../../src/abi/conntrack-columns.js";
@@ -52,7 +51,7 @@ const cases = mixtures.flatMap((mixture) =>
 
 describe("conntrack columns", () => {
   it.each(cases)("%s %s %s: rows are what the codecs read, whatever the bytes", (_, mixture, map) => {
-    const codecs = createCtCodecs(mixture, new AddressReader());
+    const codecs = createCtCodecs(mixture);
     const tuple = map.endsWith("6") ? codecs.tuple6 : codecs.tuple4;
     const bytesOf = (count: number, size: number) =>
       fc.uint8Array({ minLength: count * size, maxLength: count * size });
@@ -80,7 +79,7 @@ describe("conntrack columns", () => {
   });
 
   it("too few bytes are refused as what they are", () => {
-    const codecs = createCtCodecs(["1.20"], new AddressReader());
+    const codecs = createCtCodecs(["1.20"]);
     const refusal = expect.objectContaining({ code: "abi-size" });
     const read = (keys: number, values: number) => () =>
       readCtColumns(codecs, head("tcp4"), { keys: Buffer.alloc(keys), values: Buffer.alloc(values), count: 2 });
@@ -91,7 +90,7 @@ describe("conntrack columns", () => {
   });
 
   it("rows of several maps and nodes keep their order, their names and what is unknown of them", () => {
-    const codecs = createCtCodecs(["1.15", "1.16"], new AddressReader());
+    const codecs = createCtCodecs(["1.15", "1.16"]);
     const read = (map: CtMap, node: string) =>
       readCtColumns(
         codecs,

@@ -8,7 +8,6 @@ import {
   type TraceHeader,
   type TraceSockHeader,
 } from "../../model/monitor.js";
-import type { AddressReader } from "../address-reader.js";
 import { AbiError, type Codec, checkBounds } from "../codec.js";
 import { isSince, newestOf, type Release, type Releases, releases } from "../release.js";
 import { createCaptureCodec, createDebugCodec, createRecorderCodec } from "./debug.js";
@@ -72,13 +71,13 @@ const traceReleases: Readonly<Record<number, Releases>> = {
 };
 
 /** The codecs of the newest of `candidates`; records of the others are told apart when they are decoded. */
-export function createEventCodecs(candidates: Releases, addresses: AddressReader): EventCodecs {
+export function createEventCodecs(candidates: Releases): EventCodecs {
   const newest = newestOf(candidates);
   const drops = perRelease(createDropCodec);
-  const traces = perRelease((release) => createTraceCodec(release, addresses));
-  const oldTrace = createOldTraceCodec(addresses);
+  const traces = perRelease(createTraceCodec);
+  const oldTrace = createOldTraceCodec();
   const verdicts = perRelease(createPolicyVerdictCodec);
-  const traceSocks = perRelease((release) => createTraceSockCodec(release, addresses));
+  const traceSocks = perRelease(createTraceSockCodec);
   const debug = createDebugCodec(newest);
   const capture = createCaptureCodec(newest);
   const recorder = createRecorderCodec();

@@ -1,6 +1,5 @@
 import { CtsError } from "../../lib/errors.js";
 import { type MonitorRecord, messageTypes } from "../../model/monitor.js";
-import { AddressReader } from "../address-reader.js";
 import { reasonText } from "../drop-reasons.js";
 import { decodeAccessLog } from "../monitor/access-log.js";
 import { decodeAgentNotification } from "../monitor/agent-notification.js";
@@ -32,11 +31,8 @@ export interface RecordDecoder {
 }
 
 /** @param candidates releases that the records may be of */
-export function createRecordDecoder(
-  candidates: Releases,
-  addresses: AddressReader = new AddressReader(),
-): RecordDecoder {
-  const codecs = createEventCodecs(candidates, addresses);
+export function createRecordDecoder(candidates: Releases): RecordDecoder {
+  const codecs = createEventCodecs(candidates);
   const release = newestOf(candidates);
   return {
     decode(bytes) {

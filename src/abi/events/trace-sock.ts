@@ -1,7 +1,7 @@
 import type { IpAddress } from "../../lib/ip.js";
 import { messageTypes, type TraceSockHeader } from "../../model/monitor.js";
 import { bit, ip4, ip6, u64, uint } from "../../model/struct-fields.js";
-import type { AddressReader } from "../address-reader.js";
+import { readIp4, readIp6 } from "../address-reader.js";
 import { type Codec, mapCodec } from "../codec.js";
 import { isSince, newestOf, type Release, type Releases } from "../release.js";
 import { structCodec } from "../struct-codec.js";
@@ -11,7 +11,7 @@ const sockProtocols: Readonly<Record<number, number>> = { 0: 0, 1: 6, 2: 17 };
 const highestProtocol = 2;
 
 /** `trace_sock_notify`: 38 bytes up to 1.18, 40 in another order since. */
-export function createTraceSockCodec(release: Release, addresses: AddressReader): Codec<TraceSockHeader> {
+export function createTraceSockCodec(release: Release): Codec<TraceSockHeader> {
   type Raw = Omit<TraceSockHeader, "destination" | "protocol"> & {
     readonly type: number;
     readonly l4: number;
@@ -19,22 +19,17 @@ export function createTraceSockCodec(release: Release, addresses: AddressReader)
     readonly v4: IpAddress;
     readonly v6: IpAddress;
   };
-  const raw = structCodec<Raw>(
-    "trace_sock_notify",
-    [release],
-    {
-      type: uint("type"),
-      xlatePoint: uint("xlate_point"),
-      l4: uint("l4_proto"),
-      isIpv6: bit("ipv6"),
-      v4: ip4("dst_ip.ip4"),
-      v6: ip6("dst_ip.ip6"),
-      destinationPort: uint("dst_port"),
-      socketCookie: u64("sock_cookie"),
-      cgroupId: u64("cgroup_id"),
-    },
-    addresses,
-  );
+  const raw = structCodec<Raw>("trace_sock_notify", [release], {
+    type: uint("type"),
+    xlatePoint: uint("xlate_point"),
+    l4: uint("l4_proto"),
+    isIpv6: bit("ipv6"),
+    v4: ip4("dst_ip.ip4"),
+    v6: ip6("dst_ip.ip6"),
+    destinationPort: uint("dst_port"),
+    socketCookie: u64("sock_cookie"),
+    cgroupId: u64("cgroup_id"),
+  });
   return mapCodec(
     raw,
     ({ type: _, l4, isIpv6, v4, v6, ...event }) => ({
@@ -50,8 +45,8 @@ export function createTraceSockCodec(release: Release, addresses: AddressReader)
         ...event,
         l4: Number(Object.entries(sockProtocols).find(([, number]) => number === protocol)?.[0] ?? 0),
         isIpv6: destination.family === 6,
-        v4: addresses.v4(bytes, 0),
-        v6: addresses.v6(bytes, 0),
+        v4: readIp4(bytes, 0),
+        v6: readIp6(bytes, 0),
       };
     },
   );

@@ -1,4 +1,3 @@
-import { AddressReader } from "../../abi/address-reader.js";
 import { type CtCodecs, createCtCodecs } from "../../abi/conntrack.js";
 import { readCtColumns } from "../../abi/conntrack-columns.js";
 import type { CtColumns } from "../../model/conntrack-columns.js";
@@ -18,13 +17,12 @@ const pinNames: Readonly<Record<CtMap, string>> = {
 
 /** Conntrack entries, map after map. Entries of protocol 0 are left out, as upstream's tool does. */
 export function readConntrack(context: NodeContext, request: ConntrackRequest, signal: AbortSignal): RowStream<CtRow> {
-  const addresses = new AddressReader();
   const matcher = new RowMatcher(request.filter);
   const wanted = request.maps ?? ctMaps;
   return readMaps(
     context,
     wanted.map((map) => {
-      const codecs = createCtCodecs(context.releasesOf(pinNames[map]), addresses);
+      const codecs = createCtCodecs(context.releasesOf(pinNames[map]));
       return conntrackSource(map, codecs, matcher, context.facts);
     }),
     signal,

@@ -1,4 +1,3 @@
-import { AddressReader } from "../../abi/address-reader.js";
 import { createLbCodecs, type LbCodecs, type LbFamilyCodecs } from "../../abi/load-balancing.js";
 import type { BpfMap } from "../../kernel/bpf-map.js";
 import type { NumberedService } from "../../model/lb-rows.js";
@@ -10,7 +9,7 @@ export const families = [4, 6] as const;
 export type Family = (typeof families)[number];
 
 export function lbCodecs(context: NodeContext, map: string): LbCodecs {
-  return createLbCodecs(context.releasesOf(map), new AddressReader());
+  return createLbCodecs(context.releasesOf(map));
 }
 
 export function familyCodecs(codecs: LbCodecs, family: Family): LbFamilyCodecs {

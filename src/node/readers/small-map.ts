@@ -1,4 +1,3 @@
-import { AddressReader } from "../../abi/address-reader.js";
 import { createEntryCodecs, type EntryCodecs, type EntryPart, fieldsCodec, sumPerCpu } from "../../abi/entry-codecs.js";
 import { newestOf, type Releases } from "../../abi/release.js";
 import { upstreamMap } from "../../abi/upstream-maps.js";
@@ -67,7 +66,6 @@ class SourceReader {
   readonly #request: SmallMapRequest;
   readonly #signal: AbortSignal;
   readonly #releases: Releases;
-  readonly #addresses = new AddressReader();
 
   constructor(
     context: NodeContext,
@@ -96,7 +94,7 @@ class SourceReader {
 
   async *#readInnerMaps(outer: BpfMap, inner: InnerMaps): Rows {
     const keyStruct = this.#structsOf(this.#source.pin).key;
-    const keyCodec = fieldsCodec(keyStruct, inner.outerKey, this.#releases, this.#addresses);
+    const keyCodec = fieldsCodec(keyStruct, inner.outerKey, this.#releases);
     const structs = typeof inner.like === "string" ? this.#structsOf(inner.like) : inner.like;
     const codecs = this.#codecsOf(structs);
     const ends: ScanEnd[] = [];
@@ -136,7 +134,7 @@ class SourceReader {
   }
 
   #codecsOf(structs: { readonly key: string; readonly value: string }): EntryCodecs {
-    return createEntryCodecs(structs, this.#source, this.#releases, this.#addresses);
+    return createEntryCodecs(structs, this.#source, this.#releases);
   }
 
   /** The candidates have the map in one size, so what the newest one calls its parts will do. */
