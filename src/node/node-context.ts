@@ -43,6 +43,7 @@ export class NodeContext {
   readonly place: NodePlace;
   readonly facts: NodeFacts;
   readonly #chosen: Release | undefined;
+  #found: readonly PinnedMap[] | undefined;
   #decision: ReleaseDecision | undefined;
   #isPrepared = false;
 
@@ -167,8 +168,13 @@ export class NodeContext {
     return { decided: { text: `${ownerMap} is pinned: the maps are our own`, releases: ownReleases } };
   }
 
-  /** The pinned maps that upstream has too. */
+  /** The pinned maps that upstream has too, opened once to look at them. */
   #pins(): readonly PinnedMap[] {
+    this.#found ??= this.#lookAtPins();
+    return this.#found;
+  }
+
+  #lookAtPins(): readonly PinnedMap[] {
     return this.pinNames().flatMap((name) => {
       if (upstreamMapName(name) === undefined) return [];
       try {
