@@ -1,8 +1,9 @@
+import { isReleaseSince } from "../model/upstream-release.js";
 import type { DeclaredLayouts, LayoutVersions } from "./declared/layout-versions.js";
 import { loadBalancingLayouts } from "./declared/load-balancing-layouts.js";
 import { smallMapLayouts } from "./declared/small-map-layouts.js";
 import { parseLayout, type StructLayout } from "./layout.js";
-import { isSince, type Release } from "./release.js";
+import type { Release } from "./release.js";
 
 /*
  * Layouts of upstream's structures, release by release, as measured in the BTF of each release's own headers. Our own
@@ -207,7 +208,7 @@ const declared: DeclaredLayouts = {
 /** The declared layout of `struct` in `release`, undefined where the release has no such structure. */
 export function declaredLayout(struct: string, release: Release): StructLayout | undefined {
   const versions = declared[struct] ?? [];
-  const layout = versions.filter(([since]) => isSince(release, since)).at(-1)?.[1];
+  const layout = versions.filter(([since]) => isReleaseSince(release, since)).at(-1)?.[1];
   return layout === "absent" ? undefined : layout;
 }
 

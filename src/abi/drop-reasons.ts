@@ -1,4 +1,5 @@
-import { isSince, type Release } from "./release.js";
+import { isReleaseSince } from "../model/upstream-release.js";
+import type { Release } from "./release.js";
 
 /** One reason of the metrics map and of drop events. */
 export interface Reason {
@@ -121,7 +122,7 @@ export function findReason(code: number): Reason | undefined {
 /** Upstream's text for a reason; its number where the release has no text. */
 export function reasonText(code: number, release: Release): string {
   const known = byCode.get(code);
-  if (known === undefined || known.text === "" || !isSince(release, known.since ?? "1.14")) return String(code);
+  if (known === undefined || known.text === "" || !isReleaseSince(release, known.since ?? "1.14")) return String(code);
   return known.text;
 }
 

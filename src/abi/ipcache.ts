@@ -1,9 +1,10 @@
 import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { IpcacheRow } from "../model/rows.js";
 import { bitGroup, bytes, optional, orElse, uint } from "../model/struct-fields.js";
+import { isReleaseSince } from "../model/upstream-release.js";
 import { addressOfUnion, unionOfAddress } from "./address-reader.js";
 import { AbiError, type Codec, mapCodec } from "./codec.js";
-import { isSince, newestOf, type Release, type Releases } from "./release.js";
+import { newestOf, type Release, type Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
 
 /** Key of the ipcache (24 bytes): longest prefix match over cluster id, family and address. */
@@ -33,7 +34,7 @@ const flagNames: readonly (readonly [number, string])[] = [
 
 /** The release's words for the flags, in its order. 1.16 and 1.17 know the first alone. */
 export function ipcacheFlagNames(flags: number, release: Release): readonly string[] {
-  const known = isSince(release, "1.18") ? flagNames : flagNames.slice(0, 1);
+  const known = isReleaseSince(release, "1.18") ? flagNames : flagNames.slice(0, 1);
   return known.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
 }
 

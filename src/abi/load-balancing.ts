@@ -1,9 +1,10 @@
 import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { BackendState, L4Address, LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
 import { be, ip4, ip6, optional, orElse, u64, uint } from "../model/struct-fields.js";
+import { isReleaseSince } from "../model/upstream-release.js";
 import { AbiError, type Codec, mapCodec } from "./codec.js";
 import { parseLayout } from "./layout.js";
-import { isSince, newestOf, type Release, type Releases } from "./release.js";
+import { newestOf, type Release, type Releases } from "./release.js";
 import { serviceFlag, serviceFlagTexts, serviceType } from "./service-flags.js";
 import { layoutCodec, structCodec } from "./struct-codec.js";
 
@@ -220,7 +221,7 @@ function serviceRow(
   const isMaster = key.slot === 0;
   const isL7 = isMaster && (flags & serviceFlag.l7LoadBalancer) !== 0;
   // A time-out of more than 194 days would fill the byte that holds the algorithm since 1.17: nobody sets one.
-  const hasAlgorithm = isSince(parts.release, "1.17");
+  const hasAlgorithm = isReleaseSince(parts.release, "1.17");
   const timeout = hasAlgorithm ? value.union0 & 0xffffff : value.union0;
   return {
     node: parts.node,

@@ -1,4 +1,5 @@
-import { isSince, type Release } from "./release.js";
+import { isReleaseSince } from "../model/upstream-release.js";
+import type { Release } from "./release.js";
 
 /** What the datapath says to itself in a packet's mark (`skb->mark`). */
 export interface PacketMark {
@@ -90,6 +91,6 @@ export function readMark(mark: number, release: Release): PacketMark {
 function find(wanted: number, release: Release): Magic | undefined {
   return magics.find(
     ([magic, { since = "1.14", until = "1.20" }]) =>
-      magic === wanted && isSince(release, since) && isSince(until, release),
+      magic === wanted && isReleaseSince(release, since) && isReleaseSince(until, release),
   )?.[1];
 }

@@ -1,4 +1,5 @@
-import { isSince, type Release } from "./release.js";
+import { isReleaseSince } from "../model/upstream-release.js";
+import type { Release } from "./release.js";
 
 /** Where in the datapath a trace event was sent (`trace_notify.subtype`), by code. */
 export const observationPoints = [
@@ -46,13 +47,13 @@ const reasonSince: Readonly<Record<number, Release>> = { 6: "1.15", 7: "1.15", 8
 
 /** The observation point's name, its number where the release has none, as upstream prints it. */
 export function observationPointName(code: number, release: Release): string {
-  const name = isSince(release, pointSince[code] ?? "1.14") ? observationPoints[code] : undefined;
+  const name = isReleaseSince(release, pointSince[code] ?? "1.14") ? observationPoints[code] : undefined;
   return name ?? String(code);
 }
 
 /** The trace reason's name; where the release has none, its number with the encryption bit, as upstream prints it. */
 export function traceReasonText(reason: number, release: Release): string {
   const code = reason & ~traceReasonEncrypted;
-  const name = isSince(release, reasonSince[code] ?? "1.14") ? traceReasons[code] : undefined;
+  const name = isReleaseSince(release, reasonSince[code] ?? "1.14") ? traceReasons[code] : undefined;
   return name ?? String(reason);
 }

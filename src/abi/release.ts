@@ -5,11 +5,6 @@ export type Release = (typeof releases)[number];
 /** The release whose names and layouts our own datapath uses. */
 export const ownRelease: Release = "1.20";
 
-/** True when `release` is `first` or newer. */
-export function isSince(release: Release, first: Release): boolean {
-  return releases.indexOf(release) >= releases.indexOf(first);
-}
-
 /**
  * The releases that a node's map may be of, oldest first: one, unless what was found fits several (src/node/release.ts).
  * Never empty.

@@ -1,4 +1,5 @@
-import { isSince, type Release } from "./release.js";
+import { isReleaseSince } from "../model/upstream-release.js";
+import type { Release } from "./release.js";
 
 /** Bits of a service entry's flags (`flags | flags2 << 8`). */
 export const serviceFlag = {
@@ -36,9 +37,9 @@ export function serviceType(flags: number): string {
 export function serviceFlagTexts(flags: number, release: Release): readonly string[] {
   const has = (flag: number): boolean => (flags & flag) !== 0;
   const type = serviceType(flags);
-  const hasDeny = isSince(release, "1.17");
+  const hasDeny = isReleaseSince(release, "1.17");
   const isDeny = hasDeny && has(serviceFlag.sourceRange) && has(serviceFlag.quarantined);
-  const isHostLoopback = type === "HostPort" || !isSince(release, "1.18");
+  const isHostLoopback = type === "HostPort" || !isReleaseSince(release, "1.18");
   const texts: readonly (string | false)[] = [
     type,
     has(serviceFlag.externalLocalScope) && "Local",

@@ -1,5 +1,6 @@
+import { isReleaseSince } from "../model/upstream-release.js";
 import { ownSourceFiles } from "./generated/source-files.js";
-import { isSince, ownRelease, type Release } from "./release.js";
+import { ownRelease, type Release } from "./release.js";
 
 /** Ids from here on are ours (bpf/lib/source_files.h); upstream's end at 117. */
 export const firstOwnFileId = 200;
@@ -33,10 +34,10 @@ export function sourceFileName(id: number, release: Release): string {
   if (program !== undefined) return `bpf_${program}.c`;
   const header = id > 100 ? headersOf[release].split(" ")[id - 101] : undefined;
   if (header !== undefined) return `${header}.h`;
-  return isSince(release, "1.16") ? `unknown(${id})` : `<unknown-id-${id}>`;
+  return isReleaseSince(release, "1.16") ? `unknown(${id})` : `<unknown-id-${id}>`;
 }
 
 /** Up to 1.15 there were four; id 6 is free again since 1.20. */
 function hasProgram(id: number, release: Release): boolean {
-  return isSince(release, "1.16") ? !(id === 6 && isSince(release, "1.20")) : id <= 4;
+  return isReleaseSince(release, "1.16") ? !(id === 6 && isReleaseSince(release, "1.20")) : id <= 4;
 }

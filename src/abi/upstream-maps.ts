@@ -1,5 +1,6 @@
+import { isReleaseSince } from "../model/upstream-release.js";
 import type { CatalogueMapType } from "./map-catalogue.js";
-import { isSince, type Release } from "./release.js";
+import type { Release } from "./release.js";
 
 /** Types that only upstream's maps have. */
 export type UpstreamMapType = CatalogueMapType | "lru_percpu_hash" | "prog_array" | "perf_event_array";
@@ -75,7 +76,7 @@ function guarded(
   return [
     one(name, type, shape, maxEntries, { ...extent, until: before }),
     one(name, type, shape, maxEntries, { ...extent, since: readOnlySince, flags: flags | flag.readOnlyProgram }),
-  ].filter(({ since, until }) => until === undefined || isSince(until, since));
+  ].filter(({ since, until }) => until === undefined || isReleaseSince(until, since));
 }
 
 /** The maps of both families: `N` in the name becomes 4 and 6, shapes are given for each. */
@@ -274,5 +275,5 @@ export function upstreamMapsOf(release: Release): readonly UpstreamMap[] {
 
 /** True when `release` pins the map in this form. */
 export function isFormOf({ since, until }: UpstreamMap, release: Release): boolean {
-  return isSince(release, since) && (until === undefined || isSince(until, release));
+  return isReleaseSince(release, since) && (until === undefined || isReleaseSince(until, release));
 }

@@ -33,16 +33,3 @@ export function ctFlagNames(flags: number): readonly string[] {
   const set = names.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
   return unknown === 0 ? set : [...set, `Unknown=0x${unknown.toString(16).padStart(4, "0")}`];
 }
-
-/** {@link ctFlagNames} that makes each list once: entries by the hundred thousand have a handful of combinations. */
-export function createCtFlagNames(): (flags: number) => readonly string[] {
-  const lists = new Map<number, readonly string[]>();
-  return (flags) => {
-    let list = lists.get(flags);
-    if (list === undefined) {
-      list = ctFlagNames(flags);
-      lists.set(flags, list);
-    }
-    return list;
-  };
-}

@@ -1,6 +1,7 @@
 import { newestOf, type Release, type Releases, releases } from "../abi/release.js";
 import { isFormOf, type UpstreamMap, upstreamMapForms, upstreamMapName } from "../abi/upstream-maps.js";
 import { KernelError } from "../lib/errors.js";
+import { isReleaseSince } from "../model/upstream-release.js";
 
 /** What the kernel says of one pinned map. */
 export interface PinnedMapShape {
@@ -161,7 +162,7 @@ function missingMaps(found: readonly PinnedMapShape[]): readonly ReleaseEvidence
     .filter(([name]) => !names.has(name))
     .map(([name, since]) => ({
       text: `${name} is missing`,
-      releases: releases.filter((release) => releases.indexOf(release) < releases.indexOf(since)),
+      releases: releases.filter((release) => !isReleaseSince(release, since)),
     }));
 }
 

@@ -1,10 +1,11 @@
 import { declaredLayout } from "../abi/declared-layouts.js";
 import type { StructLayout } from "../abi/layout.js";
-import { findRelease, isSince, type Release, releases } from "../abi/release.js";
+import { findRelease, type Release, releases } from "../abi/release.js";
 import { BpfProgram, type ProgramInfo } from "../kernel/bpf-program.js";
 import { type BtfType, btfTypesByName } from "../kernel/btf.js";
 import { listProgramIds } from "../kernel/object-ids.js";
 import { KernelError } from "../lib/errors.js";
+import { isReleaseSince } from "../model/upstream-release.js";
 
 import type { ReleaseEvidence } from "./release.js";
 import { fieldOf, readUpstreamHealth } from "./upstream-agent.js";
@@ -34,7 +35,7 @@ function nameEvidence(found: ReadonlySet<string>): readonly ReleaseEvidence[] {
     .filter(([name]) => found.has(name))
     .map(([name, first, last]) => ({
       text: `a program ${name} uses the maps`,
-      releases: releases.filter((release) => isSince(release, first) && isSince(last, release)),
+      releases: releases.filter((release) => isReleaseSince(release, first) && isReleaseSince(last, release)),
     }));
 }
 

@@ -4,9 +4,10 @@ import type { Codec } from "../../src/abi/codec.js";
 import { ipcacheFlag } from "../../src/abi/ipcache.js";
 import { ownerKinds } from "../../src/abi/owner.js";
 import { createPolicyStatsCodecs } from "../../src/abi/policy.js";
-import { isSince, type Release } from "../../src/abi/release.js";
+import type { Release } from "../../src/abi/release.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
 import { smallMaps } from "../../src/model/small-maps/small-maps.js";
+import { isReleaseSince } from "../../src/model/upstream-release.js";
 import { partsOf, sourceIn } from "../support/small-map-samples.js";
 
 export const u8 = fc.integer({ min: 0, max: 0xff });
@@ -70,8 +71,8 @@ function conntrackCases({ conntrack, release }: Abi): readonly Case[] {
         lifetimeSeconds: u32,
         flags: u16,
         revNatId: u16,
-        natPort: isSince(release, "1.19") ? u16 : only(undefined),
-        interfaceIndex: isSince(release, "1.18") ? only(undefined) : u16,
+        natPort: isReleaseSince(release, "1.19") ? u16 : only(undefined),
+        interfaceIndex: isReleaseSince(release, "1.18") ? only(undefined) : u16,
         txFlagsSeen: u8,
         rxFlagsSeen: u8,
         sourceIdentity: u32,
@@ -83,7 +84,7 @@ function conntrackCases({ conntrack, release }: Abi): readonly Case[] {
 }
 
 function loadBalancingCases({ loadBalancing, release }: Abi): readonly Case[] {
-  const cluster = isSince(release, "1.15") ? u16 : u8;
+  const cluster = isReleaseSince(release, "1.15") ? u16 : u8;
   return [
     item("backend id", loadBalancing.backendId, u32),
     item("service id", loadBalancing.revNatId, u16),
@@ -109,7 +110,7 @@ function loadBalancingCases({ loadBalancing, release }: Abi): readonly Case[] {
             revNatId: u16,
             flags: u8,
             flags2: u8,
-            quarantinedCount: isSince(release, "1.17") ? u16 : only(0),
+            quarantinedCount: isReleaseSince(release, "1.17") ? u16 : only(0),
           }),
         ),
         item(
@@ -121,7 +122,7 @@ function loadBalancingCases({ loadBalancing, release }: Abi): readonly Case[] {
             protocol: u8,
             state: u8,
             clusterId: cluster,
-            zone: isSince(release, "1.16") ? u8 : only(0),
+            zone: isReleaseSince(release, "1.16") ? u8 : only(0),
           }),
         ),
         item(
@@ -140,12 +141,12 @@ function loadBalancingCases({ loadBalancing, release }: Abi): readonly Case[] {
 
 function endpointCases(abi: Abi): readonly Case[] {
   const { release, ipcache, endpoints } = abi;
-  const cluster = isSince(release, "1.15") ? u16 : u8;
-  const isV2 = isSince(release, "1.18");
+  const cluster = isReleaseSince(release, "1.15") ? u16 : u8;
+  const isV2 = isReleaseSince(release, "1.18");
   const nonZero = (address: IpAddress): boolean => address.bytes.some((byte) => byte !== 0);
   const v4Flags = fc
     .constantFrom(0, 1, ...(isV2 ? [2, 10] : []))
-    .map((flags) => (isSince(release, "1.16") ? flags : 0));
+    .map((flags) => (isReleaseSince(release, "1.16") ? flags : 0));
   const tunnelV4 = fc.record({ tunnelEndpoint: fc.option(ip4.filter(nonZero), { nil: undefined }), flags: v4Flags });
   const tunnelV6 = fc.record({
     tunnelEndpoint: ip6.filter(nonZero),
@@ -168,11 +169,11 @@ function endpointCases(abi: Abi): readonly Case[] {
         interfaceIndex: u32,
         endpointId: u16,
         flags: u32,
-        routeInfo: isSince(release, "1.20") ? u32 : only(0),
+        routeInfo: isReleaseSince(release, "1.20") ? u32 : only(0),
         mac,
         nodeMac: mac,
         identity: u32,
-        parentInterfaceIndex: isSince(release, "1.17") ? u32 : only(0),
+        parentInterfaceIndex: isReleaseSince(release, "1.17") ? u32 : only(0),
       }),
     ),
     ...(isV2
@@ -187,8 +188,8 @@ function endpointCases(abi: Abi): readonly Case[] {
 function policyCases({ release, policy, metrics }: Abi): readonly Case[] {
   const when = <T>(has: boolean, values: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
     has ? values : only(undefined);
-  const hasPrecedence = isSince(release, "1.19");
-  const hasExplicitAuth = isSince(release, "1.17");
+  const hasPrecedence = isReleaseSince(release, "1.19");
+  const hasExplicitAuth = isReleaseSince(release, "1.17");
   return [
     item(
       "policy key",
@@ -201,25 +202,25 @@ function policyCases({ release, policy, metrics }: Abi): readonly Case[] {
       fc.record({
         proxyPort: u16,
         isDeny: fc.boolean(),
-        lpmPrefixLength: isSince(release, "1.16") ? fc.integer({ min: 0, max: 31 }) : only(0),
+        lpmPrefixLength: isReleaseSince(release, "1.16") ? fc.integer({ min: 0, max: 31 }) : only(0),
         authType: fc.integer({ min: 0, max: hasExplicitAuth ? 127 : 255 }),
         hasExplicitAuthType: hasExplicitAuth ? fc.boolean() : only(false),
         precedence: when(hasPrecedence, u32),
         cookie: when(hasPrecedence, u32),
         proxyPortPriority: when(release === "1.17" || release === "1.18", u8),
-        packets: when(!isSince(release, "1.18"), u64),
-        bytes: when(!isSince(release, "1.18"), u64),
+        packets: when(!isReleaseSince(release, "1.18"), u64),
+        bytes: when(!isReleaseSince(release, "1.18"), u64),
       }),
     ),
-    ...(isSince(release, "1.18") ? policyStatsCases(release) : []),
+    ...(isReleaseSince(release, "1.18") ? policyStatsCases(release) : []),
     item(
       "metric key",
       metrics.key,
       fc.record({
         reason: u8,
         direction: fc.integer({ min: 0, max: 3 }),
-        line: when(isSince(release, "1.16"), u16),
-        file: when(isSince(release, "1.16"), u8),
+        line: when(isReleaseSince(release, "1.16"), u16),
+        file: when(isReleaseSince(release, "1.16"), u8),
       }),
     ),
     item("metric value", metrics.value, fc.record({ count: u64, bytes: u64 })),
@@ -255,8 +256,8 @@ function eventCases({ release, events }: Abi): readonly Case[] {
   };
   const s8 = fc.integer({ min: -128, max: 127 });
   const s32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
-  const hasIds = isSince(release, "1.19");
-  const hasDropFlags = isSince(release, "1.17");
+  const hasIds = isReleaseSince(release, "1.19");
+  const hasDropFlags = isReleaseSince(release, "1.17");
   return [
     item(
       "drop",

@@ -2,11 +2,12 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createAbi } from "../../src/abi/abi.js";
 import { createRecordDecoder } from "../../src/abi/events/record-decoder.js";
-import { isSince, type Release, releases } from "../../src/abi/release.js";
+import { type Release, releases } from "../../src/abi/release.js";
 import { createMonitorEvent } from "../../src/model/create-monitor-event.js";
 import { messageTypes } from "../../src/model/monitor.js";
 import { dissect } from "../../src/model/packet/dissect.js";
 import type { LayerKind, PacketLayer } from "../../src/model/packet/layers.js";
+import { isReleaseSince } from "../../src/model/upstream-release.js";
 import { MonitorFormatter, type MonitorVerbosity } from "../../src/output/cilium/monitor/monitor-formatter.js";
 
 const verbosities: readonly MonitorVerbosity[] = ["info", "debug", "verbose", "json"];
@@ -127,7 +128,7 @@ describe("records", () => {
     const { events } = createAbi(release);
     const decoder = createRecordDecoder([release]);
     const info = new MonitorFormatter({ verbosity: "info", isNumeric: true });
-    const version = isSince(release, "1.19") ? 3 : isSince(release, "1.17") ? 2 : 1;
+    const version = isReleaseSince(release, "1.19") ? 3 : isReleaseSince(release, "1.17") ? 2 : 1;
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 0xffff }),

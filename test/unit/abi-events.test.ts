@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import { createAbi } from "../../src/abi/abi.js";
 import type { DatapathEvent } from "../../src/abi/events/event-codecs.js";
 import { createRecordDecoder } from "../../src/abi/events/record-decoder.js";
-import { isSince, releases } from "../../src/abi/release.js";
+import { releases } from "../../src/abi/release.js";
 import { IpAddress } from "../../src/lib/ip.js";
 import type { MonitorRecord } from "../../src/model/monitor.js";
+import { isReleaseSince } from "../../src/model/upstream-release.js";
 import { readCapture } from "./abi-capture-files.js";
 
 interface Sample {
@@ -211,7 +212,9 @@ describe("whose record it is", () => {
     const capturedLengthBytes = 60 + extra;
     const header = createAbi(release).events.policyVerdict.encode({ ...verdict, capturedLengthBytes });
     const decoded = createAbi("1.20").events.decode(padded(header, capturedLengthBytes)) as DatapathEvent;
-    expect(decoded.releases.every((each) => isSince(each, "1.19") === isSince(release, "1.19"))).toBe(true);
+    expect(decoded.releases.every((each) => isReleaseSince(each, "1.19") === isReleaseSince(release, "1.19"))).toBe(
+      true,
+    );
     expect(decoded.rest[0]).toBe(0xee);
     expect(decoded.rest.length - capturedLengthBytes).toBeLessThan(8);
   });

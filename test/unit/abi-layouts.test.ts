@@ -6,7 +6,8 @@ import { ownLayouts } from "../../src/abi/generated/layouts.js";
 import { ownSourceFiles } from "../../src/abi/generated/source-files.js";
 import { type LayoutTable, parseLayout } from "../../src/abi/layout.js";
 import { hasLayout, layoutOf } from "../../src/abi/layouts.js";
-import { findRelease, isSince, ownRelease, releases } from "../../src/abi/release.js";
+import { findRelease, ownRelease, releases } from "../../src/abi/release.js";
+import { isReleaseSince } from "../../src/model/upstream-release.js";
 
 const own: LayoutTable = ownLayouts;
 
@@ -97,8 +98,8 @@ describe("layouts of older releases", () => {
     expect(findRelease("v1.18.3")).toBe("1.18");
     expect(findRelease("1.20.0-dev")).toBe("1.20");
     expect(findRelease("1.13.8")).toBeUndefined();
-    expect(isSince("1.20", "1.9" as "1.14")).toBe(true);
-    expect(isSince("1.16", "1.17")).toBe(false);
+    expect(isReleaseSince("1.20", "1.9" as "1.14")).toBe(true);
+    expect(isReleaseSince("1.16", "1.17")).toBe(false);
   });
 
   it("refuses a table with a slip in it", () => {

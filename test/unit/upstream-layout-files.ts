@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { isSince, type Release, releases } from "../../src/abi/release.js";
+import { type Release, releases } from "../../src/abi/release.js";
+import { isReleaseSince } from "../../src/model/upstream-release.js";
 
 const folder = "test/fixtures/upstream-layouts";
 
@@ -36,7 +37,7 @@ export function measuredStructs(): ReadonlyMap<string, ReadonlyMap<Release, Meas
     const until = releaseOf(to!);
     const since = releaseOf(from!) ?? releases[0];
     for (const release of releases) {
-      if (until === undefined || !isSince(release, since) || !isSince(until, release)) continue;
+      if (until === undefined || !isReleaseSince(release, since) || !isReleaseSince(until, release)) continue;
       layouts.set(release, { sizeBytes: Number(sizeBytes), fields: parseFields(fields) });
     }
   }

@@ -1,4 +1,5 @@
-import { isSince, type Release } from "../release.js";
+import { isReleaseSince } from "../../model/upstream-release.js";
+import type { Release } from "../release.js";
 
 /** What an upstream agent's notifications are called (`AgentNotify*`), by code. */
 const texts: readonly string[] = [
@@ -20,6 +21,6 @@ const serviceTexts: readonly string[] = ["Service upserted", "Service deleted"];
 
 /** The notification's text, its number where the release has none. */
 export function agentNotificationText(code: number, release: Release): string {
-  const known = isSince(release, "1.18") ? texts : [...texts, ...serviceTexts];
+  const known = isReleaseSince(release, "1.18") ? texts : [...texts, ...serviceTexts];
   return known[code] ?? String(code);
 }

@@ -1,6 +1,7 @@
 import { upstreamReasonText } from "../../model/upstream-reason-text.js";
+import { isReleaseSince } from "../../model/upstream-release.js";
 import { reasonText } from "../drop-reasons.js";
-import { isSince, type Release } from "../release.js";
+import type { Release } from "../release.js";
 
 /** `DBG_*` as the datapath numbers them (bpf/lib/dbg.h), without the prefix. Upstream's tool differs from 66 on. */
 const names = `UNSPEC GENERIC LOCAL_DELIVERY ENCAP LXC_FOUND POLICY_DENIED CT_LOOKUP CT_LOOKUP_REV CT_MATCH CT_CREATED
@@ -22,7 +23,7 @@ const since: Readonly<Record<number, Release>> = { 66: "1.15", 67: "1.19", 68: "
 /** `DBG_CT_VERDICT` for 15; undefined for a code that the release's datapath does not send. */
 export function debugCodeName(code: number, release: Release): string | undefined {
   const name = names[code];
-  return name === undefined || !isSince(release, since[code] ?? "1.14") ? undefined : `DBG_${name}`;
+  return name === undefined || !isReleaseSince(release, since[code] ?? "1.14") ? undefined : `DBG_${name}`;
 }
 
 /** `DBG_CT_VERDICT` */

@@ -8,8 +8,9 @@ import {
   type TraceHeader,
   type TraceSockHeader,
 } from "../../model/monitor.js";
+import { isReleaseSince } from "../../model/upstream-release.js";
 import { AbiError, type Codec, checkBounds } from "../codec.js";
-import { isSince, newestOf, type Release, type Releases, releases } from "../release.js";
+import { newestOf, type Release, type Releases, releases } from "../release.js";
 import { createCaptureCodec, createDebugCodec, createRecorderCodec } from "./debug.js";
 import { createDropCodec } from "./drop.js";
 import { createPolicyVerdictCodec } from "./policy-verdict.js";
@@ -81,7 +82,7 @@ export function createEventCodecs(candidates: Releases): EventCodecs {
   const debug = createDebugCodec(newest);
   const capture = createCaptureCodec(newest);
   const recorder = createRecorderCodec();
-  const recorderReleases = candidates.filter((candidate) => !isSince(candidate, "1.19"));
+  const recorderReleases = candidates.filter((candidate) => !isReleaseSince(candidate, "1.19"));
   const among = (releases: Releases): Releases => {
     const common = candidates.filter((candidate) => releases.includes(candidate));
     return common.length > 0 ? common : releases;
@@ -160,7 +161,7 @@ function verdictReleases(candidates: Releases, record: Uint8Array): Releases {
   const headerBytes = record.length - (record[12]! | (record[13]! << 8));
   if (headerBytes < oldVerdictBytes) return candidates;
   const isNew = headerBytes >= newVerdictBytes;
-  const fitting = candidates.filter((release) => isSince(release, "1.19") === isNew);
+  const fitting = candidates.filter((release) => isReleaseSince(release, "1.19") === isNew);
   return fitting.length > 0 ? fitting : isNew ? ["1.19", "1.20"] : ["1.14", "1.15", "1.16", "1.17", "1.18"];
 }
 

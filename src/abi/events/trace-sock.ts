@@ -1,9 +1,10 @@
 import type { IpAddress } from "../../lib/ip.js";
 import { messageTypes, type TraceSockHeader } from "../../model/monitor.js";
 import { bit, ip4, ip6, u64, uint } from "../../model/struct-fields.js";
+import { isReleaseSince } from "../../model/upstream-release.js";
 import { readIp4, readIp6 } from "../address-reader.js";
 import { type Codec, mapCodec } from "../codec.js";
-import { isSince, newestOf, type Release, type Releases } from "../release.js";
+import { newestOf, type Release, type Releases } from "../release.js";
 import { structCodec } from "../struct-codec.js";
 
 /** `l4_proto` is an enumeration of its own. */
@@ -58,8 +59,8 @@ export function createTraceSockCodec(release: Release): Codec<TraceSockHeader> {
  */
 export function traceSockRelease(candidates: Releases, record: Uint8Array): Release {
   const newest = newestOf(candidates);
-  const older = newestOf(candidates.filter((release) => !isSince(release, "1.19")));
-  if (!isSince(newest, "1.19") || isSince(older, "1.19")) return newest;
+  const older = newestOf(candidates.filter((release) => !isReleaseSince(release, "1.19")));
+  if (!isReleaseSince(newest, "1.19") || isReleaseSince(older, "1.19")) return newest;
   if (record.length < 40) return older;
   const isOlder = record[36]! > 0 && record[36]! <= highestProtocol && record[37]! <= 1;
   const isNewer = record[2]! <= highestProtocol && record[3]! <= 1 && record[6] === 0 && record[7] === 0;
