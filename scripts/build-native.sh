@@ -16,6 +16,7 @@ cxx="${CXX:-g++}"
 library_folders=("/usr/lib/$triplet" "/lib/$triplet" /usr/lib64 /usr/lib)
 if [ "${NATIVE_TARGET:-$machine}" != "$machine" ]; then
   build="native/build/$arch"
+  out="$build/prebuilds" # beside what is shipped: nothing has run it
   cxx="${CXX:-$triplet-g++}"
   library_folders=("${NATIVE_LIBRARIES:?the folder of libbpf.so.1, libelf.so.1 and libz.so.1 of $triplet}")
 fi
