@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { describeFailures, shorten } from "./tests/failures.js";
+import { longScripts, runLongScript } from "./tests/long-scripts.js";
 import { runSuite, type SuiteOutcome } from "./tests/run-suite.js";
 import { leftToLong, longPropertyRuns, neverRun, type Suite, suites } from "./tests/suites.js";
 
@@ -59,16 +60,33 @@ function planRuns(
   return [...here, ...there, ...(long ? planLongRuns(chosen) : [])];
 }
 
+const isRoot = process.getuid?.() === 0;
+
+function skippedForRights(label: string): SuiteOutcome {
+  const skipped = [{ name: `suite ${label}`, reason: "loads programs into the kernel: run as root" }];
+  return { label, passed: 0, failed: 0, failures: [], skipped, problems: [] };
+}
+
+/** What is no suite: other builds of the addon. */
+async function runLongScripts(chosen: readonly Suite[]): Promise<readonly SuiteOutcome[]> {
+  const outcomes: SuiteOutcome[] = [];
+  for (const script of longScripts) {
+    const suite = chosen.find(({ name }) => name === script.suite);
+    if (suite === undefined) continue;
+    print(`\n== ${script.label}`);
+    outcomes.push(isRoot ? await runLongScript(script) : skippedForRights(script.label));
+  }
+  return outcomes;
+}
+
 async function runAll(runs: readonly Run[], long: boolean): Promise<readonly SuiteOutcome[]> {
-  const isRoot = process.getuid?.() === 0;
   const reportDir = mkdtempSync(join(tmpdir(), "cts-tests-"));
   const outcomes: SuiteOutcome[] = [];
   try {
     for (const { suite, node, label, seed } of runs) {
       print(`\n== suite ${label}`);
       if (suite.needsRoot && !isRoot) {
-        const skipped = [{ name: `suite ${label}`, reason: "loads programs into the kernel: run as root" }];
-        outcomes.push({ label, passed: 0, failed: 0, failures: [], skipped, problems: [] });
+        outcomes.push(skippedForRights(label));
       } else {
         outcomes.push(await runSuite(suite.name, { node, long, reportDir, label, seed }));
       }
@@ -108,10 +126,8 @@ async function main(): Promise<void> {
   if (unknown.length > 0) throw new Error(`no such suite: ${unknown.join(", ")}`);
   const chosen = suites.filter((suite) => positionals.length === 0 || positionals.includes(suite.name));
   const startedMs = Date.now();
-  const outcomes = await runAll(
-    planRuns(chosen.filter(hasTests), { otherNodes: values["also-on"], long: values.long }),
-    values.long,
-  );
+  const runs = planRuns(chosen.filter(hasTests), { otherNodes: values["also-on"], long: values.long });
+  const outcomes = [...(values.long ? await runLongScripts(chosen) : []), ...(await runAll(runs, values.long))];
   printSummary(outcomes, (Date.now() - startedMs) / 1000, values.long);
 
   const sum = (count: (outcome: SuiteOutcome) => number): number => outcomes.reduce((all, one) => all + count(one), 0);

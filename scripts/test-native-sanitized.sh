@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Runs the native suite over an addon that is compiled with AddressSanitizer and UndefinedBehaviorSanitizer, in a copy of
 # the tree, so that the addon in prebuilds/ stays what is shipped. Part of the long tests; needs root.
+#
+#   scripts/test-native-sanitized.sh [test/native/FILE.test.ts…]   (default: all that say something here)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -24,5 +26,6 @@ LD_PRELOAD=$("${CXX:-g++}" -print-file-name=libasan.so)
 ASAN_OPTIONS=detect_leaks=0:handle_segv=0:abort_on_error=1
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 # Not here: what is shipped has another shape (addon.test.ts), and the sanitizer keeps freed memory (features, rounds).
-mapfile -t files < <(ls test/native/*.test.ts | grep -vE '/(addon|features|rounds)\.test\.ts$')
+files=("$@")
+[ ${#files[@]} -gt 0 ] || mapfile -t files < <(ls test/native/*.test.ts | grep -vE '/(addon|features|rounds)\.test\.ts$')
 node node_modules/vitest/vitest.mjs run --project native "${files[@]}"

@@ -27,8 +27,9 @@ export const longPropertyRuns = 20;
 export const leftToLong: readonly string[] = [
   `the property suite ${longPropertyRuns} times more, each with a fresh seed`,
   "netns: 20 nodes with 10 pods each",
-  "native: 100,000 rounds of opening and closing each kind of handle",
+  "native: 100,000 rounds of opening and closing each kind of handle, fewer of those that take the kernel 1 ms and more",
   "the native suite under address and undefined-behaviour sanitizers, its misuse table under valgrind",
+  "the addon compiled for arm64 by a cross-compiler",
 ];
 
 /** What no run covers for want of a machine. */
