@@ -79,6 +79,11 @@ function guarded(
   ].filter(({ since, until }) => until === undefined || isReleaseSince(until, since));
 }
 
+/** A map of maps with one for each other cluster, which are pinned beside it under their cluster's number. */
+function perCluster(name: string, shape: string, maxEntries: number): readonly UpstreamMap[] {
+  return [one(name, "array_of_maps", "u32/4 u32/4", 256), one(`${name}_N`, "lru_hash", shape, maxEntries)];
+}
+
 /** The maps of both families: `N` in the name becomes 4 and 6, shapes are given for each. */
 function families(make: (family: 4 | 6) => UpstreamMap | readonly UpstreamMap[]): readonly UpstreamMap[] {
   return [make(4), make(6)].flat();
@@ -94,18 +99,14 @@ export const upstreamMaps: readonly UpstreamMap[] = [
   // Conntrack and NAT
   ...families((f) => {
     const tuple = pick(f, "ipv4_ct_tuple/14", "ipv6_ct_tuple/38");
+    const translation = `${tuple} ${pick(f, "ipv4_nat_entry/40", "ipv6_nat_entry/56")}`;
     return [
       one(`cilium_ct${f}_global`, "lru_hash", `${tuple} ct_entry/56`, 524_288),
       one(`cilium_ct_any${f}_global`, "lru_hash", `${tuple} ct_entry/56`, 262_144),
-      one(`cilium_per_cluster_ct_tcp${f}`, "array_of_maps", "u32/4 u32/4", 256),
-      one(`cilium_per_cluster_ct_any${f}`, "array_of_maps", "u32/4 u32/4", 256),
-      one(
-        `cilium_snat_v${f}_external`,
-        "lru_hash",
-        `${tuple} ${pick(f, "ipv4_nat_entry/40", "ipv6_nat_entry/56")}`,
-        524_288,
-      ),
-      one(`cilium_per_cluster_snat_v${f}_external`, "array_of_maps", "u32/4 u32/4", 256),
+      ...perCluster(`cilium_per_cluster_ct_tcp${f}`, `${tuple} ct_entry/56`, 524_288),
+      ...perCluster(`cilium_per_cluster_ct_any${f}`, `${tuple} ct_entry/56`, 262_144),
+      one(`cilium_snat_v${f}_external`, "lru_hash", translation, 524_288),
+      ...perCluster(`cilium_per_cluster_snat_v${f}_external`, translation, 524_288),
       one(`cilium_snat_v${f}_alloc_retries`, "percpu_array", "u32/4 u32/4", 33, { since: "1.18" }),
     ];
   }),

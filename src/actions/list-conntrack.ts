@@ -9,18 +9,24 @@ import { readNodes } from "./read-nodes.js";
 import type { RowList } from "./row-list.js";
 import { needsNames, type RowSelection, resolveSelection } from "./row-selection.js";
 
+export interface ConntrackSelection extends RowSelection {
+  /** Instead of the nodes' own maps those for other clusters: for these, or all. */
+  readonly clusters?: { readonly ids?: readonly number[] | undefined } | undefined;
+}
+
 /**
  * Conntrack entries of the target's nodes, with the names of both ends where `isNamed` asks for them: upstream's formats
  * show none, and then nobody is asked for names either, unless the selection speaks of them.
  */
 export async function listConntrack(
   target: Target,
-  selection: RowSelection,
+  selection: ConntrackSelection,
   options: { readonly signal: AbortSignal; readonly isNamed: boolean },
 ): Promise<RowList<CtRow>> {
   const { signal, isNamed } = options;
   const names = isNamed || needsNames(selection) ? await target.names(selection) : new NameIndex(emptyNames);
-  const list = readNodes(target, "conntrack", { filter: resolveSelection(selection, names) }, { signal });
+  const request = { filter: resolveSelection(selection, names), clusters: selection.clusters };
+  const list = readNodes(target, "conntrack", request, { signal });
   if (!isNamed) return list;
   return { rows: namedColumns(list.rows, target, names), status: list.status };
 }

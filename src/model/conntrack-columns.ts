@@ -10,6 +10,8 @@ export type NumberColumn = Uint8Array | Uint16Array | Uint32Array;
 export interface CtColumnsHead {
   readonly node: string | undefined;
   readonly map: CtMap;
+  /** See {@link CtRow.clusterId}. */
+  readonly clusterId?: number | undefined;
   /** CLOCK_MONOTONIC of the node when the entries were read. */
   readonly nowSeconds: number | undefined;
   /** Up to 1.15 replies were counted in the two unions, which later releases use otherwise. Undefined when unknown. */
@@ -105,6 +107,7 @@ export class CtColumns implements RowBatch<CtRow> {
     return {
       node: head.node,
       map: head.map,
+      clusterId: head.clusterId,
       protocol: values.protocol[index]!,
       direction: this.direction(index),
       isRelated: values.isRelated[index] === 1,

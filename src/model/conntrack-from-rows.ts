@@ -18,10 +18,10 @@ export function ctColumnsOf(rows: RowBatch<CtRow>): readonly CtColumns[] {
 }
 
 function headOf(row: CtRow): CtColumnsHead {
-  const { node, map, remainingSeconds } = row;
+  const { node, map, clusterId, remainingSeconds } = row;
   const nowSeconds = remainingSeconds === undefined ? undefined : row.expiresAtSeconds - remainingSeconds;
   const isUnknown = row.rxPackets === undefined && row.backendId === undefined;
-  return { node, map, nowSeconds, hasRxCounters: isUnknown ? undefined : row.rxPackets !== undefined };
+  return { node, map, clusterId, nowSeconds, hasRxCounters: isUnknown ? undefined : row.rxPackets !== undefined };
 }
 
 function columnsOfRun(head: CtColumnsHead, rows: readonly CtRow[]): CtColumns {

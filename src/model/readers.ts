@@ -74,6 +74,8 @@ export interface ConntrackRequest extends FilteredRequest {
   /** Default: every conntrack map that the node has. */
   readonly maps?: readonly CtMap[] | undefined;
   readonly directions?: readonly CtDirection[] | undefined;
+  /** Instead of the node's own maps those for other clusters: for these, or all. */
+  readonly clusters?: { readonly ids?: readonly number[] | undefined } | undefined;
 }
 
 export interface IpcacheRequest extends FilteredRequest {

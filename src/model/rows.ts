@@ -41,6 +41,8 @@ export type CtState = (typeof ctStates)[number];
 /** One conntrack entry (`bpf ct list`). */
 export interface CtRow extends NodeRowBase {
   readonly map: CtMap;
+  /** At the other end, for entries of a map of connections with one other cluster. */
+  readonly clusterId?: number | undefined;
   /** IP protocol number. */
   readonly protocol: number;
   readonly direction: CtDirection;

@@ -78,6 +78,7 @@ const samples: readonly Sample[] = [
       rxPackets: 1n << 60n,
       rxBytes: 1n,
       interfaceIndex: 3,
+      clusterId: 3,
     }),
   ),
   sample(lbServiceList, named(captured.serviceEntryRows(), { serviceName: pod, backendName: pod, l7ProxyPort: 1 })),

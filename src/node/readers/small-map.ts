@@ -10,7 +10,7 @@ import { findSmallMap } from "../../model/small-maps/small-maps.js";
 import type { NodeContext } from "../node-context.js";
 import type { ScanEnd } from "../scan/map-scan.js";
 import { scanBpfMap } from "../scan/scan-bpf-map.js";
-import { openInnerMaps } from "./inner-maps.js";
+import { checkInnerSizes, openInnerMaps } from "./inner-maps.js";
 import { combineEnds, entrySource, readMap } from "./read-maps.js";
 import { RowMatcher } from "./row-matcher.js";
 
@@ -109,7 +109,7 @@ class SourceReader {
     using map = opened;
     const wanted = this.#request.outerKeys;
     if (wanted?.includes(String(Object.values(outer)[0])) === false) return [];
-    checkSizes(this.#source.pin, map, codecs);
+    checkInnerSizes(this.#source.pin, map, codecs);
     const end = yield* this.#readEntries(map, codecs, outer);
     if (this.#source.inner?.isEmptyListed === true && end.entries === 0) yield [this.#row(outer)];
     return [end];
@@ -143,14 +143,4 @@ class SourceReader {
     if (form !== undefined) return form;
     throw new KernelError("layout-unknown", `release ${newestOf(this.#releases)} has no map ${pin}`);
   }
-}
-
-/** Maps in maps are not named: that they are what they should be, only their sizes can say. */
-function checkSizes(outer: string, { info }: BpfMap, { key, value }: EntryCodecs): void {
-  if (info.keySizeBytes === key.sizeBytes && info.valueSizeBytes === value.sizeBytes) return;
-  throw new KernelError(
-    "layout-unknown",
-    `a map in ${outer} has keys and values of ${info.keySizeBytes} and ${info.valueSizeBytes} bytes instead of ${key.sizeBytes} and ${value.sizeBytes}`,
-    { details: { outer, keySizeBytes: info.keySizeBytes, valueSizeBytes: info.valueSizeBytes } },
-  );
 }

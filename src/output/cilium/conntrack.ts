@@ -24,7 +24,7 @@ function textPrinter(context: CiliumContext): BatchPrinter<CtRow> {
   return {
     batch: (rows, out) => {
       for (const columns of ctColumnsOf(rows)) {
-        out.text(ends.before(columns.head.map, columns.head.node));
+        out.text(ends.before(`${columns.head.map}/${columns.head.clusterId ?? 0}`, columns.head.node));
         const { protocol } = columns.values;
         const writeEntry = writerOf(columns);
         for (let index = 0; index < columns.length; index++) if (protocol[index] !== 0) writeEntry(index, out);

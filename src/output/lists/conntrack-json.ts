@@ -82,12 +82,13 @@ function writeCounter(key: TextPiece, words: Uint32Array, index: number, out: Te
 
 /** From the brace to the source: the same for all entries of a batch that have protocol and direction in common. */
 function headPieces(columns: CtColumns): PieceCache<number> {
-  const { node, map } = columns.head;
+  const { node, map, clusterId } = columns.head;
   const nodeText = node === undefined ? "" : `"node":${JSON.stringify(node)},`;
+  const clusterText = clusterId === undefined ? "" : `,"clusterId":${clusterId}`;
   return new PieceCache((index) => {
     const protocol = protocolName(columns.values.protocol[index]!);
     const related = columns.values.isRelated[index] === 1;
-    return `{${nodeText}"map":"${map}","protocol":"${protocol}","direction":"${columns.direction(index)}","related":${related},"source":"`;
+    return `{${nodeText}"map":"${map}"${clusterText},"protocol":"${protocol}","direction":"${columns.direction(index)}","related":${related},"source":"`;
   });
 }
 

@@ -4,7 +4,7 @@ import { protocolName } from "../../model/protocol-names.js";
 import type { CtRow } from "../../model/rows.js";
 import { ciliumConntrack } from "../cilium/conntrack.js";
 import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
-import { hex, nameItem, nameText, nodeColumn } from "./cells.js";
+import { hex, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
 import { directionText, flagText, remainingText } from "./conntrack-texts.js";
 import { conntrackWriters } from "./conntrack-writers.js";
 
@@ -46,10 +46,21 @@ export const conntrackList: ListFormat<CtRow> = {
   cilium: ciliumConntrack,
 };
 
+/** `bpf ct list cluster` */
+export const clusterConntrackList: ListFormat<CtRow> = {
+  ...conntrackList,
+  columns: [
+    nodeColumn,
+    { header: "CLUSTER", value: (row) => orDash(row.clusterId), sortKey: (row) => row.clusterId ?? 0 },
+    ...conntrackList.columns.slice(1),
+  ],
+};
+
 function conntrackItem(row: CtRow): JsonObject {
   return definedFields({
     node: row.node,
     map: row.map,
+    clusterId: row.clusterId,
     protocol: protocolName(row.protocol),
     direction: row.direction,
     related: row.isRelated,

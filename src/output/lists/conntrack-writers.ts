@@ -11,7 +11,7 @@ import { NamePieces } from "../name-pieces.js";
 import { PieceCache } from "../piece-cache.js";
 import { printableText, textPiece } from "../text-buffer.js";
 import { addressPortWriter } from "./address-writers.js";
-import { hex, nameText } from "./cells.js";
+import { hex, nameText, orDash } from "./cells.js";
 import { conntrackItemWriter } from "./conntrack-json.js";
 import { directionText, flagText, remainingText } from "./conntrack-texts.js";
 
@@ -35,6 +35,10 @@ function cellWriters(): Readonly<Record<string, CellWriter>> {
     NODE: ({ head }) => {
       const node = textPiece(printableText(head.node ?? "-"));
       return (_, out) => out.piece(node);
+    },
+    CLUSTER: ({ head }) => {
+      const cluster = textPiece(orDash(head.clusterId));
+      return (_, out) => out.piece(cluster);
     },
     PROTO: shared(({ values }, index) => values.protocol[index]!, protocolName),
     DIR: shared(

@@ -1,8 +1,8 @@
-import { Args } from "@oclif/core";
 import { listConntrack } from "../../../actions/list-conntrack.js";
 import { openTarget } from "../../../actions/open-target.js";
-import { conntrackList } from "../../../output/lists/conntrack-list.js";
+import { clusterConntrackList, conntrackList } from "../../../output/lists/conntrack-list.js";
 import { parseOutput } from "../../../output/output-format.js";
+import { clusterArgs, clustersOf } from "../../flags/cluster-args.js";
 import {
   directionFilterFlag,
   identityFilterFlag,
@@ -26,14 +26,9 @@ export default class BpfCtList extends ReadCommand {
     "<%= config.bin %> <%= command.id %> --service shop/cart --state established",
     "<%= config.bin %> <%= command.id %> --pod web-0 --proto tcp --port 8080 -o wide",
     "<%= config.bin %> <%= command.id %> -o cilium | grep 59668",
+    "<%= config.bin %> <%= command.id %> cluster 3",
   ];
-  static override args = {
-    scope: Args.string({
-      description: "upstream's word for the maps of all endpoints",
-      options: ["global"],
-      default: "global",
-    }),
-  };
+  static override args = clusterArgs;
   static override flags = {
     ...nameFilterFlags,
     ...serviceFilterFlag,
@@ -47,13 +42,16 @@ export default class BpfCtList extends ReadCommand {
   };
 
   override async run(): Promise<void> {
-    const { flags } = await this.parse(BpfCtList);
+    const { args, flags } = await this.parse(BpfCtList);
+    const clusters = clustersOf(args);
     await using target = await openTarget(targetOf(flags));
-    const selection = { ...toRowSelection(flags), states: flags.state };
+    const selection = { ...toRowSelection(flags), states: flags.state, clusters };
     const isNamed = !parseOutput(flags.output).kind.startsWith("cilium");
     const open = () => listConntrack(target, selection, { signal: this.signal, isNamed });
     const monotonicNowSeconds = flags["time-diff"] ? monotonicSeconds() : undefined;
-    await this.printRows(conntrackList, flags, open, { monotonicNowSeconds });
+    await this.printRows(clusters === undefined ? conntrackList : clusterConntrackList, flags, open, {
+      monotonicNowSeconds,
+    });
   }
 }
 
