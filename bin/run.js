@@ -1,4 +1,4 @@
-import { execute } from "@oclif/core";
+import { execute } from "#oclif";
 
 /** The reader of a pipe went away (EPIPE), or the terminal (EIO): a command ends quietly then. */
 const readerIsGone = ["EPIPE", "EIO"];

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds what the clone runs from: BPF objects, the addon, the lab's tool, dist/, oclif's manifest. Each step compares its
+# Builds what the clone runs from: BPF objects, the addon, the lab's tool, vendor/, dist/, oclif's manifest. Each step compares its
 # inputs with what it built from last and does nothing when they are the same.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -46,5 +46,6 @@ compile_typescript() {
 scripts/build-bpf.sh >&2
 build_addon
 scripts/build-lab-tool.sh >&2
+step "oclif in one file" vendor/.stamp "scripts/bundle-oclif.ts package-lock.json" node_modules/.bin/tsx scripts/bundle-oclif.ts >&2
 step "TypeScript" dist/.stamp "src tsconfig.json package-lock.json" compile_typescript
 step "command manifest" dist/commands/.stamp "dist/commands package.json" node node_modules/oclif/bin/run.js manifest >&2

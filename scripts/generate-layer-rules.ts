@@ -16,7 +16,10 @@ function layerOverride(name: string): Override {
   if (own === undefined) throw new Error(`no such layer: ${name}`);
   const packages = Object.entries(packageHomes).filter(([, homes]) => !homes.includes(name));
   const paths = Object.fromEntries([
-    ...packages.map(([pkg, homes]) => [pkg, `only ${homes.join(", ")} may load ${pkg}`]),
+    ...packages.map(([pkg, homes]) => [
+      pkg,
+      homes.length > 0 ? `only ${homes.join(", ")} may load ${pkg}` : `nothing may load ${pkg}`,
+    ]),
     ...(own.pure ? impureBuiltins.map((builtin) => [builtin, `src/${name} is pure: it computes, others act`]) : []),
   ]);
   const mayImport = [...own.imports, "lib"].join(", ");

@@ -49,7 +49,9 @@ export const impureBuiltins = [
 
 /** Packages that only some layers may load; a package that is not named here is free. */
 export const packageHomes: Readonly<Record<string, readonly string[]>> = {
-  "@oclif/core": ["commands"],
+  // oclif in one file (scripts/bundle-oclif.ts); never the package itself, which takes longer to load than Node.
+  "#oclif": ["commands"],
+  "@oclif/core": [],
   chalk: ["output", "commands"],
   pino: ["lib"],
   yaml: ["state", "output"],

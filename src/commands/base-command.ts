@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { Command, Errors } from "@oclif/core";
+import { Command, Errors } from "#oclif";
 import { ExitCode } from "../lib/errors.js";
 import { findErrorTarget, reportError } from "./error-report.js";
 

@@ -1,4 +1,4 @@
-import { Command } from "@oclif/core";
+import { Command } from "#oclif";
 import { type CommandGrammar, completeWords } from "../actions/completion/complete-words.js";
 import { CtsError } from "../lib/errors.js";
 

@@ -1,4 +1,4 @@
-import { Command, loadHelpClass } from "@oclif/core";
+import { Command, loadHelpClass } from "#oclif";
 
 /** `help COMMAND` for those who type it that way round; the same page as `COMMAND --help`. */
 export default class Help extends Command {

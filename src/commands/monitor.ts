@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { monitorEvents } from "../actions/monitor-events.js";
 import { openTarget } from "../actions/open-target.js";
 import type { StreamNotice } from "../model/event-stream.js";

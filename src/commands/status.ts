@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { openTarget } from "../actions/open-target.js";
 import { readStatus } from "../actions/read-status.js";
 import { ExitCode } from "../lib/errors.js";

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { BaseCommand } from "./base-command.js";
 
 /** Prints this tool's version and what it runs on; loads neither the addon nor any client. */

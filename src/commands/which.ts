@@ -1,4 +1,4 @@
-import { Args, Flags } from "@oclif/core";
+import { Args, Flags } from "#oclif";
 import { openTarget } from "../actions/open-target.js";
 import { whichBackend } from "../actions/which/which.js";
 import { UsageError } from "../lib/errors.js";

@@ -30,6 +30,8 @@ describe("the packed tarball", () => {
       `prebuilds/${platform}/cilium_ts.node`,
       `prebuilds/${platform}/cts-lab`,
       `prebuilds/${platform}/libbpf.so.1`,
+      "vendor/LICENSES",
+      "vendor/oclif.js",
     ];
     expect(installed.packed).toEqual(expect.arrayContaining(expected));
     expect(installed.packed.filter((name) => name.startsWith("docs/schema/"))).not.toEqual([]);

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { BaseCommand } from "../base-command.js";
 
 const logLevels = ["trace", "debug", "info", "warn", "error"] as const;

@@ -1,4 +1,4 @@
-import { Args } from "@oclif/core";
+import { Args } from "#oclif";
 import { UsageError } from "../../lib/errors.js";
 
 /** Upstream's words for which of the maps are read: all the node's own, or those for one other cluster. */

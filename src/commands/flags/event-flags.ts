@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { type MessageTypeName, messageTypes } from "../../model/monitor.js";
 import { boundedInteger } from "./flag-types.js";
 

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { ctStates } from "../../model/rows.js";
 import { boundedInteger, protocolFlag } from "./flag-types.js";
 

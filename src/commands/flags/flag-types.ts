@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { UsageError } from "../../lib/errors.js";
 import { didYouMean } from "../../lib/nearest-name.js";
 import { protocolNumber, protocolWords } from "../../model/protocol-names.js";

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { outputWords, parseOutput } from "../../output/output-format.js";
 import { boundedInteger } from "./flag-types.js";
 

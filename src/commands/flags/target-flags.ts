@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import type { TargetSelection } from "../../actions/open-target.js";
 import { boundedInteger } from "./flag-types.js";
 

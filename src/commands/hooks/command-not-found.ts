@@ -1,4 +1,4 @@
-import { Errors, type Hook } from "@oclif/core";
+import { Errors, type Hook } from "#oclif";
 import { ExitCode } from "../../lib/errors.js";
 import { editDistance } from "../../lib/nearest-name.js";
 

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { BaseCommand } from "../base-command.js";
 
 /** Takes a lab away, whatever state it is in. */

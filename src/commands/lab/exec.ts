@@ -1,4 +1,4 @@
-import { Args, Flags } from "@oclif/core";
+import { Args, Flags } from "#oclif";
 import { UsageError } from "../../lib/errors.js";
 import { BaseCommand } from "../base-command.js";
 

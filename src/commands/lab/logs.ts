@@ -1,4 +1,4 @@
-import { Args, Flags } from "@oclif/core";
+import { Args, Flags } from "#oclif";
 import { writePiece } from "../../lib/write-piece.js";
 import { BaseCommand } from "../base-command.js";
 

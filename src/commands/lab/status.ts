@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { finishedList } from "../../actions/row-list.js";
 import { ExitCode } from "../../lib/errors.js";
 import { labStatusList } from "../../output/lists/lab-lists.js";

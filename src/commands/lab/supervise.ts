@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { BaseCommand } from "../base-command.js";
 
 /** The lab's own process; `lab up` starts it. */

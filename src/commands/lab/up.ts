@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { BaseCommand } from "../base-command.js";
 
 /** Brings a lab up, or carries on one that is there. */

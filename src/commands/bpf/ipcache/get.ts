@@ -1,4 +1,4 @@
-import { Args } from "@oclif/core";
+import { Args } from "#oclif";
 import { listIpcache } from "../../../actions/list-addresses.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { failWhenEmpty } from "../../../actions/row-list.js";

@@ -1,4 +1,4 @@
-import { Args, Flags } from "@oclif/core";
+import { Args, Flags } from "#oclif";
 import { listMaps } from "../../../actions/list-node-facts.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { mapFillList } from "../../../output/lists/node-lists.js";

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { listMetrics } from "../../../actions/list-node-facts.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { metricsList } from "../../../output/lists/metrics-list.js";

@@ -1,4 +1,4 @@
-import { Args, Flags } from "@oclif/core";
+import { Args, Flags } from "#oclif";
 import { listPolicy } from "../../../actions/list-policy.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { UsageError } from "../../../lib/errors.js";

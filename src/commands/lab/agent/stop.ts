@@ -1,4 +1,4 @@
-import { Args, Flags } from "@oclif/core";
+import { Args, Flags } from "#oclif";
 import { BaseCommand } from "../../base-command.js";
 
 /** Ends a node's agent and keeps it down. */

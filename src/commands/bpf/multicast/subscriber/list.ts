@@ -1,4 +1,4 @@
-import { Args } from "@oclif/core";
+import { Args } from "#oclif";
 import { UsageError } from "../../../../lib/errors.js";
 import { IpAddress } from "../../../../lib/ip.js";
 import { multicastSubscriberMap } from "../../../../model/small-maps/multicast.js";
