@@ -7,14 +7,14 @@ import { type CtCodecs, ctTupleFlag } from "./conntrack.js";
  */
 export function readCtColumns(
   codecs: CtCodecs,
-  head: Omit<CtColumnsHead, "hasRxCounters">,
+  head: Omit<CtColumnsHead, "layout">,
   { keys, values, count }: { readonly keys: Uint8Array; readonly values: Uint8Array; readonly count: number },
 ): CtColumns {
   const tuple = (head.map.endsWith("6") ? codecs.tuple6 : codecs.tuple4).columns(keys, count);
   const entry = codecs.entry.columns(values, count);
   const { direction, isRelated } = readKeyFlags(tuple);
   return new CtColumns(
-    { ...head, hasRxCounters: codecs.hasRxCounters },
+    { ...head, layout: codecs.layout },
     {
       protocol: tuple.protocol,
       direction,

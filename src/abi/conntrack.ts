@@ -1,8 +1,9 @@
 import type { IpAddress } from "../lib/ip.js";
-import { be, bitGroup, ip4, ip6, optional, u64, uint } from "../model/struct-fields.js";
+import type { CtLayout } from "../model/rows.js";
+import { be, bitGroup, type FieldSpecs, ip4, ip6, optional, u64, uint } from "../model/struct-fields.js";
 import type { StructCodec } from "./codec.js";
 import { layoutOf } from "./layouts.js";
-import { commonTo, type Releases } from "./release.js";
+import { commonTo, newestOf, type Release, type Releases } from "./release.js";
 import { structCodec } from "./struct-codec.js";
 
 /**
@@ -49,13 +50,16 @@ export interface CtEntry {
 export interface CtCodecs {
   readonly tuple4: StructCodec<CtTuple>;
   readonly tuple6: StructCodec<CtTuple>;
+  /** Of the newest of the releases. */
   readonly entry: StructCodec<CtEntry>;
-  /** Up to 1.15 the first two words counted the replies; undefined when the releases in question differ in it. */
-  readonly hasRxCounters: boolean | undefined;
+  readonly layout: CtLayout;
 }
 
+/**
+ * Entries are read as the newest of the releases has them, because upstream's formats print its form; what the others have
+ * otherwise stands in the layout's `unknownFields`.
+ */
 export function createCtCodecs(releases: Releases): CtCodecs {
-  const hasRxCounters = commonTo(releases, (release) => layoutOf("ct_entry", release).fields.rx_packets !== undefined);
   const ports = { dport: be("dport"), sport: be("sport"), protocol: uint("nexthdr"), flags: uint("flags") };
   const tuple4 = structCodec<CtTuple>("ipv4_ct_tuple", releases, {
     daddr: ip4("daddr"),
@@ -67,7 +71,7 @@ export function createCtCodecs(releases: Releases): CtCodecs {
     saddr: ip6("saddr"),
     ...ports,
   });
-  const entry = structCodec<CtEntry>("ct_entry", releases, {
+  const fields: FieldSpecs<CtEntry> = {
     union0: u64("reserved0", "rx_packets"),
     backendId: u64("backend_id"),
     packets: u64("packets", "tx_packets"),
@@ -83,6 +87,15 @@ export function createCtCodecs(releases: Releases): CtCodecs {
     sourceIdentity: uint("src_sec_id"),
     lastTxReportSeconds: uint("last_tx_report"),
     lastRxReportSeconds: uint("last_rx_report"),
-  });
-  return { tuple4, tuple6, entry, hasRxCounters };
+  };
+  const newest = newestOf(releases);
+  const entry = structCodec("ct_entry", [newest], fields);
+  const { unknownFields = [] } = releases.length === 1 ? entry : structCodec("ct_entry", releases, fields);
+  const unknownCounters = commonTo(releases, hasRxCounters) === undefined ? ["rxPackets", "rxBytes", "backendId"] : [];
+  const layout = { hasRxCounters: hasRxCounters(newest), unknownFields: [...unknownFields, ...unknownCounters] };
+  return { tuple4, tuple6, entry, layout };
+}
+
+function hasRxCounters(release: Release): boolean {
+  return layoutOf("ct_entry", release).fields.rx_packets !== undefined;
 }

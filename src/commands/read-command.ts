@@ -35,7 +35,7 @@ export abstract class ReadCommand extends BaseCommand {
     flags: ListFlags,
     open: () => Promise<RowList<Row>>,
     options: {
-      readonly monotonicNowSeconds?: number | undefined;
+      readonly hasTimeDiff?: boolean;
       readonly exitCode?: () => ExitCode;
       readonly isLive?: boolean;
     } = {},
@@ -46,7 +46,7 @@ export abstract class ReadCommand extends BaseCommand {
       sortBy: flags["sort-by"],
       limit: flags.limit,
       maxRows: flags["max-rows"],
-      monotonicNowSeconds: options.monotonicNowSeconds,
+      hasTimeDiff: options.hasTimeDiff,
       isLive: options.isLive,
     };
     checkPrintRequest(format, request);

@@ -4,6 +4,7 @@ import type { RowSelection } from "../actions/row-selection.js";
 import type { SmallMap, SmallMapRow } from "../model/small-maps/small-map.js";
 import { smallMapList } from "../output/lists/small-map-list.js";
 import { parseOutput } from "../output/output-format.js";
+import { clockFlags } from "./flags/clock-flags.js";
 import { directionFilterFlag, identityFilterFlag, nameFilterFlags, protocolFilterFlags } from "./flags/filter-flags.js";
 import { listFlags } from "./flags/list-flags.js";
 import { targetFlags, targetOf } from "./flags/target-flags.js";
@@ -14,13 +15,14 @@ import { type ListFlags, ReadCommand } from "./read-command.js";
 export type SmallMapFlags = ListFlags & Parameters<typeof targetOf>[0] & Parameters<typeof toRowSelection>[0];
 
 /** What the command of a small map takes, by its declaration. */
-export function smallMapFlags<Row extends SmallMapRow>({ filters }: SmallMap<Row>) {
+export function smallMapFlags<Row extends SmallMapRow>({ filters, isTimed }: SmallMap<Row>) {
   return {
     ...(filters?.hasAddresses === true ? nameFilterFlags : {}),
     ...(filters?.hasPorts === true ? protocolFilterFlags : {}),
     ...(filters?.hasIdentities === true ? identityFilterFlag : {}),
     ...(filters?.directions === undefined ? {} : directionFilterFlag(filters.directions)),
     ...targetFlags,
+    ...(isTimed === true ? clockFlags : {}),
     ...listFlags,
   };
 }

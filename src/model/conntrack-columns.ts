@@ -1,8 +1,9 @@
 import { IpAddress } from "../lib/ip.js";
 import { ctFlag, ctFlagNames } from "./conntrack-flags.js";
 import type { NameColumn } from "./name-column.js";
+import type { NodeClock } from "./node-clock.js";
 import type { RowBatch } from "./row-batch.js";
-import type { AddressName, CtDirection, CtMap, CtRow, CtState } from "./rows.js";
+import type { AddressName, CtDirection, CtLayout, CtMap, CtRow, CtState } from "./rows.js";
 
 export type NumberColumn = Uint8Array | Uint16Array | Uint32Array;
 
@@ -12,10 +13,8 @@ export interface CtColumnsHead {
   readonly map: CtMap;
   /** See {@link CtRow.clusterId}. */
   readonly clusterId?: number | undefined;
-  /** CLOCK_MONOTONIC of the node when the entries were read. */
-  readonly nowSeconds: number | undefined;
-  /** Up to 1.15 replies were counted in the two unions, which later releases use otherwise. Undefined when unknown. */
-  readonly hasRxCounters: boolean | undefined;
+  readonly clock: NodeClock | undefined;
+  readonly layout: CtLayout;
 }
 
 /**
@@ -96,18 +95,16 @@ export class CtColumns implements RowBatch<CtRow> {
 
   /** Whether the second union is, or may be, a backend's id. */
   hasBackendId(index: number): boolean {
-    return this.head.hasRxCounters === false || this.values.direction[index] === service;
+    return !this.head.layout.hasRxCounters || this.values.direction[index] === service;
   }
 
   row(index: number): CtRow {
     const { head, values } = this;
     const [union0, union1] = [u64At(values.union0, index), u64At(values.union1, index)];
-    const expiresAtSeconds = values.expiresAtSeconds[index]!;
+    const { hasRxCounters } = head.layout;
     const flags = values.flags[index]!;
     return {
-      node: head.node,
-      map: head.map,
-      clusterId: head.clusterId,
+      ...head,
       protocol: values.protocol[index]!,
       direction: this.direction(index),
       isRelated: values.isRelated[index] === 1,
@@ -118,12 +115,11 @@ export class CtColumns implements RowBatch<CtRow> {
       sourceName: nameAt(this.sourceNames, index),
       destinationName: nameAt(this.destinationNames, index),
       state: this.state(index),
-      expiresAtSeconds,
-      remainingSeconds: head.nowSeconds === undefined ? undefined : expiresAtSeconds - head.nowSeconds,
+      expiresAtSeconds: values.expiresAtSeconds[index]!,
       packets: u64At(values.packets, index),
       bytes: u64At(values.bytes, index),
-      rxPackets: head.hasRxCounters ? union0 : undefined,
-      rxBytes: head.hasRxCounters ? union1 : undefined,
+      rxPackets: hasRxCounters ? union0 : undefined,
+      rxBytes: hasRxCounters ? union1 : undefined,
       rxFlagsSeen: values.rxFlagsSeen[index]!,
       txFlagsSeen: values.txFlagsSeen[index]!,
       lastRxReportSeconds: values.lastRxReportSeconds[index]!,
@@ -161,6 +157,11 @@ export class CtColumns implements RowBatch<CtRow> {
     picked.destinationNames = pickNames(this.destinationNames, indexes);
     return picked;
   }
+}
+
+/** Whether the releases in question differ in a field. Service entries have a backend's id in all of them. */
+export function isUnknownField({ unknownFields }: CtLayout, field: string, direction: CtDirection): boolean {
+  return unknownFields.includes(field) && !(field === "backendId" && direction === "service");
 }
 
 const tcp = 6;

@@ -1,5 +1,5 @@
 import type { IpAddress } from "../lib/ip.js";
-import { CtColumns, type CtColumnsHead, type CtColumnValues, ctDirections } from "./conntrack-columns.js";
+import { CtColumns, type CtColumnValues, ctDirections } from "./conntrack-columns.js";
 import { type NameColumn, noName } from "./name-column.js";
 import type { RowBatch } from "./row-batch.js";
 import type { AddressName, CtRow } from "./rows.js";
@@ -7,24 +7,30 @@ import type { AddressName, CtRow } from "./rows.js";
 /** Any batch of conntrack rows as columns: sorted rows are of many maps and nodes, and come in as many runs. */
 export function ctColumnsOf(rows: RowBatch<CtRow>): readonly CtColumns[] {
   if (rows instanceof CtColumns) return [rows];
-  const runs: { readonly head: CtColumnsHead; readonly key: string; readonly rows: CtRow[] }[] = [];
+  const runs: CtRow[][] = [];
   for (const row of rows) {
-    const head = headOf(row);
-    const key = JSON.stringify([head, row.natPort !== undefined, row.interfaceIndex !== undefined]);
-    if (runs.at(-1)?.key !== key) runs.push({ head, key, rows: [] });
-    runs.at(-1)?.rows.push(row);
+    const run = runs.at(-1);
+    if (run !== undefined && isAlike(run[0]!, row)) run.push(row);
+    else runs.push([row]);
   }
-  return runs.map((run) => columnsOfRun(run.head, run.rows));
+  return runs.map(columnsOfRun);
 }
 
-function headOf(row: CtRow): CtColumnsHead {
-  const { node, map, clusterId, remainingSeconds } = row;
-  const nowSeconds = remainingSeconds === undefined ? undefined : row.expiresAtSeconds - remainingSeconds;
-  const isUnknown = row.rxPackets === undefined && row.backendId === undefined;
-  return { node, map, clusterId, nowSeconds, hasRxCounters: isUnknown ? undefined : row.rxPackets !== undefined };
+/** Of one map, read at one time, with the same fields. */
+function isAlike(a: CtRow, b: CtRow): boolean {
+  return (
+    a.map === b.map &&
+    a.node === b.node &&
+    a.clusterId === b.clusterId &&
+    a.layout === b.layout &&
+    a.clock === b.clock &&
+    (a.natPort === undefined) === (b.natPort === undefined) &&
+    (a.interfaceIndex === undefined) === (b.interfaceIndex === undefined)
+  );
 }
 
-function columnsOfRun(head: CtColumnsHead, rows: readonly CtRow[]): CtColumns {
+function columnsOfRun(rows: readonly CtRow[]): CtColumns {
+  const { node, map, clusterId, layout, clock } = rows[0]!;
   const numbers = (of: (row: CtRow) => number): number[] => rows.map(of);
   const optional = (of: (row: CtRow) => number | undefined): Uint16Array | undefined =>
     rows.every((row) => of(row) === undefined) ? undefined : Uint16Array.from(rows, (row) => of(row) ?? 0);
@@ -53,7 +59,7 @@ function columnsOfRun(head: CtColumnsHead, rows: readonly CtRow[]): CtColumns {
     natPort: optional((row) => row.natPort),
     interfaceIndex: optional((row) => row.interfaceIndex),
   };
-  const columns = new CtColumns(head, values);
+  const columns = new CtColumns({ node, map, clusterId, layout, clock }, values);
   columns.sourceNames = nameColumn(rows.map((row) => row.sourceName));
   columns.destinationNames = nameColumn(rows.map((row) => row.destinationName));
   return columns;

@@ -1,6 +1,7 @@
 import type { EventRow, EventsRequest } from "./event-stream.js";
 import type { SourceRangeRow } from "./lb-rows.js";
 import type { ReleaseFinding } from "./list-status.js";
+import type { NodeClock } from "./node-clock.js";
 import type { PolicyRow } from "./policy-rows.js";
 import type { RowBatch } from "./row-batch.js";
 import type {
@@ -119,8 +120,8 @@ export interface NodeFacts {
   readonly kernelRelease: string;
   /** Mount point of the BPF file system, as this process sees it. */
   readonly bpffs: string;
-  /** CLOCK_MONOTONIC of the node when the session was opened: conntrack times are relative to it. */
-  readonly monotonicSeconds: number;
+  /** When the session was opened. */
+  readonly clock: NodeClock;
 }
 
 /** How a stream ended. */

@@ -1,4 +1,5 @@
 import type { IpAddress, IpPrefix } from "../lib/ip.js";
+import type { NodeClock } from "./node-clock.js";
 import type { UpstreamRelease } from "./upstream-release.js";
 
 /**
@@ -38,11 +39,22 @@ export const ctStates = ["new", "established", "closing", "closed"] as const;
  */
 export type CtState = (typeof ctStates)[number];
 
+/** How the entries of a conntrack map were read: as the newest release has them that the map may be of. */
+export interface CtLayout {
+  /** Up to 1.15 replies were counted in the two unions, which later releases use otherwise. */
+  readonly hasRxCounters: boolean;
+  /** Properties of {@link CtRow} in which the releases in question differ: own formats show them as unknown. */
+  readonly unknownFields: readonly string[];
+}
+
 /** One conntrack entry (`bpf ct list`). */
 export interface CtRow extends NodeRowBase {
   readonly map: CtMap;
   /** At the other end, for entries of a map of connections with one other cluster. */
   readonly clusterId?: number | undefined;
+  readonly layout: CtLayout;
+  /** Undefined for rows that no node was asked for. */
+  readonly clock: NodeClock | undefined;
   /** IP protocol number. */
   readonly protocol: number;
   readonly direction: CtDirection;
@@ -56,10 +68,8 @@ export interface CtRow extends NodeRowBase {
   readonly sourceName?: AddressName | undefined;
   readonly destinationName?: AddressName | undefined;
   readonly state: CtState;
-  /** Monotonic seconds at which the entry may be collected. */
+  /** Time of {@link clock} at which the entry may be collected. */
   readonly expiresAtSeconds: number;
-  /** Seconds from the reading to then, by the node's own clock; below 0 when nobody has collected the entry yet. */
-  readonly remainingSeconds?: number | undefined;
   readonly packets: bigint;
   readonly bytes: bigint;
   /** Reply direction, counted apart up to release 1.15. */

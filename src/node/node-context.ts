@@ -33,6 +33,9 @@ export interface NodePlace {
   readonly release?: string | undefined;
   /** Longest time that one call of the kernel may hold a CPU where it cannot be had in pieces. */
   readonly maxSliceMs?: number | undefined;
+  /** What the node's clock said, when its maps are not of now; see {@link NodeFacts.clock} for both. */
+  readonly nowSeconds?: number | undefined;
+  readonly jiffiesHz?: number | undefined;
 }
 
 /** Only our own datapath pins it. */
@@ -54,8 +57,7 @@ export class NodeContext {
       name: place.name,
       kernelRelease: release(),
       bpffs: place.bpffs,
-      // CLOCK_MONOTONIC is the kernel's, the same for every process and namespace of the machine (no time namespaces).
-      monotonicSeconds: Math.floor(Number(process.hrtime.bigint() / 1_000_000_000n)),
+      clock: { nowSeconds: Math.floor(place.nowSeconds ?? monotonicSeconds()), jiffiesHz: place.jiffiesHz },
     };
   }
 
@@ -187,6 +189,11 @@ export class NodeContext {
       }
     });
   }
+}
+
+/** CLOCK_MONOTONIC is the kernel's, the same for every process and namespace of the machine (no time namespaces). */
+function monotonicSeconds(): number {
+  return Number(process.hrtime.bigint() / 1_000_000_000n);
 }
 
 function chosenRelease({ release }: NodePlace): Release | undefined {

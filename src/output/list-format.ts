@@ -60,8 +60,8 @@ export type RowBatches<Row> = AsyncIterable<RowBatch<Row>>;
 export interface CiliumContext {
   /** Asked after the last row. */
   readonly status: () => ListStatus | Promise<ListStatus>;
-  /** CLOCK_MONOTONIC in seconds; given, expiry times are also printed as the time that remains (`bpf ct list -d`). */
-  readonly monotonicNowSeconds?: number | undefined;
+  /** Print expiry times also as the time that remains (`bpf ct list -d`). */
+  readonly hasTimeDiff?: boolean | undefined;
 }
 
 /** A 64-bit counter in JSON: a number while it is exact, else its digits in a string. */

@@ -30,8 +30,8 @@ export interface PrintRequest {
   readonly limit?: number | undefined;
   /** Rows that sorting may hold in memory at most. */
   readonly maxRows?: number | undefined;
-  /** CLOCK_MONOTONIC in seconds, for formats that show remaining times (`bpf ct list -d`). */
-  readonly monotonicNowSeconds?: number | undefined;
+  /** See {@link CiliumContext.hasTimeDiff}. */
+  readonly hasTimeDiff?: boolean | undefined;
   /** Rows come as they happen: none waits for the next. */
   readonly isLive?: boolean | undefined;
 }
@@ -81,7 +81,7 @@ function choosePrinter<Row>(
   request: PrintRequest,
 ): BatchPrinter<Row> | Promise<BatchPrinter<Row>> {
   const { output } = request;
-  const context: CiliumContext = { status, monotonicNowSeconds: request.monotonicNowSeconds };
+  const context: CiliumContext = { status, hasTimeDiff: request.hasTimeDiff };
   switch (output.kind) {
     case "table":
     case "wide":

@@ -10,6 +10,10 @@ export interface ReadTerms {
   readonly release?: string | undefined;
   /** Longest time in milliseconds that one call of the kernel may hold a CPU where it cannot be had in pieces. */
   readonly maxSliceMs?: number | undefined;
+  /** What the node's clock said when its maps were captured: seconds of CLOCK_MONOTONIC. Default: now. */
+  readonly nowSeconds?: number | undefined;
+  /** Set where the datapath's clock is jiffies: how many a second. */
+  readonly jiffiesHz?: number | undefined;
 }
 
 /** Where this process finds a node that runs on the same kernel. */

@@ -33,8 +33,8 @@ export async function resolveTarget(selection: TargetSelection): Promise<Resolve
   if (selection.isLocal === true && selection.lab !== undefined) {
     throw new UsageError("target-conflict", "--lab and --local exclude each other: name one of them");
   }
-  const { isLocal, release, maxSliceMs } = selection;
-  const terms = { release, maxSliceMs };
+  const { isLocal, release, maxSliceMs, nowSeconds, jiffiesHz } = selection;
+  const terms = { release, maxSliceMs, nowSeconds, jiffiesHz };
   const target = isLocal === true ? localTarget(terms) : labTarget(await chooseLab(selection), terms);
   return { ...target, nodes: narrowNodes(target, selection.nodes ?? []) };
 }

@@ -241,7 +241,7 @@ export class DatapathHarness implements Disposable {
     const map = name === "cilium_ct4_global" ? "tcp4" : "any4";
     return readCtColumns(
       ctCodecs,
-      { map, node: undefined, nowSeconds: undefined },
+      { map, node: undefined, clock: undefined },
       { keys: key, values: value, count: 1 },
     ).row(0);
   }

@@ -75,6 +75,36 @@ describe("the maps of a real upstream node, read through the kernel by the binar
     expect(common / theirs.length).toBeGreaterThan(0.9);
   });
 
+  test("bpf ct list -d prints what it printed on the captured machine, by the clock of then", async () => {
+    const uptime = node.captureOutput("ct-list-d.uptime.txt").split(" ")[0]!;
+    const { exitCode, stdout } = await run("bpf", "ct", "list", "-d", "-o", "cilium", "--now", uptime);
+    expect(exitCode).toBe(0);
+    // The maps went on changing: what both have is told by all but the time that remains.
+    const timeless = (line: string): string => line.replace(/ \(remaining: -?\d+ sec\(s\)\)/, "");
+    const ours = new Map(stdout.split("\n").map((line) => [timeless(line), line]));
+    const theirs = node.captureOutput("bpf-ct-list-global-d.txt").split("\n");
+    const common = theirs.filter((line) => ours.has(timeless(line)));
+    expect(common.length / theirs.length).toBeGreaterThan(0.8);
+    expect(common.map((line) => ours.get(timeless(line)))).toEqual(common);
+  });
+
+  test("bpf nat list prints what it printed on the captured machine, by the clock of then", async () => {
+    const uptime = node.captureOutput("ct-list-d.uptime.txt").split(" ")[0]!;
+    const { exitCode, stdout } = await run("bpf", "nat", "list", "-o", "cilium", "--now", uptime);
+    expect(exitCode).toBe(0);
+    expect(sortedLines(stdout)).toEqual(sortedLines(node.captureOutput("bpf-nat-list.txt")));
+  });
+
+  test("a clock of jiffies is asked for in upstream's words too", async () => {
+    const args = ["bpf", "ct", "list", "-d", "-o", "cilium", "--now", "2709.7", "--limit", "1"];
+    const ours = await run(...args, "--clock", "jiffies", "--clock-hz", "100");
+    const theirs = await run(...args, "--time-diff-clocksource-mode", "jiffies", "--time-diff-clocksource-hz", "100");
+    expect(theirs).toEqual(ours);
+    const [, expires, remaining] = /expires=(\d+) \(remaining: (-?\d+) /.exec(ours.stdout)!.map(Number);
+    const nowUnits = Math.floor((2 ** 32 - 300 * 100 + 2709 * 100) / 256);
+    expect(remaining).toBe(Math.floor((expires! * 256) / 100) - Math.floor((nowUnits * 256) / 100));
+  });
+
   test.each(["table", "wide", "name"])(
     "-o %s without a row says whether there was nothing, or nothing that fits",
     async (output) => {

@@ -93,6 +93,26 @@ describe("maps of another layout", () => {
     expect(found.stdout).toBe("7");
   });
 
+  test("conntrack fields that differ are null and ?, and upstream's format is the newest candidate's", async () => {
+    const shape = { type: "lru_hash", keySizeBytes: 14, valueSizeBytes: 56, maxEntries: 16 } as const;
+    const ct = node.pin("cilium_ct4_global", shape);
+    ct.update(Buffer.from("0a0000010a00000200509c400600", "hex"), Buffer.alloc(56, 1));
+    const list = JSON.parse((await run("bpf", "ct", "list", "-o", "json")).stdout);
+    const { releases } = list.status.nodes[0].release;
+    expect([releases[0], releases.at(-1)]).toEqual(["1.14", "1.20"]);
+    const differing = { rxPackets: null, rxBytes: null, backendId: null, natPort: null, interfaceIndex: null };
+    expect(list.items).toMatchObject([differing]);
+    expect(list.status.notes[0]).toBe(
+      `unknown in cilium_ct4_global: natPort, interfaceIndex, rxPackets, rxBytes, backendId`,
+    );
+    const wide = await run("bpf", "ct", "list", "-o", "wide", "--no-headers");
+    expect(wide.stdout).toMatch(/ \? +0x01 +0x01 /);
+    const args = ["bpf", "ct", "list", "-o", "cilium", "--sort-by", "source"];
+    const [open, newest] = await Promise.all([run(...args), run(...args, "--release", "1.20")]);
+    expect(open.stdout).toBe(newest.stdout);
+    expect(open.stdout).toMatch(/ BackendID=72340172838076673 NatPort=257 \n/);
+  });
+
   test("whatever the layout, bpf map list shows it", async () => {
     node.pin("cilium_lxc", { type: "hash", keySizeBytes: 20, valueSizeBytes: 40, maxEntries: 16 });
     const { exitCode, stdout } = await run("bpf", "map", "list", "-o", "json");

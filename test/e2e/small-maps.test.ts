@@ -24,7 +24,7 @@ async function readRows(node: MapNode, map: SmallMap<SmallMapRow>, release: stri
 
 /** Rows as sorted texts, without what every row says of its reading. */
 function comparable(rows: readonly object[]): readonly string[] {
-  const stamps: ReadonlySet<string> = new Set(["node", "pin", "release", "readAtSeconds"]);
+  const stamps: ReadonlySet<string> = new Set(["node", "pin", "release", "clock"]);
   return rows
     .map((row) => Object.entries(row).filter(([name, value]) => !stamps.has(name) && value !== undefined))
     .map((fields) =>

@@ -6,13 +6,14 @@ import { readCtColumns } from "../../src/abi/conntrack-columns.js";
 import { type Releases, releases } from "../../src/abi/release.js";
 import { ctFlagNames } from "../../src/model/conntrack-flags.js";
 import { ctColumnsOf } from "../../src/model/conntrack-from-rows.js";
-import { type CtMap, type CtRow, ctMaps } from "../../src/model/rows.js";
+import { type CtLayout, type CtMap, type CtRow, ctMaps } from "../../src/model/rows.js";
 
-const nowSeconds = 1_000_000;
-const head = (map: CtMap) => ({ map, node: "node-1", nowSeconds });
+const clock = { nowSeconds: 1_000_000, jiffiesHz: undefined };
+const head = (map: CtMap) => ({ map, node: "node-1", clock });
 
 /** One entry as the codecs read it, put together the plain way. */
-function plainRow(map: CtMap, key: CtTuple, entry: CtEntry, hasRxCounters: boolean | undefined): CtRow {
+function plainRow(map: CtMap, key: CtTuple, entry: CtEntry, layout: CtLayout): CtRow {
+  const { hasRxCounters } = layout;
   const isService = (key.flags & ctTupleFlag.service) !== 0;
   const [from, to] = [
     { address: key.daddr, port: isService ? key.sport : key.dport },
@@ -25,6 +26,8 @@ function plainRow(map: CtMap, key: CtTuple, entry: CtEntry, hasRxCounters: boole
     ...same,
     map,
     node: "node-1",
+    clock,
+    layout,
     protocol: key.protocol,
     direction: isService ? "service" : (key.flags & ctTupleFlag.in) !== 0 ? "in" : "out",
     isRelated: (key.flags & ctTupleFlag.related) !== 0,
@@ -36,11 +39,10 @@ function plainRow(map: CtMap, key: CtTuple, entry: CtEntry, hasRxCounters: boole
     destinationName: undefined,
     state: closing === 3 ? "closed" : closing > 0 ? "closing" : isEstablished ? "established" : "new",
     expiresAtSeconds: lifetimeSeconds,
-    remainingSeconds: lifetimeSeconds - nowSeconds,
     rxPackets: hasRxCounters ? entry.union0 : undefined,
     rxBytes: hasRxCounters ? entry.backendId : undefined,
     flagNames: ctFlagNames(entry.flags),
-    backendId: hasRxCounters === false || isService ? entry.backendId : undefined,
+    backendId: !hasRxCounters || isService ? entry.backendId : undefined,
   };
 }
 
@@ -67,7 +69,7 @@ describe("conntrack columns", () => {
         const rows = Array.from({ length: slice.count }, (__, index): CtRow => {
           const key = tuple.decode(slice.keys, index * tuple.sizeBytes);
           const entry = codecs.entry.decode(slice.values, index * codecs.entry.sizeBytes);
-          return plainRow(map, key, entry, codecs.hasRxCounters);
+          return plainRow(map, key, entry, codecs.layout);
         });
         const columns = readCtColumns(codecs, head(map), slice);
         expect([...columns]).toEqual(rows);
@@ -94,7 +96,7 @@ describe("conntrack columns", () => {
     const read = (map: CtMap, node: string) =>
       readCtColumns(
         codecs,
-        { map, node, nowSeconds: undefined },
+        { map, node, clock: undefined },
         { keys: Buffer.alloc(38), values: Buffer.alloc(56), count: 1 },
       ).row(0);
     const rows = [

@@ -54,7 +54,7 @@ class ScriptedNode implements SessionNode {
       return end;
     }
     return {
-      node: { name, kernelRelease: "6", bpffs: "/", monotonicSeconds: 0 },
+      node: { name, kernelRelease: "6", bpffs: "/", clock: { nowSeconds: 0, jiffiesHz: undefined } },
       read: read as unknown as Session["read"],
       [Symbol.asyncDispose]: async () => {
         this.closed++;

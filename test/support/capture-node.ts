@@ -13,6 +13,7 @@ const captured: readonly string[] = [
     `cilium_lb${family}_reverse_sk`,
     `cilium_lb${family}_source_range`,
   ]),
+  ...families.map((family) => `cilium_snat_v${family}_external`),
   "cilium_lxc",
   "cilium_ipcache_v2",
   "cilium_metrics",

@@ -5,6 +5,7 @@ import { layoutOf } from "../../src/abi/layouts.js";
 import { type Release, releases } from "../../src/abi/release.js";
 import { type UpstreamMap, upstreamMap } from "../../src/abi/upstream-maps.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
+import type { NodeClock } from "../../src/model/node-clock.js";
 import type { MapField, MapFields } from "../../src/model/small-maps/map-fields.js";
 import type { MapSource, SmallMap, SmallMapRow } from "../../src/model/small-maps/small-map.js";
 import type { FieldSpec } from "../../src/model/struct-fields.js";
@@ -40,7 +41,11 @@ export function sampleRows(
   );
   return fc
     .sample(parts, { seed, numRuns: count })
-    .map(([outer, key, value]) => ({ pin: source.pin, release, readAtSeconds: 4711, ...outer, ...key, ...value }));
+    .map(([outer, key, value]) => ({ pin: source.pin, release, clock: clockAt(4711), ...outer, ...key, ...value }));
+}
+
+export function clockAt(nowSeconds: number): NodeClock {
+  return { nowSeconds, jiffiesHz: undefined };
 }
 
 /** The rows of a map as it was captured on a real node, read at `readAtSeconds` of its clock. */
@@ -52,7 +57,7 @@ export function capturedRowsOf<Row extends SmallMapRow>(map: SmallMap<Row>, read
     const { key, value } = found.codecs;
     return readCapturedMap(source.pin).entries.map((entry): SmallMapRow => {
       const own = source.isPerCpu === true ? sumOfCpus(value, entry.value) : value.decode(entry.value);
-      return { pin: source.pin, release, readAtSeconds, ...key.decode(entry.key), ...own };
+      return { pin: source.pin, release, clock: clockAt(readAtSeconds), ...key.decode(entry.key), ...own };
     });
   });
   return rows as readonly SmallMapRow[] as readonly Row[];

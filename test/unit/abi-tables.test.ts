@@ -214,7 +214,7 @@ describe("upstream's conntrack line, release by release", () => {
   const print = async (release: Release): Promise<string> => {
     const { conntrack } = createAbi(release);
     const [keys, values] = [conntrack.tuple4.encode(tuple), conntrack.entry.encode(entry)];
-    const head = { map: "tcp4", node: undefined, nowSeconds: undefined } as const;
+    const head = { map: "tcp4", node: undefined, clock: undefined } as const;
     const rows = inBatches([readCtColumns(conntrack, head, { keys, values, count: 1 }).row(0)]);
     return joinText(printList(conntrackList, rows, () => wholeStatus, { output: parseOutput("cilium") }));
   };

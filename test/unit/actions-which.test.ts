@@ -22,7 +22,10 @@ const socket: SocketRow = {
   pid: 99,
   command: "curl",
 };
+const clock = { nowSeconds: now, jiffiesHz: undefined };
 const entry: CtRow = {
+  layout: { hasRxCounters: false, unknownFields: [] },
+  clock,
   map: "tcp4",
   protocol: 6,
   direction: "out",
@@ -86,7 +89,7 @@ function find(facts: Partial<ConnectionFacts>) {
     socketReverseNat: [],
     services: [master, slot],
     backends: [backendRow],
-    monotonicSeconds: now,
+    clock,
     ...facts,
   });
 }

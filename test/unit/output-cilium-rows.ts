@@ -5,6 +5,7 @@ import type { LbFamilyCodecs, ServiceKey } from "../../src/abi/load-balancing.js
 import { createMonitorEvent } from "../../src/model/create-monitor-event.js";
 import type { ListStatus } from "../../src/model/list-status.js";
 import type { MonitorEvent } from "../../src/model/monitor-event.js";
+import type { NodeClock } from "../../src/model/node-clock.js";
 import {
   type CtMap,
   type CtRow,
@@ -31,15 +32,22 @@ const ctMapNames: Readonly<Record<CtMap, string>> = {
   any6: "cilium_ct_any6_global",
 };
 
-export function ctRows(): readonly CtRow[] {
+export function ctRows(clock?: NodeClock): readonly CtRow[] {
   const { conntrack } = abi;
   return ctMaps.flatMap((map) => {
     const { entries } = readCapturedMap(ctMapNames[map]);
     const keys = Buffer.concat(entries.map(({ key }) => key));
     const values = Buffer.concat(entries.map(({ value }) => value));
-    const head = { map, node: undefined, nowSeconds: undefined };
+    const head = { map, node: undefined, clock };
     return [...readCtColumns(conntrack, head, { keys, values, count: entries.length })];
   });
+}
+
+/** Of a node whose maps may be of releases that differ in everything that can differ. */
+export function unknownCtRows(): readonly CtRow[] {
+  const unknownFields = ["rxPackets", "rxBytes", "backendId", "natPort", "interfaceIndex"];
+  const layout = { hasRxCounters: false, unknownFields };
+  return ctRows().map((row) => ({ ...row, layout }));
 }
 
 export function ipcacheRows(): readonly IpcacheRow[] {

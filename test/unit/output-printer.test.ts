@@ -10,8 +10,9 @@ import { outputNames, parseOutput } from "../../src/output/output-format.js";
 import { carriesStatus, checkPrintRequest, type PrintRequest, printList } from "../../src/output/printer.js";
 import { statusLines } from "../../src/output/status-lines.js";
 import { TextBuffer } from "../../src/output/text-buffer.js";
+import { clockAt } from "../support/small-map-samples.js";
 import { inBatches, joinText } from "./abi-capture-files.js";
-import { ctRows } from "./output-cilium-rows.js";
+import { ctRows, unknownCtRows } from "./output-cilium-rows.js";
 
 interface Row {
   readonly name: string;
@@ -135,12 +136,13 @@ describe("machine formats", () => {
     }));
     const counted = ctRows().map((row) => ({
       ...row,
+      layout: { hasRxCounters: true, unknownFields: [] },
       union0: 3n,
       rxPackets: 3n,
       rxBytes: row.backendId,
       backendId: row.direction === "service" ? row.backendId : undefined,
     }));
-    const rows: readonly CtRow[] = [...ctRows(), ...named, ...counted, ...[...ctRows()].reverse()];
+    const rows: readonly CtRow[] = [...ctRows(), ...named, ...counted, ...unknownCtRows(), ...[...ctRows()].reverse()];
     expect(rows.length).toBeGreaterThan(100);
     const parts = conntrackList.writers!()(rows);
     const items = parts.flatMap(({ length, item }) =>
@@ -156,9 +158,10 @@ describe("machine formats", () => {
   it("the fast cells of conntrack entries are those of the columns", () => {
     const rows = ctRows().flatMap((row): CtRow[] => [
       row,
-      { ...row, node: "node-1", remainingSeconds: 7_199, expiresAtSeconds: 8_000, isRelated: true },
-      { ...row, node: "node-1", remainingSeconds: -5, destinationName: { kind: "node", name: "n" } },
+      { ...row, node: "node-1", clock: clockAt(801), expiresAtSeconds: 8_000, isRelated: true },
+      { ...row, node: "node-1", clock: clockAt(1e9), destinationName: { kind: "node", name: "n" } },
     ]);
+    rows.push(...unknownCtRows());
     const parts = conntrackList.writers!()(rows);
     for (const { header, value } of conntrackList.columns) {
       const cells = parts.flatMap(({ length, cells: writers }) =>
@@ -173,9 +176,28 @@ describe("machine formats", () => {
   });
 });
 
+describe("conntrack entries of an undecided release", () => {
+  it("have what differs as null in JSON, but for the backend of service entries", () => {
+    const items = unknownCtRows().map((row) => [row.direction, conntrackList.item(row)] as const);
+    const nothing = { rxPackets: null, rxBytes: null, natPort: null, interfaceIndex: null };
+    for (const [direction, item] of items) {
+      const backendId = direction === "service" ? expect.any(Number) : null;
+      expect(item).toMatchObject({ ...nothing, backendId });
+    }
+    expect(new Set(items.map(([direction]) => direction)).size).toBe(3);
+  });
+
+  it("are printed in upstream's format as the newest release has them", async () => {
+    const rows = (list: readonly CtRow[]) =>
+      joinText(printList(conntrackList, inBatches(list), () => status, { output: parseOutput("cilium") }));
+    expect(await rows(unknownCtRows())).toBe(await rows(ctRows()));
+  });
+});
+
 describe("conntrack table", () => {
   const expires = async (remainingSeconds: number | undefined): Promise<string> => {
-    const row = { ...ctRows()[0]!, expiresAtSeconds: 9000, remainingSeconds };
+    const clock = remainingSeconds === undefined ? undefined : clockAt(9000 - remainingSeconds);
+    const row = { ...ctRows()[0]!, expiresAtSeconds: 9000, clock };
     const columns = conntrackList.columns.filter(({ header }) => header === "EXPIRES");
     const text = printList({ ...conntrackList, columns }, inBatches([row]), () => status, {
       output: parseOutput("table"),

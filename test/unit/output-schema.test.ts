@@ -72,14 +72,19 @@ const samples: readonly Sample[] = [
   ...smallMaps.map(smallMapSample),
   sample(
     conntrackList,
-    named(captured.ctRows(), {
-      sourceName: pod,
-      destinationName: pod,
-      rxPackets: 1n << 60n,
-      rxBytes: 1n,
-      interfaceIndex: 3,
-      clusterId: 3,
-    }),
+    [...captured.ctRows(), ...captured.unknownCtRows()].flatMap((row) => [
+      row,
+      {
+        ...row,
+        node: "rn1",
+        sourceName: pod,
+        destinationName: pod,
+        rxPackets: 1n << 60n,
+        rxBytes: 1n,
+        interfaceIndex: 3,
+        clusterId: 3,
+      },
+    ]),
   ),
   sample(lbServiceList, named(captured.serviceEntryRows(), { serviceName: pod, backendName: pod, l7ProxyPort: 1 })),
   sample(lbFrontendList, named(captured.serviceEntryRows(), { serviceName: pod, backendName: pod, l7ProxyPort: 1 })),

@@ -1,4 +1,5 @@
 import type { IpAddress } from "../../lib/ip.js";
+import { type NodeClock, secondsUntil } from "../../model/node-clock.js";
 import type { CtRow, L4Address, LbBackendRow, LbServiceRow, SockRevNatRow, WhichRow } from "../../model/rows.js";
 import type { SocketRow } from "../../model/sockets.js";
 
@@ -11,7 +12,7 @@ export interface ConnectionFacts {
   readonly socketReverseNat: readonly SockRevNatRow[];
   readonly services: readonly LbServiceRow[];
   readonly backends: readonly LbBackendRow[];
-  readonly monotonicSeconds: number;
+  readonly clock: NodeClock;
 }
 
 export type WhichVerdict = WhichRow["verdict"];
@@ -135,7 +136,7 @@ function connectionOfEntry(row: CtRow, facts: ConnectionFacts): Connection {
     source: row.source,
     sourcePort: row.sourcePort,
     backend,
-    isLive: (row.state === "new" || row.state === "established") && row.expiresAtSeconds > facts.monotonicSeconds,
+    isLive: (row.state === "new" || row.state === "established") && secondsUntil(facts.clock, row.expiresAtSeconds) > 0,
   };
   const service = facts.conntrack.find(
     (candidate) =>
@@ -225,7 +226,7 @@ function socketText({ state, pid, command }: SocketRow): string {
 }
 
 function entryText(row: CtRow, facts: ConnectionFacts): string {
-  const rest = row.expiresAtSeconds - facts.monotonicSeconds;
+  const rest = secondsUntil(facts.clock, row.expiresAtSeconds);
   const life = rest > 0 ? `${rest} s left` : "expired";
   return `conntrack OUT ${row.source}:${row.sourcePort} -> ${row.destination}:${row.destinationPort} ${row.state}, ${life}`;
 }

@@ -37,9 +37,8 @@ export async function readConnections(
     const socketReverseNat = await witness.readIfThere("socket-reverse-nat", {});
     const services = await witness.read("lb-services", {});
     const backends = await witness.read("lb-backends", {});
-    const monotonicSeconds = Number(process.hrtime.bigint() / 1_000_000_000n);
     const own = conntrack.filter((row) => sources.includes(row.source.text));
-    const facts = { conntrack: own, sockets, socketReverseNat, services, backends, monotonicSeconds };
+    const facts = { conntrack: own, sockets, socketReverseNat, services, backends, clock: session.node.clock };
     const connections = findConnections(facts);
     return { node, connections, status: { name, ...witness.end() }, notes: witness.notes() };
   } catch (failure) {

@@ -38,7 +38,11 @@ export function targetOf(flags: {
   readonly node?: readonly string[] | undefined;
   readonly release?: string | undefined;
   readonly "max-slice"?: number | undefined;
+  readonly now?: number | undefined;
+  readonly clock?: "ktime" | "jiffies" | undefined;
+  readonly "clock-hz"?: number | undefined;
 }): TargetSelection {
-  const { lab, local, node, release, "max-slice": maxSliceMs } = flags;
-  return { lab, isLocal: local, nodes: node, release, maxSliceMs };
+  const { lab, local, node, release, "max-slice": maxSliceMs, now: nowSeconds } = flags;
+  const jiffiesHz = flags.clock === "jiffies" ? flags["clock-hz"] : undefined;
+  return { lab, isLocal: local, nodes: node, release, maxSliceMs, nowSeconds, jiffiesHz };
 }

@@ -1,5 +1,6 @@
 import { swap16 } from "../../lib/bytes.js";
 import { addressPort } from "../../lib/ip.js";
+import { secondsSince } from "../node-clock.js";
 import { protocolName } from "../protocol-names.js";
 import { be, ip4, ip6, u64, uint } from "../struct-fields.js";
 import { isReleaseSince } from "../upstream-release.js";
@@ -140,6 +141,7 @@ const declaration: Omit<SmallMap<NatRow>, "sources"> = {
       direction: directionOf(row),
     }),
   },
+  isTimed: true,
   upstream,
 };
 
@@ -168,8 +170,8 @@ function directionOf({ flags }: NatRow): "in" | "out" {
   return (flags & 1) !== 0 ? "in" : "out";
 }
 
-function ageOf({ readAtSeconds, created }: NatRow): bigint {
-  return BigInt.asIntN(64, BigInt(readAtSeconds) - created);
+function ageOf({ clock, created }: NatRow): bigint {
+  return secondsSince(clock, created);
 }
 
 /** `TCP OUT 10.0.0.1:1 -> 10.0.0.2:2 XLATE_SRC 10.0.0.3:3 Created=12sec ago NeedsCT=0` */
@@ -185,5 +187,5 @@ function lineOf(row: NatRow): string {
 /** Upstream's tool of 1.14 takes the seconds of the entry for nanoseconds. */
 function createdText(row: NatRow): string {
   if (isReleaseSince(row.release, "1.15")) return `${ageOf(row)}sec ago`;
-  return `${BigInt.asUintN(64, BigInt(row.readAtSeconds) - row.created / 1_000_000_000n)}sec`;
+  return `${BigInt.asUintN(64, BigInt(row.clock.nowSeconds) - row.created / 1_000_000_000n)}sec`;
 }

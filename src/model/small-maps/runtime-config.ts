@@ -1,5 +1,6 @@
 import { formatAge } from "../../lib/time.js";
 import { rfc3339Text } from "../../lib/utc-time.js";
+import type { NodeClock } from "../node-clock.js";
 import { u64, uint } from "../struct-fields.js";
 import { smallMap, source } from "./small-map.js";
 import { tableForm } from "./upstream-form.js";
@@ -32,6 +33,7 @@ export const runtimeConfigMap = smallMap(
     },
     order: (row) => [keyOf(row.slot)],
     nameOf: (row) => keyOf(row.slot),
+    isTimed: true,
     upstream: tableForm({
       header: () => "KEY\tVALUE",
       line: (row) => `${keyOf(row.slot)}\t${row.value}`,
@@ -48,10 +50,10 @@ function keyOf(slot: number): string {
 function meaningOf(row: {
   readonly slot: number;
   readonly value: bigint;
-  readonly readAtSeconds: number;
+  readonly clock: NodeClock;
 }): string | undefined {
   if (row.value === 0n) return undefined;
   if (row.slot === utimeOffset) return `the machine started at ${rfc3339Text(unixTimeOf(row.value))}`;
   if (row.slot !== agentLiveness) return undefined;
-  return `the agent was alive ${formatAge(1000 * row.readAtSeconds - Number(row.value / 1_000_000n))} ago`;
+  return `the agent was alive ${formatAge(1000 * row.clock.nowSeconds - Number(row.value / 1_000_000n))} ago`;
 }

@@ -1,4 +1,5 @@
 import type { IpAddress, IpPrefix } from "../../lib/ip.js";
+import type { NodeClock } from "../node-clock.js";
 import type { RowTraits } from "../row-traits.js";
 import type { AddressName, NodeRowBase } from "../rows.js";
 import type { UpstreamRelease } from "../upstream-release.js";
@@ -28,6 +29,8 @@ export interface SmallMap<Row extends SmallMapRow> {
   readonly order?: (row: Row) => readonly OrderKey[];
   nameOf(row: Row): string;
   readonly filters?: SmallMapFilters<Row>;
+  /** What is shown depends on the node's clock. */
+  readonly isTimed?: boolean;
   readonly upstream?: UpstreamForm<Row>;
 }
 
@@ -37,8 +40,7 @@ export interface SmallMapRow extends NodeRowBase {
   readonly pin: string;
   /** The newest release that the map may be of: upstream's formats take its form. */
   readonly release: UpstreamRelease;
-  /** CLOCK_MONOTONIC of the node when its maps were read. */
-  readonly readAtSeconds: number;
+  readonly clock: NodeClock;
   /** Field of type `name` → what its address is called, as far as the name source knew it. */
   readonly names?: Readonly<Record<string, AddressName>> | undefined;
 }

@@ -87,19 +87,16 @@ function openClusterMap(maps: readonly ClusterMap[], name: string): BpfMap | und
   }
 }
 
-type Head = Omit<CtColumnsHead, "hasRxCounters">;
+type Head = Omit<CtColumnsHead, "layout">;
 
 function headOf({ facts }: NodeContext, map: CtMap): Head {
-  return { node: facts.name, map, nowSeconds: facts.monotonicSeconds };
+  return { node: facts.name, map, clock: facts.clock };
 }
 
 function conntrackSource(name: string, codecs: CtCodecs, matcher: RowMatcher, head: Head): MapSource<CtRow> {
   return {
     name,
-    unknownFields: [
-      ...(codecs.entry.unknownFields ?? []),
-      ...(codecs.hasRxCounters === undefined ? ["rxPackets", "rxBytes", "backendId"] : []),
-    ],
+    unknownFields: codecs.layout.unknownFields,
     *batches(slice) {
       const columns = readCtColumns(codecs, head, slice);
       const wanted = wantedEntries(columns, matcher);

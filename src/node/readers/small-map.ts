@@ -129,8 +129,8 @@ class SourceReader {
 
   /** What every row says. */
   #row(outer: EntryPart): SmallMapRow {
-    const { name: node, monotonicSeconds: readAtSeconds } = this.#context.facts;
-    return { node, pin: this.#source.pin, release: newestOf(this.#releases), readAtSeconds, ...outer };
+    const { name: node, clock } = this.#context.facts;
+    return { node, pin: this.#source.pin, release: newestOf(this.#releases), clock, ...outer };
   }
 
   #codecsOf(structs: { readonly key: string; readonly value: string }): EntryCodecs {

@@ -1,6 +1,7 @@
 import { type CtColumns, ctDirections } from "../../model/conntrack-columns.js";
 import { ctFlagNames } from "../../model/conntrack-flags.js";
 import { ctColumnsOf } from "../../model/conntrack-from-rows.js";
+import { secondsUntil } from "../../model/node-clock.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { CtRow } from "../../model/rows.js";
 import type { BatchPrinter } from "../batch-printer.js";
@@ -18,8 +19,7 @@ import { MapEnds } from "./map-ends.js";
 export const ciliumConntrack: CiliumFormat<CtRow> = { text: textPrinter, json: ciliumJsonPrinter };
 
 function textPrinter(context: CiliumContext): BatchPrinter<CtRow> {
-  const now = context.monotonicNowSeconds === undefined ? undefined : Math.floor(context.monotonicNowSeconds);
-  const writerOf = entryWriter(now);
+  const writerOf = entryWriter(context.hasTimeDiff === true);
   const ends = new MapEnds();
   return {
     batch: (rows, out) => {
@@ -53,7 +53,7 @@ const field = {
   end: textPiece(" \n"),
 } as const;
 
-function entryWriter(now: number | undefined): (columns: CtColumns) => EntryWriter {
+function entryWriter(hasTimeDiff: boolean): (columns: CtColumns) => EntryWriter {
   const heads = new PieceCache<number>(
     (bits) => `${protocolName(bits >> 2)} ${directionTexts[ctDirections[bits & 3]!]} `,
   );
@@ -62,6 +62,7 @@ function entryWriter(now: number | undefined): (columns: CtColumns) => EntryWrit
   const flagTexts = new PieceCache<number>(flagText);
   return (columns) => {
     const { values, head } = columns;
+    const clock = hasTimeDiff ? head.clock : undefined;
     const [writeSource, writeDestination] = [addressWriter(columns, "source"), addressWriter(columns, "destination")];
     return (index, out) => {
       const kind = (values.protocol[index]! << 2) | values.direction[index]!;
@@ -73,11 +74,11 @@ function entryWriter(now: number | undefined): (columns: CtColumns) => EntryWrit
       out.labelled(field.colon, values.destinationPort[index]!);
       const expiresAt = values.expiresAtSeconds[index]!;
       out.labelled(values.isRelated[index] === 1 ? field.relatedExpires : field.expires, expiresAt);
-      if (now !== undefined) out.text(` (remaining: ${expiresAt - now} sec(s))`);
+      if (clock !== undefined) out.text(` (remaining: ${secondsUntil(clock, expiresAt)} sec(s))`);
       writeRxCounters(columns, index, out);
       const rxSeen = values.rxFlagsSeen[index]!;
       out.labelled(rxFlags.of(rxSeen, rxSeen), values.lastRxReportSeconds[index]!);
-      if (head.hasRxCounters) {
+      if (head.layout.hasRxCounters) {
         writeCounter(field.txPackets, values.packets, index, out);
         writeCounter(field.txBytes, values.bytes, index, out);
       }
@@ -93,7 +94,7 @@ function entryWriter(now: number | undefined): (columns: CtColumns) => EntryWrit
 
 /** Up to 1.15 both directions were counted apart. */
 function writeRxCounters({ head, values }: CtColumns, index: number, out: TextBuffer): void {
-  const isApart = head.hasRxCounters === true;
+  const isApart = head.layout.hasRxCounters;
   writeCounter(isApart ? field.rxPackets : field.packets, isApart ? values.union0 : values.packets, index, out);
   writeCounter(isApart ? field.rxBytes : field.bytes, isApart ? values.union1 : values.bytes, index, out);
 }
@@ -102,9 +103,7 @@ function writeRxCounters({ head, values }: CtColumns, index: number, out: TextBu
 function writeTail(columns: CtColumns, index: number, out: TextBuffer): void {
   const { head, values } = columns;
   if (values.interfaceIndex !== undefined) out.labelled(field.interfaceIndex, values.interfaceIndex[index]!);
-  if (head.hasRxCounters !== true && columns.hasBackendId(index)) {
-    writeCounter(field.backendId, values.union1, index, out);
-  }
+  if (!head.layout.hasRxCounters) writeCounter(field.backendId, values.union1, index, out);
   if (values.natPort !== undefined) out.labelled(field.natPort, values.natPort[index]!);
   out.piece(field.end);
 }

@@ -1,6 +1,7 @@
-import type { CtColumns } from "../../model/conntrack-columns.js";
+import { type CtColumns, isUnknownField, type NumberColumn } from "../../model/conntrack-columns.js";
 import { ctFlagNames } from "../../model/conntrack-flags.js";
 import { protocolName } from "../../model/protocol-names.js";
+import type { CtLayout } from "../../model/rows.js";
 import type { EntryWriter } from "../list-format.js";
 import { NamePieces } from "../name-pieces.js";
 import { PieceCache } from "../piece-cache.js";
@@ -24,8 +25,8 @@ const rxBytes = textPiece(',"rxBytes":');
 const lastTxReport = textPiece(',"lastTxReportSeconds":');
 const sourceIdentity = textPiece(',"sourceIdentity":');
 const backendId = textPiece(',"backendId":');
-const natPort = textPiece(',"natPort":');
-const interfaceIndex = textPiece(',"interfaceIndex":');
+const unknownBackendId = textPiece(',"backendId":null');
+const unknownRxCounters = textPiece(',"rxPackets":null,"rxBytes":null');
 const end = textPiece("}");
 
 /**
@@ -41,10 +42,12 @@ export function conntrackItemWriter(): (columns: CtColumns) => EntryWriter {
   const flagNames = new PieceCache<number>((flags) => `,"flags":${JSON.stringify(ctFlagNames(flags))},"revNatId":`);
   return (columns) => {
     const { values, head } = columns;
+    const areRxCountersUnknown = head.layout.unknownFields.includes("rxPackets");
     const heads = headPieces(columns);
     const [writeSource, writeDestination] = [addressWriter(columns, "source"), addressWriter(columns, "destination")];
     const writeSourceName = sourceNames.writer(columns.sourceNames);
     const writeDestinationName = destinationNames.writer(columns.destinationNames);
+    const writeTail = tailWriter(columns);
     return (index, out) => {
       out.piece(heads.of(headNumber(columns, index), index));
       writeSource(index, out);
@@ -57,9 +60,11 @@ export function conntrackItemWriter(): (columns: CtColumns) => EntryWriter {
       out.labelled(state[columns.state(index)], values.expiresAtSeconds[index]!);
       writeCounter(packets, values.packets, index, out);
       writeCounter(bytes, values.bytes, index, out);
-      if (head.hasRxCounters) {
+      if (head.layout.hasRxCounters) {
         writeCounter(rxPackets, values.union0, index, out);
         writeCounter(rxBytes, values.union1, index, out);
+      } else if (areRxCountersUnknown) {
+        out.piece(unknownRxCounters);
       }
       const seen = (values.rxFlagsSeen[index]! << 8) | values.txFlagsSeen[index]!;
       out.labelled(seenFlags.of(seen, seen), values.lastRxReportSeconds[index]!);
@@ -67,12 +72,32 @@ export function conntrackItemWriter(): (columns: CtColumns) => EntryWriter {
       const flags = values.flags[index]!;
       out.labelled(flagNames.of(flags, flags), values.revNatId[index]!);
       out.labelled(sourceIdentity, values.sourceIdentity[index]!);
-      if (columns.hasBackendId(index)) writeCounter(backendId, values.union1, index, out);
-      if (values.natPort !== undefined) out.labelled(natPort, values.natPort[index]!);
-      if (values.interfaceIndex !== undefined) out.labelled(interfaceIndex, values.interfaceIndex[index]!);
+      writeTail(index, out);
       out.piece(end);
     };
   };
+}
+
+/** What not every release has. */
+function tailWriter(columns: CtColumns): EntryWriter {
+  const { union1, natPort, interfaceIndex } = columns.values;
+  const { layout } = columns.head;
+  const writeNatPort = optionalWriter("natPort", layout, natPort);
+  const writeInterface = optionalWriter("interfaceIndex", layout, interfaceIndex);
+  const isBackendUnknown = layout.unknownFields.includes("backendId");
+  return (index, out) => {
+    if (isBackendUnknown && isUnknownField(layout, "backendId", columns.direction(index))) out.piece(unknownBackendId);
+    else if (columns.hasBackendId(index)) writeCounter(backendId, union1, index, out);
+    writeNatPort(index, out);
+    writeInterface(index, out);
+  };
+}
+
+function optionalWriter(name: string, layout: CtLayout, column: NumberColumn | undefined): EntryWriter {
+  const isUnknown = layout.unknownFields.includes(name);
+  const label = textPiece(`,"${name}":${isUnknown ? "null" : ""}`);
+  if (isUnknown) return (_, out) => out.piece(label);
+  return column === undefined ? () => undefined : (index, out) => out.labelled(label, column[index]!);
 }
 
 function writeCounter(key: TextPiece, words: Uint32Array, index: number, out: TextBuffer): void {

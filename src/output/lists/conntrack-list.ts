@@ -1,10 +1,12 @@
 import { addressPort } from "../../lib/ip.js";
-import type { JsonObject } from "../../lib/json-value.js";
+import type { JsonObject, JsonValue } from "../../lib/json-value.js";
+import { isUnknownField } from "../../model/conntrack-columns.js";
+import { secondsUntil } from "../../model/node-clock.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { CtRow } from "../../model/rows.js";
 import { ciliumConntrack } from "../cilium/conntrack.js";
 import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
-import { hex, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
+import { hex, nameItem, nameText, nodeColumn, orDash, orUnknown } from "./cells.js";
 import { directionText, flagText, remainingText } from "./conntrack-texts.js";
 import { conntrackWriters } from "./conntrack-writers.js";
 
@@ -22,8 +24,9 @@ export const conntrackList: ListFormat<CtRow> = {
     { header: "STATE", value: (row) => row.state },
     {
       header: "EXPIRES",
-      value: (row) => remainingText(row.expiresAtSeconds, row.remainingSeconds),
-      sortKey: (row) => row.remainingSeconds ?? row.expiresAtSeconds,
+      value: (row) => remainingText(row.expiresAtSeconds, row.clock),
+      sortKey: (row) =>
+        row.clock === undefined ? row.expiresAtSeconds : secondsUntil(row.clock, row.expiresAtSeconds),
     },
     { header: "REVNAT", value: (row) => String(row.revNatId), sortKey: (row) => row.revNatId },
     { header: "IDENTITY", value: (row) => String(row.sourceIdentity), sortKey: (row) => row.sourceIdentity },
@@ -32,7 +35,7 @@ export const conntrackList: ListFormat<CtRow> = {
     {
       header: "BACKEND",
       isWide: true,
-      value: (row) => String(row.backendId ?? 0n),
+      value: (row) => (isUnknown(row, "backendId") ? orUnknown(undefined) : String(row.backendId ?? 0n)),
       sortKey: (row) => row.backendId ?? 0n,
     },
     { header: "RX-FLAGS", isWide: true, value: (row) => hex(row.rxFlagsSeen, 2) },
@@ -74,8 +77,8 @@ function conntrackItem(row: CtRow): JsonObject {
     expiresAtSeconds: row.expiresAtSeconds,
     packets: jsonCounter(row.packets),
     bytes: jsonCounter(row.bytes),
-    rxPackets: row.rxPackets === undefined ? undefined : jsonCounter(row.rxPackets),
-    rxBytes: row.rxBytes === undefined ? undefined : jsonCounter(row.rxBytes),
+    rxPackets: known(row, "rxPackets"),
+    rxBytes: known(row, "rxBytes"),
     rxFlagsSeen: row.rxFlagsSeen,
     txFlagsSeen: row.txFlagsSeen,
     lastRxReportSeconds: row.lastRxReportSeconds,
@@ -83,8 +86,21 @@ function conntrackItem(row: CtRow): JsonObject {
     flags: row.flagNames,
     revNatId: row.revNatId,
     sourceIdentity: row.sourceIdentity,
-    backendId: row.backendId === undefined ? undefined : jsonCounter(row.backendId),
-    natPort: row.natPort,
-    interfaceIndex: row.interfaceIndex,
+    backendId: known(row, "backendId"),
+    natPort: known(row, "natPort"),
+    interfaceIndex: known(row, "interfaceIndex"),
   });
+}
+
+type OptionalField = "rxPackets" | "rxBytes" | "backendId" | "natPort" | "interfaceIndex";
+
+/** Absent where the release has no such field, null where it depends on the release. */
+function known(row: CtRow, field: OptionalField): JsonValue | undefined {
+  if (isUnknown(row, field)) return null;
+  const value = row[field];
+  return typeof value === "bigint" ? jsonCounter(value) : value;
+}
+
+function isUnknown({ layout, direction }: CtRow, field: OptionalField): boolean {
+  return isUnknownField(layout, field, direction);
 }

@@ -1,8 +1,9 @@
 import type { CtColumns } from "../../model/conntrack-columns.js";
-import { ctDirections } from "../../model/conntrack-columns.js";
+import { ctDirections, isUnknownField } from "../../model/conntrack-columns.js";
 import { ctFlagNames } from "../../model/conntrack-flags.js";
 import { ctColumnsOf } from "../../model/conntrack-from-rows.js";
 import { type NameColumn, noName } from "../../model/name-column.js";
+import { type NodeClock, secondsUntil } from "../../model/node-clock.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { RowBatch } from "../../model/row-batch.js";
 import type { CtRow } from "../../model/rows.js";
@@ -11,9 +12,9 @@ import { NamePieces } from "../name-pieces.js";
 import { PieceCache } from "../piece-cache.js";
 import { printableText, textPiece } from "../text-buffer.js";
 import { addressPortWriter } from "./address-writers.js";
-import { hex, nameText, orDash } from "./cells.js";
+import { hex, nameText, orDash, orUnknown } from "./cells.js";
 import { conntrackItemWriter } from "./conntrack-json.js";
-import { directionText, flagText, remainingText } from "./conntrack-texts.js";
+import { directionText, flagText, remainingText, restText } from "./conntrack-texts.js";
 
 type CellWriter = (columns: CtColumns) => EntryWriter;
 
@@ -54,8 +55,8 @@ function cellWriters(): Readonly<Record<string, CellWriter>> {
       (state) => state,
     ),
     EXPIRES: shared(
-      ({ head, values }, index) => remainingKey(values.expiresAtSeconds[index]!, head.nowSeconds),
-      (key) => (typeof key === "string" ? key : remainingText(0, key)),
+      ({ head, values }, index) => remainingKey(values.expiresAtSeconds[index]!, head.clock),
+      (key) => (typeof key === "string" ? key : restText(key)),
     ),
     REVNAT:
       ({ values: { revNatId } }) =>
@@ -75,7 +76,8 @@ function cellWriters(): Readonly<Record<string, CellWriter>> {
         out.u64(bytes[2 * index]!, bytes[2 * index + 1]!),
     BACKEND: (columns) => (index, out) => {
       const { union1 } = columns.values;
-      if (columns.hasBackendId(index)) out.u64(union1[2 * index]!, union1[2 * index + 1]!);
+      if (isUnknownField(columns.head.layout, "backendId", columns.direction(index))) out.text(orUnknown(undefined));
+      else if (columns.hasBackendId(index)) out.u64(union1[2 * index]!, union1[2 * index + 1]!);
       else out.number(0);
     },
     "RX-FLAGS": shared(({ values }, index) => values.rxFlagsSeen[index]!, hexByte),
@@ -115,8 +117,8 @@ function named(namesOf: (columns: CtColumns) => NameColumn | undefined): CellWri
 }
 
 /** What `remainingText` depends on: the text itself without a clock; of hours no more than the minute is shown. */
-function remainingKey(expiresAtSeconds: number, nowSeconds: number | undefined): number | string {
-  if (nowSeconds === undefined) return remainingText(expiresAtSeconds, undefined);
-  const remaining = expiresAtSeconds - nowSeconds;
+function remainingKey(expiresAtSeconds: number, clock: NodeClock | undefined): number | string {
+  if (clock === undefined) return remainingText(expiresAtSeconds, undefined);
+  const remaining = secondsUntil(clock, expiresAtSeconds);
   return remaining < 3600 ? Math.max(-1, remaining) : remaining - (remaining % 60);
 }

@@ -2,6 +2,7 @@ import { listConntrack } from "../../../actions/list-conntrack.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { clusterConntrackList, conntrackList } from "../../../output/lists/conntrack-list.js";
 import { parseOutput } from "../../../output/output-format.js";
+import { clockFlags } from "../../flags/clock-flags.js";
 import { clusterArgs, clustersOf } from "../../flags/cluster-args.js";
 import {
   directionFilterFlag,
@@ -37,6 +38,7 @@ export default class BpfCtList extends ReadCommand {
     ...identityFilterFlag,
     ...directionFilterFlag(["in", "out", "service"]),
     ...targetFlags,
+    ...clockFlags,
     ...listFlags,
     "time-diff": timeDiffFlag,
   };
@@ -48,14 +50,7 @@ export default class BpfCtList extends ReadCommand {
     const selection = { ...toRowSelection(flags), states: flags.state, clusters };
     const isNamed = !parseOutput(flags.output).kind.startsWith("cilium");
     const open = () => listConntrack(target, selection, { signal: this.signal, isNamed });
-    const monotonicNowSeconds = flags["time-diff"] ? monotonicSeconds() : undefined;
-    await this.printRows(clusters === undefined ? conntrackList : clusterConntrackList, flags, open, {
-      monotonicNowSeconds,
-    });
+    const format = clusters === undefined ? conntrackList : clusterConntrackList;
+    await this.printRows(format, flags, open, { hasTimeDiff: flags["time-diff"] });
   }
-}
-
-/** CLOCK_MONOTONIC, to which the entries' times relate. */
-function monotonicSeconds(): number {
-  return Number(process.hrtime.bigint() / 1_000_000_000n);
 }
