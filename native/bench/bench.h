@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Traffic for the benchmarks: one static binary, so that it runs in any namespace. The modes are netperf's, by name and
+ * Traffic for the benchmarks, and what a process costs: one static binary, so that it runs in any namespace. The modes are netperf's, by name and
  * by what is on the wire; each has a server process and a port of its own, so that a server is a plain blocking loop and
  * costs as little as it can beside what is measured.
  */
@@ -35,11 +35,16 @@ struct bench_options {
 
 int bench_serve(const struct bench_options *options);
 int bench_drive(const struct bench_options *options);
+int bench_latency(const struct bench_options *options);
+/* Runs the command with its output in a file, or without a path into a pipe, and prints what it cost. */
+int bench_run(const char *path, char **command);
 
 /* Bounds every blocking call on the socket: a lost packet must not hang a run. */
 void bench_set_timeout(int fd, int seconds);
 void bench_set_nodelay(int fd);
 void bench_pin(int cpu);
+/* CLOCK_MONOTONIC */
+double bench_now_seconds(void);
 
 static inline void __attribute__((noreturn)) bench_die(const char *what)
 {

@@ -18,14 +18,6 @@ struct tally {
 	double seconds;
 };
 
-static double now_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* CPU time of all cores, processes and interrupts alike: what was sent and what it woke, wherever that ran. A guest may
  * count no cycles, but it knows this. proc_stat(5), in clock ticks. */
 static double busy_seconds(void)
@@ -85,14 +77,14 @@ static int connect_ask_close(const struct bench_options *options)
 
 static void drive_crr(const struct bench_options *options, struct tally *tally)
 {
-	double start = now_seconds();
+	double start = bench_now_seconds();
 
 	do {
 		if (connect_ask_close(options) == 0)
 			tally->transactions++;
 		else if (++tally->errors > MAX_ERRORS)
 			bench_die("TCP_CRR");
-		tally->seconds = now_seconds() - start;
+		tally->seconds = bench_now_seconds() - start;
 	} while (tally->seconds < options->seconds);
 	tally->bytes = 2 * tally->transactions;
 }
@@ -107,13 +99,13 @@ static void drive_rr(const struct bench_options *options, struct tally *tally)
 		bench_die("connect");
 	if (!is_udp)
 		bench_set_nodelay(fd);
-	start = now_seconds();
+	start = bench_now_seconds();
 	do {
 		if (ask_once(fd) == 0)
 			tally->transactions++;
 		else if (!is_udp || ++tally->errors > MAX_ERRORS)
 			bench_die(bench_mode_names[options->mode]);
-		tally->seconds = now_seconds() - start;
+		tally->seconds = bench_now_seconds() - start;
 	} while (tally->seconds < options->seconds);
 	tally->bytes = 2 * tally->transactions;
 	close(fd);
@@ -123,18 +115,18 @@ static void drive_stream(const struct bench_options *options, struct tally *tall
 {
 	static char chunk[BENCH_STREAM_CHUNK_BYTES];
 	int fd = open_connected(options, SOCK_STREAM);
-	double start = now_seconds();
+	double start = bench_now_seconds();
 
 	if (fd < 0)
 		bench_die("connect");
 	do {
 		if (send(fd, chunk, sizeof(chunk), 0) <= 0)
 			bench_die("send");
-	} while (now_seconds() - start < options->seconds);
+	} while (bench_now_seconds() - start < options->seconds);
 	/* The count comes when the last byte has arrived: the time ends with it. */
 	if (shutdown(fd, SHUT_WR) || recv(fd, &tally->bytes, sizeof(tally->bytes), MSG_WAITALL) != sizeof(tally->bytes))
 		bench_die("count of the server");
-	tally->seconds = now_seconds() - start;
+	tally->seconds = bench_now_seconds() - start;
 	close(fd);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 
 void bench_set_timeout(int fd, int seconds)
 {
@@ -41,10 +42,21 @@ void bench_pin(int cpu)
 		bench_die("sched_setaffinity");
 }
 
+double bench_now_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 static int usage(void)
 {
 	fputs("usage: cts-bench server --port FIRST [--bind ADDRESS] [--cpu N] [--seconds MAX]\n"
-	      "       cts-bench client --mode TCP_CRR|TCP_RR|STREAM|UDP_RR --host ADDRESS --port N --seconds S [--cpu N]\n",
+	      "       cts-bench client --mode TCP_CRR|TCP_RR|STREAM|UDP_RR --host ADDRESS --port N --seconds S [--cpu N]\n"
+	      "       cts-bench latency --seconds S [--cpu N]\n"
+	      "       cts-bench run FILE COMMAND…          (its output goes into the file)\n"
+	      "       cts-bench first-byte COMMAND…        (its output goes nowhere)\n",
 	      stderr);
 	return 2;
 }
@@ -107,6 +119,10 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return usage();
+	if (strcmp(argv[1], "run") == 0 && argc > 3)
+		return bench_run(argv[2], argv + 3);
+	if (strcmp(argv[1], "first-byte") == 0 && argc > 2)
+		return bench_run(NULL, argv + 2);
 	while ((letter = getopt_long(argc - 1, argv + 1, "", names, NULL)) != -1) {
 		if (parse_option(letter, optarg, &options))
 			return usage();
@@ -116,5 +132,7 @@ int main(int argc, char **argv)
 		return bench_serve(&options);
 	if (strcmp(argv[1], "client") == 0 && options.port > 0 && options.mode != BENCH_MODES && options.seconds > 0)
 		return bench_drive(&options);
+	if (strcmp(argv[1], "latency") == 0 && options.seconds > 0)
+		return bench_latency(&options);
 	return usage();
 }

@@ -1,8 +1,9 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { labsRoot } from "../../src/model/lab-record.js";
+import { type LabRecord, labRecordFile, labsRoot } from "../../src/model/lab-record.js";
 import { Cleanup } from "./cleanup.js";
 import { fillServices } from "./filler-objects.js";
 import { labManifests, localServiceAddress, remoteServiceAddress } from "./lab-manifests.js";
@@ -49,6 +50,14 @@ export class BenchLab implements AsyncDisposable {
 
   get stateDir(): string {
     return join(labsRoot, this.name, "state");
+  }
+
+  /** Where a map of a node is pinned, as this process sees it. */
+  pinPath(nodeName: string, map: string): string {
+    const record = JSON.parse(readFileSync(join(labsRoot, this.name, labRecordFile), "utf8")) as LabRecord;
+    const node = record.nodes.find(({ name }) => name === nodeName);
+    if (node === undefined) throw new Error(`lab ${this.name} has no node ${nodeName}`);
+    return `/proc/${node.initPid}/root/sys/fs/bpf/tc/globals/${map}`;
   }
 
   async read(...args: readonly string[]): Promise<CommandResult> {

@@ -1,40 +1,96 @@
 import { type CtEntry, type CtTuple, createCtCodecs, ctTupleFlag } from "../../src/abi/conntrack.js";
-import { ownReleases } from "../../src/abi/release.js";
-import { BpfMap } from "../../src/kernel/bpf-map.js";
+import { layoutOf } from "../../src/abi/layouts.js";
+import { ownRelease, ownReleases } from "../../src/abi/release.js";
+import type { BpfMap } from "../../src/kernel/bpf-map.js";
 import { monotonicNowNs } from "../../src/kernel/net.js";
 import { IpAddress } from "../../src/lib/ip.js";
 
-const batchEntries = 10_000;
 const tcp = 6;
 const flagSets = [0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x13, 0x11] as const;
 /** Of the pods and Services that the entries speak of; see filler-objects.ts. */
 export const fillerPods = 1_000;
 export const fillerServices = 2_000;
+const worldAddresses = 20_000;
+
+/** So many entries differ in all they have, those after them only in the client's port: encoding is slower than the kernel. */
+const patternEntries = worldAddresses;
+/** An entry's port: the first one, and one more for every so many entries. */
+const [firstPort, entriesOfPort] = [1_024, 1_000];
 
 /**
- * Fills a pinned TCP conntrack map with so many connections as a node could have: between 1,000 pods, 20,000 addresses of
- * the world and 2,000 Services, of a few hundred identities, with counters and times of their own. The same entries every
- * time. They live longer than any run, so that no agent collects one.
+ * TCP connections as a node could have them: between 1,000 pods, 20,000 addresses of the world and 2,000 Services, of a few
+ * hundred identities, with counters and times of their own. The same ones every time. They live longer than any run, so
+ * that no agent collects one.
  */
-export function fillConntrack(pinPath: string, entries: number): void {
-  const codecs = createCtCodecs(ownReleases);
-  const nowSeconds = Number(monotonicNowNs() / 1_000_000_000n);
-  using map = BpfMap.openPinned(pinPath);
-  for (let first = 0; first < entries; first += batchEntries) {
-    const indexes = Array.from({ length: Math.min(batchEntries, entries - first) }, (_, offset) => first + offset);
-    const keys = indexes.map((index) => codecs.tuple4.encode(tupleOf(index)));
-    const values = indexes.map((index) => codecs.entry.encode(entryOf(index, nowSeconds)));
-    map.updateBatch(Buffer.concat(keys), Buffer.concat(values), indexes.length);
+export class FillerConntrack {
+  readonly #keys: Buffer;
+  readonly #values: Buffer;
+  readonly #keyBytes: number;
+
+  constructor() {
+    const codecs = createCtCodecs(ownReleases);
+    const nowSeconds = Number(monotonicNowNs() / 1_000_000_000n);
+    const indexes = Array.from({ length: patternEntries }, (_, index) => index);
+    this.#keys = Buffer.concat(indexes.map((index) => codecs.tuple4.encode(tupleOf(index))));
+    this.#values = Buffer.concat(indexes.map((index) => codecs.entry.encode(entryOf(index, nowSeconds))));
+    this.#keyBytes = this.#keys.length / patternEntries;
+  }
+
+  /** Puts entries `first` … `first + count - 1` into the map. */
+  insert(map: BpfMap, first: number, count: number): void {
+    for (const { keys, values, length } of this.#pieces(first, count)) map.updateBatch(keys, values, length);
+  }
+
+  remove(map: BpfMap, first: number, count: number): void {
+    for (const { keys, length } of this.#pieces(first, count)) map.deleteBatch(keys, length);
+  }
+
+  /** None of them reaches over the end of the pattern. */
+  *#pieces(
+    first: number,
+    count: number,
+  ): Generator<{ readonly keys: Buffer; readonly values: Buffer; readonly length: number }> {
+    const valueBytes = this.#values.length / patternEntries;
+    for (let from = first; from < first + count; ) {
+      const start = from % patternEntries;
+      const end = Math.min(patternEntries, start + first + count - from);
+      const values = this.#values.subarray(start * valueBytes, end * valueBytes);
+      yield { keys: this.#keysOf(from, end - start), values, length: end - start };
+      from += end - start;
+    }
+  }
+
+  #keysOf(first: number, count: number): Buffer {
+    const start = first % patternEntries;
+    const keys = Buffer.from(this.#keys.subarray(start * this.#keyBytes, (start + count) * this.#keyBytes));
+    for (let i = 0; i < count; i++) {
+      const offset = isServiceEntry(first + i) ? portOffsets.dport : portOffsets.sport;
+      keys.writeUInt16BE(clientPortOf(first + i), i * this.#keyBytes + offset);
+    }
+    return keys;
   }
 }
 
-/** Client and source port together are different for every index below 2^26. */
+/** Fills a TCP conntrack map with so many of {@link FillerConntrack}. */
+export function fillConntrack(map: BpfMap, entries: number): void {
+  new FillerConntrack().insert(map, 0, entries);
+}
+
+const { dport, sport } = layoutOf("ipv4_ct_tuple", ownRelease).fields;
+const portOffsets = { dport: dport?.offset ?? 0, sport: sport?.offset ?? 0 } as const;
+
+function clientPortOf(index: number): number {
+  return firstPort + Math.floor(index / entriesOfPort);
+}
+
+/** Client and source port together are different for every index below 60 million. */
 function tupleOf(index: number): CtTuple {
   const random = mix(index);
   const isService = isServiceEntry(index);
-  const client = (random >>> 8) % 5 === 0 ? address(203, 0, index % 20_000) : address(10, 250, index % fillerPods);
+  const client =
+    (random >>> 8) % 5 === 0 ? address(203, 0, index % worldAddresses) : address(10, 250, index % fillerPods);
   const server = isService ? address(10, 100, 1 + (random % fillerServices)) : address(10, 250, random % fillerPods);
-  const [clientPort, serverPort] = [1_024 + Math.floor(index / 1_000), isService ? 80 : 8_000 + (random % 10)];
+  const [clientPort, serverPort] = [clientPortOf(index), isService ? 80 : 8_000 + (random % 10)];
   // See CtTuple: entries of Services hold addresses as dialled and ports swapped, the others the other way round.
   return isService
     ? { daddr: server, saddr: client, dport: clientPort, sport: serverPort, protocol: tcp, flags: ctTupleFlag.service }

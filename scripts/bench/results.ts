@@ -1,11 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
+import type { ReadingResults } from "./reading/results.js";
 import type { Cores, Mode } from "./traffic.js";
 
 /** One run of the benchmarks, as it is kept beside docs/benchmarks.md. */
 export interface BenchResults {
-  readonly version: 2;
+  readonly version: 3;
   readonly startedAt: string;
   readonly commit: string;
   readonly machine: Machine;
@@ -15,7 +16,7 @@ export interface BenchResults {
   readonly evidence: readonly Evidence[];
   readonly commands: readonly CommandTime[];
   readonly agents: readonly AgentCost[];
-  readonly mapReads: readonly MapRead[];
+  readonly reading?: ReadingResults | undefined;
 }
 
 export interface Machine {
@@ -70,14 +71,6 @@ export interface AgentCost {
   readonly rssBytes: number;
   /** Share of one core over an idle span. */
   readonly cpuShare: number;
-}
-
-export interface MapRead {
-  readonly entries: number;
-  readonly output: string;
-  readonly seconds: number;
-  readonly peakRssBytes: number;
-  readonly outputBytes: number;
 }
 
 export function describeMachine(): Machine {

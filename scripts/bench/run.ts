@@ -1,27 +1,22 @@
 /**
  * The benchmarks: see docs/benchmarks.md.
  *
- *   npm run bench [-- --quick] [--rounds N] [--seconds S] [--services 1,1000,…] [--no-write]
+ *   npm run bench [-- --quick] [--rounds N] [--seconds S] [--services 1,1000,…] [--only traffic|reading] [--no-write]
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { BenchLab } from "./bench-lab.js";
 import { Cleanup } from "./cleanup.js";
-import { agentCost, readFullConntrack, timeCommands } from "./command-costs.js";
+import { agentCost, timeCommands } from "./command-costs.js";
 import { openKernelVxlan } from "./kernel-vxlan.js";
 import { openKubeProxy } from "./kube-proxy.js";
 import { sweepNamespaces } from "./namespaces.js";
 import { measurePrograms } from "./program-costs.js";
+import { renderReading } from "./reading/report.js";
+import { measureReading } from "./reading/stage.js";
 import { writeReport } from "./report.js";
-import {
-  type BenchResults,
-  describeCommit,
-  describeMachine,
-  type Evidence,
-  type MapRead,
-  type TrafficResult,
-} from "./results.js";
+import { type BenchResults, describeCommit, describeMachine, type Evidence, type TrafficResult } from "./results.js";
 import { describeCpu, describeRate, measureRounds, type RoundSettings } from "./rounds.js";
 import { openRoutedVeth } from "./routed-veth.js";
 import { median, ratioOfPairs } from "./statistics.js";
@@ -31,7 +26,6 @@ import { type Mode, modes } from "./traffic.js";
 const docs = join(import.meta.dirname, "../../docs");
 /** kube-proxy's own lists of this length take minutes to load; nobody runs that. */
 const mostKubeProxyServices = 10_000;
-const conntrackEntries = 500_000;
 
 interface Bench {
   readonly settings: RoundSettings;
@@ -104,16 +98,6 @@ async function runStage(bench: Bench, services: number, isFirst: boolean): Promi
   }
 }
 
-/** In a lab of its own: names of 50,000 Services would be most of the time. */
-async function measureMapReads(): Promise<readonly MapRead[]> {
-  const lab = await BenchLab.open("bench-read", "socket LB");
-  try {
-    return await readFullConntrack(lab, conntrackEntries);
-  } finally {
-    await lab[Symbol.asyncDispose]();
-  }
-}
-
 async function openBench(cleanup: Cleanup, settings: RoundSettings): Promise<Bench> {
   await sweepNamespaces();
   return {
@@ -133,16 +117,14 @@ async function openBench(cleanup: Cleanup, settings: RoundSettings): Promise<Ben
   };
 }
 
-/** Measures everything and saves after each stage: what takes an hour shall not be lost to its last minute. */
-async function runAll(
-  stages: readonly number[],
-  settings: RoundSettings,
-  save: (results: BenchResults) => void,
-): Promise<void> {
+type Save = (results: BenchResults) => void;
+
+/** Measures traffic and saves after each stage: what takes an hour shall not be lost to its last minute. */
+async function runTraffic(stages: readonly number[], settings: RoundSettings, save: Save): Promise<BenchResults> {
   const cleanup = new Cleanup();
   const { rounds, seconds } = settings;
   let results: BenchResults = {
-    version: 2,
+    version: 3,
     startedAt: new Date().toISOString(),
     commit: describeCommit(),
     machine: describeMachine(),
@@ -152,7 +134,6 @@ async function runAll(
     evidence: [],
     commands: [],
     agents: [],
-    mapReads: [],
   };
   try {
     const bench = await openBench(cleanup, settings);
@@ -166,11 +147,28 @@ async function runAll(
       results = { ...results, traffic, evidence, agents };
       save(results);
     }
+    return results;
   } finally {
     await cleanup[Symbol.asyncDispose]();
   }
-  save({ ...results, mapReads: await measureMapReads() });
 }
+
+const rawPath = join(docs, "benchmarks/latest.json");
+
+/** The results that the page shows now. @throws Error when they are of another form */
+function readLatest(): BenchResults {
+  const latest = JSON.parse(readFileSync(rawPath, "utf8")) as BenchResults;
+  if (latest.version !== 3) throw new Error(`${rawPath} is of another version: measure everything, without --only`);
+  return latest;
+}
+
+function write(results: BenchResults): void {
+  mkdirSync(join(docs, "benchmarks"), { recursive: true });
+  writeFileSync(rawPath, `${JSON.stringify(results, null, 1)}\n`);
+  writeReport(results, join(docs, "benchmarks.md"), join(docs, "benchmarks/flatness.svg"));
+}
+
+const groups = ["traffic", "reading"] as const;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -179,6 +177,7 @@ async function main(): Promise<void> {
       rounds: { type: "string" },
       seconds: { type: "string" },
       services: { type: "string" },
+      only: { type: "string" },
       "no-write": { type: "boolean", default: false },
     },
   });
@@ -191,12 +190,17 @@ async function main(): Promise<void> {
     seconds: Number(values.seconds ?? (values.quick ? 1 : 5)),
   };
   const stages = (values.services ?? (values.quick ? "1,1000" : "1,1000,10000,50000")).split(",").map(Number);
-  await runAll(stages, settings, (results) => {
-    if (values["no-write"]) return;
-    mkdirSync(join(docs, "benchmarks"), { recursive: true });
-    writeFileSync(join(docs, "benchmarks/latest.json"), `${JSON.stringify(results, null, 1)}\n`);
-    writeReport(results, join(docs, "benchmarks.md"), join(docs, "benchmarks/flatness.svg"));
-  });
+  const chosen = groups.filter((group) => values.only === undefined || values.only === group);
+  if (chosen.length === 0) throw new Error(`--only takes ${groups.join(" or ")}, not ${values.only}`);
+  const save: Save = (results) => (values["no-write"] ? undefined : write(results));
+  const { reading } = chosen.includes("reading") ? {} : readLatest();
+  const saveTraffic: Save = (results) => save({ ...results, reading });
+  const traffic = chosen.includes("traffic") ? await runTraffic(stages, settings, saveTraffic) : readLatest();
+  if (chosen.includes("reading")) {
+    const results = { ...traffic, reading: await measureReading(settings, { isQuick: values.quick, print }) };
+    save(results);
+    print(renderReading(results.reading));
+  }
   if (!values["no-write"])
     print("written: docs/benchmarks.md, docs/benchmarks/latest.json, docs/benchmarks/flatness.svg");
 }

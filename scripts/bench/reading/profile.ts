@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import { run } from "../shell.js";
+import { median } from "../statistics.js";
+import { type EntryFormat, entryFormats } from "./lists.js";
+import type { ListCost, ProfileColumn, StepCost } from "./results.js";
+
+const steps = join(import.meta.dirname, "steps.ts");
+
+/** Runs one part of a list in a process of its own. */
+export async function runStep(...args: readonly string[]): Promise<StepCost> {
+  const { stdout } = await run(process.execPath, ["--import", "tsx", steps, ...args], { timeoutMs: 300_000 });
+  return JSON.parse(stdout) as StepCost;
+}
+
+export interface ProfileSource {
+  readonly lab: string;
+  readonly node: string;
+  readonly pinPath: string;
+  readonly outputPath: string;
+  readonly rounds: number;
+  readonly signal: AbortSignal;
+  /** Whole processes: of an empty map, and one of each format. */
+  readonly emptyList: ListCost;
+  readonly listOf: (format: EntryFormat) => ListCost;
+}
+
+/**
+ * Takes a list apart: each step is the one before and one part more, in a process of its own; what it takes longer is
+ * that part. Medians of several rounds.
+ */
+export async function profileLists(source: ProfileSource): Promise<readonly ProfileColumn[]> {
+  const { lab, node, pinPath, outputPath } = source;
+  const commands: Readonly<Record<string, readonly string[]>> = {
+    scan: ["scan", pinPath],
+    decode: ["decode", lab, node],
+    name: ["name", lab, node],
+    ...Object.fromEntries(entryFormats.map((format) => [format, ["print", lab, node, format, outputPath]])),
+  };
+  const costs: Record<string, StepCost[]> = {};
+  for (let round = 0; round < source.rounds; round++) {
+    for (const [name, args] of Object.entries(commands)) {
+      source.signal.throwIfAborted();
+      costs[name] = [...(costs[name] ?? []), await runStep(...args)];
+    }
+  }
+  const middle = (name: string, pick: (cost: StepCost) => number): number => median((costs[name] ?? []).map(pick));
+  return entryFormats.map((format) => columnOf(format, source, middle));
+}
+
+function columnOf(
+  format: EntryFormat,
+  { emptyList, listOf }: ProfileSource,
+  middle: (step: string, pick: (cost: StepCost) => number) => number,
+): ProfileColumn {
+  const cpu = (step: string): number => middle(step, ({ cpuSeconds }) => cpuSeconds);
+  const isNamed = !format.startsWith("cilium");
+  const kernel = middle("scan", ({ slices }) => (slices?.sumMs ?? 0) / 1_000);
+  const writing = middle(format, ({ writeSeconds }) => writeSeconds ?? 0);
+  return {
+    output: format,
+    entries: middle(format, ({ entries }) => entries),
+    parts: {
+      startUp: median(emptyList.runs.map(({ cpuSeconds }) => cpuSeconds)),
+      kernel,
+      handing: cpu("scan") - kernel,
+      decoding: cpu("decode") - cpu("scan"),
+      naming: isNamed ? cpu("name") - cpu("decode") : 0,
+      formatting: cpu(format) - cpu(isNamed ? "name" : "decode") - writing,
+      writing,
+    },
+    processCpuSeconds: median(listOf(format).runs.map(({ cpuSeconds }) => cpuSeconds)),
+  };
+}
