@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import { Flags } from "#oclif";
 import { UsageError } from "../../lib/errors.js";
 import { boundedInteger } from "./flag-types.js";
 
