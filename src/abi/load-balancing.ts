@@ -86,6 +86,8 @@ export interface LbFamilyCodecs {
 }
 
 export interface LbCodecs {
+  /** The newest of those that the maps may be of. */
+  readonly release: Release;
   readonly v4: LbFamilyCodecs;
   readonly v6: LbFamilyCodecs;
   /** u32 in host order. */
@@ -106,6 +108,7 @@ export function createLbCodecs(releases: Releases): LbCodecs {
     );
   const release = newestOf(releases);
   return {
+    release,
     v4: createFamily("lb4", "ipv4", releases),
     v6: createFamily("lb6", "ipv6", releases),
     backendId: scalar(
@@ -126,7 +129,7 @@ export function createLbCodecs(releases: Releases): LbCodecs {
       clusterId: value.clusterId,
       zone: value.zone,
     }),
-    revNatRow: (id, value, node) => ({ node, revNatId: id, address: value.address, port: value.port }),
+    revNatRow: (id, value, node) => ({ node, release, revNatId: id, address: value.address, port: value.port }),
   };
 }
 

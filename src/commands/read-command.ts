@@ -80,10 +80,10 @@ export abstract class ReadCommand extends BaseCommand {
     return status;
   }
 
-  /** False when upstream's tool, whose format was asked for, only remarks that the map is not there. */
+  /** False when the map is not there and upstream's tool, whose format was asked for, takes that lightly. */
   async #printPieces<Row>(
     format: ListFormat<Row>,
-    { output }: PrintRequest,
+    request: PrintRequest,
     pieces: AsyncIterable<Uint8Array>,
   ): Promise<boolean> {
     try {
@@ -91,9 +91,11 @@ export abstract class ReadCommand extends BaseCommand {
       return true;
     } catch (error) {
       const isMissing = error instanceof KernelError && error.code === "map-missing";
-      const remark = output.kind.startsWith("cilium") ? format.cilium?.whenMissing : undefined;
-      if (!isMissing || remark === undefined) throw error;
-      this.note(remark);
+      const upstream = request.output.kind.startsWith("cilium") ? format.cilium : undefined;
+      if (!isMissing || (upstream?.whenMissing === undefined && upstream?.isMissingEmpty !== true)) throw error;
+      if (upstream.whenMissing !== undefined) this.note(upstream.whenMissing);
+      const { rows, status } = finishedList<Row>([]);
+      if (upstream.isMissingEmpty) await this.#printPieces(format, request, printList(format, rows, status, request));
       return false;
     }
   }

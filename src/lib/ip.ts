@@ -69,10 +69,21 @@ export class IpAddress {
     return bytes;
   }
 
-  /** Canonical text (RFC 5952 for IPv6). */
+  /** Canonical text; for IPv6 that of RFC 5952, whose section 5 ends IPv4-mapped addresses in dotted decimals, as Go's netip does. */
   get text(): string {
-    this.#text ??= this.family === 4 ? dotted(this.word0) : compressed(this);
+    this.#text ??=
+      this.family === 4 ? dotted(this.word0) : this.isV4Mapped ? `::ffff:${dotted(this.word3)}` : compressed(this);
     return this.#text;
+  }
+
+  /** True for `::ffff:0:0/96`. */
+  get isV4Mapped(): boolean {
+    return this.family === 6 && this.word0 === 0 && this.word1 === 0 && this.word2 === 0xffff;
+  }
+
+  /** The text of Go's older `net.IP`, which takes an IPv4-mapped address for the IPv4 address in it. */
+  get unmappedText(): string {
+    return this.isV4Mapped ? dotted(this.word3) : this.text;
   }
 
   toString(): string {
@@ -106,7 +117,12 @@ export class IpAddress {
 
 /** `10.0.0.1:80`, `[fd00::1]:80` */
 export function addressPort(address: IpAddress, port: number): string {
-  return address.family === 6 ? `[${address.text}]:${port}` : `${address.text}:${port}`;
+  return joinHostPort(address.text, port);
+}
+
+/** As Go's function of the same name: what has a colon stands in brackets. */
+export function joinHostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function dotted(word: number): string {

@@ -144,7 +144,7 @@ export interface LbBackendRow extends ReleasedRow, L4Address {
 }
 
 /** One entry of a reverse NAT map (`bpf lb list --revnat`). */
-export interface RevNatRow extends NodeRowBase {
+export interface RevNatRow extends ReleasedRow {
   readonly revNatId: number;
   readonly address: IpAddress;
   readonly port: number;
@@ -152,13 +152,15 @@ export interface RevNatRow extends NodeRowBase {
 }
 
 /** One entry of the socket LB's reverse map: which frontend a socket dialled, by the backend it got. */
-export interface SockRevNatRow extends NodeRowBase {
+export interface SockRevNatRow extends ReleasedRow {
   readonly cookie: bigint;
   readonly backend: IpAddress;
   readonly backendPort: number;
   readonly frontend: IpAddress;
   readonly frontendPort: number;
   readonly revNatId: number;
+  readonly backendName?: AddressName | undefined;
+  readonly serviceName?: AddressName | undefined;
 }
 
 /** One entry of the ipcache (`bpf ipcache list`). */

@@ -52,6 +52,8 @@ export interface CiliumFormat<Row> {
   readonly whenEmpty?: string | undefined;
   /** What it says when the map is not there, if it ends well all the same. */
   readonly whenMissing?: string | undefined;
+  /** Upstream's tool prints a map that is not there as it prints an empty one. */
+  readonly isMissingEmpty?: boolean | undefined;
 }
 
 /** Rows as readers give them: in batches. */

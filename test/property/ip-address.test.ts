@@ -17,7 +17,8 @@ describe("addresses", () => {
     fc.assert(
       fc.property(bytes, (octets) => {
         const address = IpAddress.fromBytes(octets);
-        expect(address.text).toBe(ipaddr.fromByteArray([...octets]).toString());
+        // The other implementation has no dotted form of IPv4-mapped addresses.
+        if (!address.isV4Mapped) expect(address.text).toBe(ipaddr.fromByteArray([...octets]).toString());
         expect(address.bytes).toEqual(octets);
         const parsed = IpAddress.parse(address.text);
         expect(parsed.equals(address)).toBe(true);
@@ -25,6 +26,20 @@ describe("addresses", () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it.each([
+    ["::ffff:10.0.0.1", "10.0.0.1"],
+    ["::ffff:0.0.0.0", "0.0.0.0"],
+    ["::ffff:255.255.255.255", "255.255.255.255"],
+    ["::ffff:0:a00:1", "::ffff:0:a00:1"],
+    ["::fffe:a00:1", "::fffe:a00:1"],
+    ["::a00:1", "::a00:1"],
+    ["10.0.0.1", "10.0.0.1"],
+  ])("%s was printed without the dotted decimals of an IPv4-mapped address", (text, unmapped) => {
+    const address = IpAddress.parse(text);
+    expect([address.text, address.unmappedText]).toEqual([text, unmapped]);
+    expect(IpAddress.parse(address.text).equals(address)).toBe(true);
   });
 
   it("differ in their keys and by equals when their bytes differ", () => {

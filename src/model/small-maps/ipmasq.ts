@@ -1,5 +1,6 @@
 import type { IpPrefix } from "../../lib/ip.js";
 import type { GoJsonValue } from "../../lib/json-value.js";
+import { upstreamPrefix } from "../upstream-address.js";
 import { isReleaseSince } from "../upstream-release.js";
 import { prefix } from "./map-fields.js";
 import { smallMap, source } from "./small-map.js";
@@ -24,7 +25,7 @@ export const ipmasqMap = smallMap(
         kind: "dump",
         keyTitle: "IP PREFIX/ADDRESS",
         valueTitle: "",
-        key: (row) => row.prefix.text,
+        key: (row) => upstreamPrefix(row.prefix, row.release, "1.17"),
         value: () => "",
       },
       json: { kind: "array", items: (rows) => rows.map((row) => prefixItem(row.prefix, row.release)) },
@@ -37,7 +38,7 @@ export const ipmasqMap = smallMap(
 function prefixItem(of: IpPrefix, release: `1.${number}`): GoJsonValue {
   if (isReleaseSince(release, "1.17")) return of.text;
   const mask = Uint8Array.from(of.address.bytes, (_, index) => maskByte(of.length - 8 * index));
-  return { IP: of.address.text, Mask: btoa(String.fromCharCode(...mask)) };
+  return { IP: of.address.unmappedText, Mask: btoa(String.fromCharCode(...mask)) };
 }
 
 /** The byte of a mask of which `bits` more bits are set. */

@@ -1,4 +1,6 @@
+import type { IpAddress } from "../../lib/ip.js";
 import { orElse, uint } from "../struct-fields.js";
+import { upstreamAddress } from "../upstream-address.js";
 import { isReleaseSince } from "../upstream-release.js";
 import { unionAddress } from "./map-fields.js";
 import { smallMap, source } from "./small-map.js";
@@ -29,12 +31,16 @@ export const nodeIdMap = smallMap(
     filters: { hasAddresses: true, traits: (row) => ({ ends: [{ address: row.address }] }) },
     upstream: tableForm({
       header: (row) => `NODE ID\tIP ADDRESSES${hasSpi(row) ? "\tSPI" : ""}`,
-      line: (row) => `${hex(row.nodeId)}\t${row.address}${hasSpi(row) ? `\t${row.spi}` : ""}`,
-      item: (row) => ({ ID: row.nodeId, Address: row.address.text, ...(hasSpi(row) ? { SPI: row.spi } : {}) }),
+      line: (row) => `${hex(row.nodeId)}\t${addressOf(row)}${hasSpi(row) ? `\t${row.spi}` : ""}`,
+      item: (row) => ({ ID: row.nodeId, Address: addressOf(row), ...(hasSpi(row) ? { SPI: row.spi } : {}) }),
       whenMissing: "Cannot find node bpf map",
     }),
   },
 );
+
+function addressOf({ address, release }: { readonly address: IpAddress; readonly release: `1.${number}` }): string {
+  return upstreamAddress(address, release);
+}
 
 function hex(value: number): string {
   return `0x${value.toString(16)}`;

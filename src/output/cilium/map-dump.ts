@@ -11,6 +11,8 @@ export interface MapDump<Row> {
   value(row: Row): string;
   /** Without an entry upstream prints nothing, not even the titles. */
   readonly isEmptySilent?: boolean;
+  /** As of {@link CiliumFormat}. */
+  readonly isMissingEmpty?: boolean;
 }
 
 /**
@@ -21,6 +23,7 @@ export function mapDump<Row>(dump: MapDump<Row>): CiliumFormat<Row> {
   return {
     text: () => collectingPrinter((rows) => dumpText(dump, rows)),
     json: () => collectingPrinter((rows) => dumpJson(dump, rows)),
+    isMissingEmpty: dump.isMissingEmpty,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { IpAddress } from "../../lib/ip.js";
 import type { EndpointRow, IpcacheRow, LocalEndpointRow, TunnelRow } from "../../model/rows.js";
+import { upstreamAddress } from "../../model/upstream-address.js";
 import { isReleaseSince } from "../../model/upstream-release.js";
 import { collectingPrinter } from "../batch-printer.js";
 import { ciliumEndpoints } from "../cilium/agent-lists.js";
@@ -98,7 +99,7 @@ export const localEndpointList: ListFormat<LocalEndpointRow> = {
   cilium: mapDump({
     keyTitle: "IP ADDRESS",
     valueTitle: "LOCAL ENDPOINT INFO",
-    key: (row) => `${row.address.text}${clusterSuffix(row.clusterId)}:${row.key}`,
+    key: (row) => `${upstreamAddress(row.address, row.release, "1.19")}${clusterSuffix(row.clusterId)}:${row.key}`,
     value: (row) => (row.isHost ? "(localhost)" : ciliumEndpointInfo(row)),
   }),
 };
@@ -143,8 +144,8 @@ export const tunnelList: ListFormat<TunnelRow> = {
   cilium: mapDump({
     keyTitle: "TUNNEL",
     valueTitle: "VALUE",
-    key: (row) => `${row.prefix.address.text}${clusterSuffix(row.clusterId)}`,
-    value: (row) => `${row.tunnelEndpoint.text}:${row.encryptKey}`,
+    key: (row) => `${row.prefix.address.unmappedText}${clusterSuffix(row.clusterId)}`,
+    value: (row) => `${row.tunnelEndpoint.unmappedText}:${row.encryptKey}`,
   }),
 };
 

@@ -1,9 +1,10 @@
-import { addressPort } from "../../lib/ip.js";
+import { addressPort, joinHostPort } from "../../lib/ip.js";
 import type { JsonObject } from "../../lib/json-value.js";
 import type { NumberedService, SourceRangeRow } from "../../model/lb-rows.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { LbBackendRow, LbServiceRow, RevNatRow } from "../../model/rows.js";
-import { isReleaseSince } from "../../model/upstream-release.js";
+import { upstreamAddress, upstreamPrefix } from "../../model/upstream-address.js";
+import { isReleaseSince, type UpstreamRelease } from "../../model/upstream-release.js";
 import { mapDump } from "../cilium/map-dump.js";
 import { type Column, definedFields, type ListFormat } from "../list-format.js";
 import { clusterSuffix, hex, l4Item, l4Text, nameItem, nameText, nodeColumn, orUnknown } from "./cells.js";
@@ -15,12 +16,17 @@ type Backend = NonNullable<LbServiceRow["backend"]>;
 
 /** `10.96.0.10:53/UDP (1)`, with `/i` before the slot for the internal scope; the protocol since 1.17. */
 function ciliumKey(row: LbServiceRow): string {
-  return `${ciliumAddress(row, row)}${row.scope === "internal" ? "/i" : ""} (${row.slot})`;
+  return `${ciliumAddress(row, row, "1.20")}${row.scope === "internal" ? "/i" : ""} (${row.slot})`;
 }
 
 /** Upstream puts any address of an IPv6 service in brackets, also that of an IPv4 backend; since 1.18 with its cluster. */
-function ciliumAddress(row: LbServiceRow, { address, port, protocol, clusterId }: Backend): string {
-  const text = `${address.text}${isReleaseSince(row.release, "1.18") ? clusterSuffix(clusterId) : ""}`;
+function ciliumAddress(
+  row: LbServiceRow,
+  { address, port, protocol, clusterId }: Backend,
+  netipSince: UpstreamRelease,
+): string {
+  const cluster = isReleaseSince(row.release, "1.18") ? clusterSuffix(clusterId) : "";
+  const text = `${upstreamAddress(address, row.release, netipSince)}${cluster}`;
   const host = row.address.family === 6 ? `[${text}]` : text;
   return `${host}:${port}${isReleaseSince(row.release, "1.17") ? `/${protocolName(protocol)}` : ""}`;
 }
@@ -66,7 +72,7 @@ function targetText(row: LbServiceRow): string {
 function ciliumValue(row: LbServiceRow): string {
   if (row.slot > 0) {
     if (row.backend === undefined) return `backend ${row.backendId} not found`;
-    return `${ciliumAddress(row, row.backend)} (${row.revNatId}) (${row.slot})`;
+    return `${ciliumAddress(row, row.backend, "1.18")} (${row.revNatId}) (${row.slot})`;
   }
   const none = row.address.family === 6 ? "[::]:0" : "0.0.0.0:0";
   const proxy = row.l7ProxyPort > 0 ? `(L7LB Proxy Port: ${row.l7ProxyPort})` : "";
@@ -95,7 +101,13 @@ export const lbServiceList: ListFormat<LbServiceRow> = {
   ],
   item: serviceItem,
   name: serviceName,
-  cilium: mapDump({ keyTitle: serviceTitle, valueTitle: backendTitle, key: ciliumKey, value: ciliumValue }),
+  cilium: mapDump({
+    keyTitle: serviceTitle,
+    valueTitle: backendTitle,
+    key: ciliumKey,
+    value: ciliumValue,
+    isMissingEmpty: true,
+  }),
 };
 
 /** `bpf lb list --frontends`: the entries as the map holds them. */
@@ -118,6 +130,7 @@ export const lbFrontendList: ListFormat<LbServiceRow> = {
   cilium: mapDump({
     keyTitle: serviceTitle,
     valueTitle: "BACKEND ID",
+    isMissingEmpty: true,
     key: ciliumKey,
     value: (row) => {
       const quarantined = isReleaseSince(row.release, "1.17") ? `[${row.quarantinedCount}]` : "";
@@ -158,13 +171,14 @@ export const lbBackendList: ListFormat<LbBackendRow> = {
   cilium: mapDump({
     keyTitle: "ID",
     valueTitle: backendTitle,
+    isMissingEmpty: true,
     key: (row) => String(row.backendId),
     value: (row) =>
       `${protocolName(row.protocol)}://${row.address.text}${clusterSuffix(row.clusterId)}${zoneSuffix(row)}`,
   }),
 };
 
-const serviceColumns: readonly Column<NumberedService>[] = [
+export const serviceColumns: readonly Column<NumberedService>[] = [
   { header: "REVNAT", value: (row) => String(row.revNatId), sortKey: (row) => row.revNatId },
   {
     header: "FRONTEND",
@@ -173,7 +187,7 @@ const serviceColumns: readonly Column<NumberedService>[] = [
   { header: "SERVICE", value: (row) => nameText(row.serviceName) },
 ];
 
-function serviceFields({ revNatId, frontend, serviceName }: NumberedService): JsonObject {
+export function serviceFields({ revNatId, frontend, serviceName }: NumberedService): JsonObject {
   return definedFields({
     revNatId,
     frontend: frontend === undefined ? undefined : { address: frontend.address.text, port: frontend.port },
@@ -195,7 +209,8 @@ export const sourceRangeList: ListFormat<SourceRangeRow> = {
   cilium: mapDump({
     keyTitle: "SOURCE RANGE (REVNAT_ID)",
     valueTitle: "",
-    key: (row) => `${row.prefix.text} (${row.revNatId})`,
+    isMissingEmpty: true,
+    key: (row) => `${upstreamPrefix(row.prefix, row.release)} (${row.revNatId})`,
     value: () => "",
   }),
 };
@@ -221,7 +236,8 @@ export const revNatList: ListFormat<RevNatRow> = {
   cilium: mapDump({
     keyTitle: "ID",
     valueTitle: backendTitle,
+    isMissingEmpty: true,
     key: (row) => String(row.revNatId),
-    value: (row) => addressPort(row.address, row.port),
+    value: (row) => joinHostPort(upstreamAddress(row.address, row.release), row.port),
   }),
 };

@@ -1,8 +1,9 @@
+import { joinHostPort } from "../../../lib/ip.js";
 import { etherTypeName } from "../../../model/packet/gopacket-names.js";
 import type { LayerKind, LayerOf, PacketLayer, TcpLayer } from "../../../model/packet/layers.js";
 import type { PacketForm } from "../../../model/packet/summarize.js";
 import { isReleaseSince, type UpstreamRelease } from "../../../model/upstream-release.js";
-import { goIp, joinHostPort } from "./go-text.js";
+import { goIp } from "./go-text.js";
 import { icmpTypeCode } from "./icmp-names.js";
 import { igmpTypeName, vrrpTypeName } from "./layer-text.js";
 import { dissectAsUpstream, formInSummary } from "./upstream-dissection.js";

@@ -6,7 +6,7 @@ import { isReleaseSince } from "../../../model/upstream-release.js";
 import { definedFields } from "../../list-format.js";
 import { connectionSummary } from "./connection-summary.js";
 import { type EventScope, separator } from "./event-scope.js";
-import { goAddr, goHex, goIp } from "./go-text.js";
+import { goHex, goIp } from "./go-text.js";
 import { packetLines } from "./packet-details.js";
 
 /** `CPU 02: MARK 0x8ee2a1c3 FROM 1532 DEBUG: Conntrack lookup 1/2: src=10.0.1.23:41514 dst=10.0.1.9:80` */
@@ -24,7 +24,7 @@ export function debugJson(record: DebugRecord, scope: EventScope): string {
 export function traceSockLine(record: TraceSockRecord, scope: EventScope): string {
   const protocol = record.protocol === 6 ? "tcp" : record.protocol === 17 ? "udp" : "unknown";
   const { destination } = record;
-  const address = isReleaseSince(scope.release, "1.20") ? goAddr(destination) : goIp(destination);
+  const address = isReleaseSince(scope.release, "1.20") ? destination.text : goIp(destination);
   return `${scope.cpuPrefix} [${record.xlatePointName}] cgroup_id: ${record.cgroupId} sock_cookie: ${record.socketCookie}, dst [${address}]:${record.destinationPort} ${protocol} \n`;
 }
 

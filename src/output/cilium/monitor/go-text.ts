@@ -1,25 +1,8 @@
 import type { IpAddress } from "../../../lib/ip.js";
 
-/** Go's `net.IP`: IPv4 addresses in IPv6's form come out as IPv4. */
+/** Go's `net.IP`. */
 export function goIp(address: IpAddress | undefined): string {
-  if (address === undefined) return "<nil>";
-  const { bytes } = address;
-  const isMapped = isIpv4Mapped(bytes);
-  return isMapped ? bytes.subarray(12).join(".") : address.text;
-}
-
-/** Go's `netip.Addr`, which keeps the two forms apart. */
-export function goAddr(address: IpAddress): string {
-  return isIpv4Mapped(address.bytes) ? `::ffff:${address.bytes.subarray(12).join(".")}` : address.text;
-}
-
-function isIpv4Mapped(bytes: Uint8Array): boolean {
-  return bytes.length === 16 && bytes.subarray(0, 12).every((byte, index) => byte === (index < 10 ? 0 : 0xff));
-}
-
-/** `10.0.0.1:80`, `[fd00::1]:80` */
-export function joinHostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  return address?.unmappedText ?? "<nil>";
 }
 
 /** Go's `encoding/hex.Dump`: 16 bytes a line, with their offset and their ASCII characters. */

@@ -5,7 +5,7 @@ import { isReleaseSince, type UpstreamRelease } from "../../../model/upstream-re
 import { definedFields, jsonCounter } from "../../list-format.js";
 import { connectionSummary } from "./connection-summary.js";
 import { type EventScope, identityText, verboseBlock } from "./event-scope.js";
-import { goAddr, goHex, goIp } from "./go-text.js";
+import { goHex, goIp } from "./go-text.js";
 import { packetJson, packetLines } from "./packet-details.js";
 
 /** `-> endpoint 1532 flow 0x8ee2a1c3 , identity 29898->31022 state new ifindex lxc1a2b orig-ip 10.0.1.23: …` */
@@ -80,7 +80,7 @@ function placeText(record: TraceRecord, release: UpstreamRelease): string {
 
 /** Another type of Go's since 1.20, which prints IPv4 in IPv6's form as IPv6. */
 function originalAddress({ originalAddress: address }: TraceRecord, release: UpstreamRelease): string {
-  return isReleaseSince(release, "1.20") ? goAddr(address) : goIp(address);
+  return isReleaseSince(release, "1.20") ? address.text : goIp(address);
 }
 
 function destinationText({ destinationId, observationPoint }: TraceRecord): string {
