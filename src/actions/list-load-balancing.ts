@@ -1,4 +1,4 @@
-import type { NumberedService, SourceRangeRow } from "../model/lb-rows.js";
+import type { MaglevRow, NumberedService, SourceRangeRow } from "../model/lb-rows.js";
 import type { LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
 import type { NameIndex } from "./names/name-index.js";
 import type { Target, TransportEnd } from "./open-target.js";
@@ -110,4 +110,22 @@ export async function listReverseNat(
       (row) => row.address,
     ),
   );
+}
+
+/** The services' look-up tables, by family and service id on each node. @param revNatId only this service's */
+export async function listMaglev(
+  target: Target,
+  selection: RowSelection & { readonly revNatId?: number | undefined },
+  options: ReadOptions,
+): Promise<RowList<MaglevRow>> {
+  const names = await target.names(selection);
+  const request = { filter: resolveSelection(selection, names), revNatId: selection.revNatId };
+  const list = nameServices(target, names, readNodes(target, "maglev", request, options));
+  return mapRows(list, (row) => ({
+    ...row,
+    backends: row.backends.map((backend) => ({
+      ...backend,
+      backendName: backend.backend === undefined ? undefined : names.ofAddress(backend.backend.address),
+    })),
+  }));
 }

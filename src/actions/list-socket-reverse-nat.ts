@@ -1,12 +1,25 @@
 import type { SockRevNatRow } from "../model/rows.js";
 import type { Target } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
-import type { RowList } from "./row-list.js";
+import { prepareRows, type RowList } from "./row-list.js";
+import { type RowSelection, resolveSelection } from "./row-selection.js";
 
 /** What sockets dialled, by the backends that they were given. */
-export function listSocketReverseNat(
+export async function listSocketReverseNat(
   target: Target,
+  selection: RowSelection,
   options: { readonly signal: AbortSignal },
-): RowList<SockRevNatRow> {
-  return readNodes(target, "socket-reverse-nat", {}, options);
+): Promise<RowList<SockRevNatRow>> {
+  const names = await target.names(selection);
+  const list = readNodes(target, "socket-reverse-nat", { filter: resolveSelection(selection, names) }, options);
+  return prepareRows(
+    list,
+    (rows) => target.learnServices([...rows].map(({ frontend: address, frontendPort: port }) => ({ address, port }))),
+    (row) => ({
+      ...row,
+      backendName: names.ofAddress(row.backend),
+      // The map does not say the protocol.
+      serviceName: names.ofFrontend(row.frontend, row.frontendPort, 0),
+    }),
+  );
 }

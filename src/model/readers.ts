@@ -1,5 +1,5 @@
 import type { EventRow, EventsRequest } from "./event-stream.js";
-import type { SourceRangeRow } from "./lb-rows.js";
+import type { MaglevRow, SourceRangeRow } from "./lb-rows.js";
 import type { ReleaseFinding } from "./list-status.js";
 import type { NodeClock } from "./node-clock.js";
 import type { PolicyRow } from "./policy-rows.js";
@@ -32,6 +32,7 @@ export interface ReaderCatalogue {
   readonly "lb-source-ranges": { readonly request: FilteredRequest; readonly row: SourceRangeRow };
   readonly "lb-reverse-nat": { readonly request: FilteredRequest; readonly row: RevNatRow };
   readonly "socket-reverse-nat": { readonly request: FilteredRequest; readonly row: SockRevNatRow };
+  readonly maglev: { readonly request: MaglevRequest; readonly row: MaglevRow };
   readonly ipcache: { readonly request: IpcacheRequest; readonly row: IpcacheRow };
   readonly "local-endpoints": { readonly request: FilteredRequest; readonly row: LocalEndpointRow };
   readonly tunnels: { readonly request: FilteredRequest; readonly row: TunnelRow };
@@ -77,6 +78,11 @@ export interface ConntrackRequest extends FilteredRequest {
   readonly directions?: readonly CtDirection[] | undefined;
   /** Instead of the node's own maps those for other clusters: for these, or all. */
   readonly clusters?: { readonly ids?: readonly number[] | undefined } | undefined;
+}
+
+export interface MaglevRequest extends FilteredRequest {
+  /** Only the tables of this service id. */
+  readonly revNatId?: number | undefined;
 }
 
 export interface IpcacheRequest extends FilteredRequest {

@@ -15,6 +15,7 @@ const loaders: { readonly [Name in ReaderName]: () => Promise<Reader<Name>> } = 
   "lb-source-ranges": async () => (await import("./readers/load-balancing.js")).readLbSourceRanges,
   "lb-reverse-nat": async () => (await import("./readers/load-balancing.js")).readLbReverseNat,
   "socket-reverse-nat": async () => (await import("./readers/load-balancing.js")).readSocketReverseNat,
+  maglev: async () => (await import("./readers/maglev.js")).readMaglev,
   ipcache: async () => (await import("./readers/ipcache.js")).readIpcache,
   "local-endpoints": async () => (await import("./readers/local-endpoints.js")).readLocalEndpoints,
   tunnels: async () => (await import("./readers/ipcache.js")).readTunnels,

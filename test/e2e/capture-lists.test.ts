@@ -23,6 +23,8 @@ describe("the maps of a real upstream node, read through the kernel by the binar
     ["bpf lb list --backends", "bpf-lb-list-backends"],
     ["bpf lb list --revnat", "bpf-lb-list-revnat"],
     ["bpf lb list --source-ranges", "bpf-lb-list-source-ranges"],
+    ["bpf lb maglev list", "bpf-lb-maglev-list"],
+    ["bpf lb maglev get 15", "bpf-lb-maglev-list"],
     ["bpf ipcache list", "bpf-ipcache-list"],
     ["bpf endpoint list", "bpf-endpoint-list"],
     ["bpf nodeid list", "bpf-nodeid-list"],
@@ -47,6 +49,7 @@ describe("the maps of a real upstream node, read through the kernel by the binar
     "bpf lb list --backends",
     "bpf lb list --revnat",
     "bpf lb list --source-ranges",
+    "bpf socknat list",
     "bpf ipcache list",
     "bpf endpoint list",
     "bpf tunnel list",
@@ -125,6 +128,31 @@ describe("the maps of a real upstream node, read through the kernel by the binar
       await run(...command.split(" "));
     }
     expect(dumpAll(node)).toEqual(before);
+  });
+
+  test("bpf lb maglev list shows what part of the connections each backend gets", async () => {
+    const { stdout } = await run("bpf", "lb", "maglev", "list", "-o", "wide");
+    const [header, ...rows] = stdout
+      .trim()
+      .split("\n")
+      .map((line) => line.split(/ {2,}/));
+    expect(header).toEqual(["NODE", "REVNAT", "FRONTEND", "SERVICE", "SLOTS", "BACKENDS", "SHARES", "FAMILY", "TO"]);
+    expect(rows).toEqual([
+      ["node-1", "15", "10.89.0.11:30082", "-", "16381", "3", "33.3%", "IPv4", expect.stringMatching(/^[\d.:]+\/TCP,/)],
+    ]);
+    const { stdout: json } = await run("bpf", "lb", "maglev", "list", "-o", "json");
+    const [{ table, backends }] = JSON.parse(json).items;
+    expect(table).toHaveLength(16_381);
+    for (const { backendId, slots } of backends) {
+      expect(table.filter((id: number) => id === backendId)).toHaveLength(slots);
+    }
+  });
+
+  test("bpf lb maglev get of a service without a table: exit code 5, and where to look", async () => {
+    const { exitCode, stderr } = await run("bpf", "lb", "maglev", "get", "4711", "-o", "cilium");
+    expect(exitCode).toBe(5);
+    expect(stderr).toMatch(/no service 4711 has a Maglev table .*\n(?:.*\n)*.*bpf lb maglev list/);
+    expect((await run("bpf", "lb", "maglev", "get", "70000")).exitCode).toBe(2);
   });
 
   test("bpf tunnel list shows the pod prefixes of the ipcache in the classical view", async () => {

@@ -72,6 +72,7 @@ class StandInAgent implements Disposable {
 /** What commands that need to be told something are told; all others run bare. */
 const argumentsOf: Readonly<Record<string, readonly string[]>> = {
   "bpf ipcache get": ["10.245.0.133"],
+  "bpf lb maglev get": ["15"],
 };
 
 /** Every command that reads the kernel, as the binary itself lists them. */

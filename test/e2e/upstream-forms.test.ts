@@ -4,14 +4,20 @@ import { listIpcache, listLocalEndpoints, listTunnels } from "../../src/actions/
 import {
   listLbBackends,
   listLbServices,
+  listMaglev,
   listReverseNat,
   listSourceRanges,
 } from "../../src/actions/list-load-balancing.js";
 import { listMetrics } from "../../src/actions/list-node-facts.js";
 import { listPolicy } from "../../src/actions/list-policy.js";
+import { listSmallMap } from "../../src/actions/list-small-map.js";
+import { listSocketReverseNat } from "../../src/actions/list-socket-reverse-nat.js";
 import { openTarget, type Target } from "../../src/actions/open-target.js";
 import type { RowList } from "../../src/actions/row-list.js";
 import { IpAddress } from "../../src/lib/ip.js";
+import { ipmasqMap } from "../../src/model/small-maps/ipmasq.js";
+import { nodeIdMap } from "../../src/model/small-maps/node-id.js";
+import type { SmallMap, SmallMapRow } from "../../src/model/small-maps/small-map.js";
 import type { ListFormat } from "../../src/output/list-format.js";
 import { ipcacheAnswer, ipcacheList, localEndpointList, tunnelList } from "../../src/output/lists/endpoint-lists.js";
 import {
@@ -21,8 +27,11 @@ import {
   revNatList,
   sourceRangeList,
 } from "../../src/output/lists/load-balancing-lists.js";
+import { maglevList } from "../../src/output/lists/maglev-list.js";
 import { metricsList } from "../../src/output/lists/metrics-list.js";
+import { sockRevNatList } from "../../src/output/lists/node-lists.js";
 import { policyList } from "../../src/output/lists/policy-list.js";
+import { smallMapList } from "../../src/output/lists/small-map-list.js";
 import { parseOutput } from "../../src/output/output-format.js";
 import { printList } from "../../src/output/printer.js";
 import { MapNode } from "../support/map-node.js";
@@ -45,6 +54,11 @@ const lists: readonly (readonly [file: string, print: Print])[] = [
   ["bpf-lb-list-backends", listing(lbBackendList, (target) => listLbBackends(target, {}, options))],
   ["bpf-lb-list-revnat", listing(revNatList, (target) => listReverseNat(target, {}, options))],
   ["bpf-lb-list-source-ranges", listing(sourceRangeList, (target) => listSourceRanges(target, {}, options))],
+  ["bpf-lb-maglev-list", listing(maglevList, (target) => listMaglev(target, {}, options))],
+  ["bpf-lb-maglev-get", listing(maglevList, (target) => listMaglev(target, { revNatId: 3 }, options))],
+  ["bpf-socknat-list", listing(sockRevNatList, (target) => listSocketReverseNat(target, {}, options))],
+  ["bpf-ipmasq-list", smallMap(ipmasqMap)],
+  ["bpf-nodeid-list", smallMap(nodeIdMap)],
   ["bpf-endpoint-list", listing(localEndpointList, (target) => listLocalEndpoints(target, {}, options))],
   ["bpf-ipcache-list", listing(ipcacheList, (target) => listIpcache(target, {}, options))],
   ["bpf-tunnel-list", listing(tunnelList, (target) => listTunnels(target, {}, options))],
@@ -53,6 +67,10 @@ const lists: readonly (readonly [file: string, print: Print])[] = [
   ["bpf-policy-get", policyOf(42)],
   ["bpf-policy-get-empty", policyOf(7)],
 ];
+
+function smallMap<Row extends SmallMapRow>(map: SmallMap<Row>): Print {
+  return listing(smallMapList(map), (target) => listSmallMap(target, map, {}, { ...options, isNamed: false }));
+}
 
 function policyOf(endpoint?: number): Print {
   const endpointIds = endpoint === undefined ? [] : [endpoint];

@@ -12,6 +12,7 @@ const captured: readonly string[] = [
     `cilium_lb${family}_reverse_nat`,
     `cilium_lb${family}_reverse_sk`,
     `cilium_lb${family}_source_range`,
+    `cilium_lb${family}_maglev`,
   ]),
   ...families.map((family) => `cilium_snat_v${family}_external`),
   "cilium_lxc",

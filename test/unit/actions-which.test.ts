@@ -49,7 +49,15 @@ const entry: CtRow = {
   backendId: 0n,
   union0: 0n,
 };
-const reverse: SockRevNatRow = { cookie: 7n, backend, backendPort: 8080, frontend, frontendPort: 80, revNatId: 4 };
+const reverse: SockRevNatRow = {
+  release: "1.20",
+  cookie: 7n,
+  backend,
+  backendPort: 8080,
+  frontend,
+  frontendPort: 80,
+  revNatId: 4,
+};
 const master: LbServiceRow = {
   release: "1.20",
   address: frontend,

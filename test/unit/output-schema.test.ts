@@ -19,6 +19,7 @@ import {
   revNatList,
   sourceRangeList,
 } from "../../src/output/lists/load-balancing-lists.js";
+import { maglevList } from "../../src/output/lists/maglev-list.js";
 import { metricsList } from "../../src/output/lists/metrics-list.js";
 import { monitorList } from "../../src/output/lists/monitor-list.js";
 import { featureList, mapFillList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
@@ -91,13 +92,29 @@ const samples: readonly Sample[] = [
   sample(lbBackendList, named(captured.backendRows(), { backendName: pod })),
   sample(revNatList, named(captured.revNatRows(), { serviceName: pod })),
   sample(sourceRangeList, [
-    { revNatId: 3, prefix: IpPrefix.parse("192.0.2.0/24") },
+    { release: "1.20", revNatId: 3, prefix: IpPrefix.parse("192.0.2.0/24") },
     {
       node: "a",
+      release: "1.20",
       revNatId: 3,
       prefix: IpPrefix.parse("fd00::/64"),
       frontend: { address, port: 80 },
       serviceName: pod,
+    },
+  ]),
+  sample(maglevList, [
+    { family: 4, revNatId: 3, table: Uint32Array.of(0, 0), backends: [] },
+    {
+      node: "a",
+      family: 6,
+      revNatId: 3,
+      frontend: { address, port: 80 },
+      serviceName: pod,
+      table: Uint32Array.of(7, 8, 7),
+      backends: [
+        { backendId: 7, slots: 2, backend, backendName: pod },
+        { backendId: 8, slots: 1 },
+      ],
     },
   ]),
   sample(ipcacheList, named(captured.ipcacheRows(), { name: pod, labels: ["reserved:host"] })),
@@ -152,6 +169,9 @@ const samples: readonly Sample[] = [
   sample(sockRevNatList, [
     {
       node: "a",
+      release: "1.20",
+      backendName: pod,
+      serviceName: pod,
       cookie: 1n << 63n,
       backend: backend.address,
       backendPort: 1,

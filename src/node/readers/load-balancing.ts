@@ -81,14 +81,16 @@ export async function* readLbSourceRanges(
   using lookups = new LbLookups(context);
   const sources = familySources((family): MapSource<SourceRangeRow> => {
     const name = `cilium_lb${family}_source_range`;
-    const { sourceRangeKey } = familyCodecs(lbCodecs(context, name), family);
+    const codecs = lbCodecs(context, name);
+    const { sourceRangeKey } = familyCodecs(codecs, family);
+    const head = { node: context.place.name, release: codecs.release };
     // The value is a mere presence.
     return entrySource(name, { key: sourceRangeKey, value: { decode: () => undefined } }, ({ revNatId, prefix }) => {
       const frontend = lookups.frontend(family, revNatId);
       const isWanted = matcher.matches({
         ends: [{ address: prefix.address }, ...(frontend === undefined ? [] : [frontend])],
       });
-      return isWanted ? { node: context.place.name, revNatId, prefix, frontend } : undefined;
+      return isWanted ? { ...head, revNatId, prefix, frontend } : undefined;
     });
   });
   return yield* readMaps(context, sources, signal);
@@ -103,11 +105,13 @@ export function readSocketReverseNat(
   const matcher = new RowMatcher(request.filter);
   const sources = familySources((family): MapSource<SockRevNatRow> => {
     const name = `cilium_lb${family}_reverse_sk`;
-    const { sockRevNatKey, sockRevNatValue } = familyCodecs(lbCodecs(context, name), family);
+    const codecs = lbCodecs(context, name);
+    const { sockRevNatKey, sockRevNatValue } = familyCodecs(codecs, family);
     return entrySource(name, { key: sockRevNatKey, value: sockRevNatValue }, (key, value) => {
       if (!matcher.matches({ ends: [key, value] })) return undefined;
       return {
         node: context.place.name,
+        release: codecs.release,
         cookie: key.cookie,
         backend: key.address,
         backendPort: key.port,

@@ -1,6 +1,9 @@
-import { addressPort } from "../../lib/ip.js";
+import { swap16 } from "../../lib/bytes.js";
+import { addressPort, type IpAddress } from "../../lib/ip.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { FeatureRow, MapFillRow, SockRevNatRow, WhichRow } from "../../model/rows.js";
+import { upstreamAddress } from "../../model/upstream-address.js";
+import { mapDump } from "../cilium/map-dump.js";
 import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
 import { hex, l4Item, l4Text, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
 
@@ -126,7 +129,9 @@ export const sockRevNatList: ListFormat<SockRevNatRow> = {
     nodeColumn,
     { header: "COOKIE", value: (row) => String(row.cookie), sortKey: (row) => row.cookie },
     { header: "BACKEND", value: (row) => addressPort(row.backend, row.backendPort) },
+    { header: "TO", value: (row) => nameText(row.backendName) },
     { header: "FRONTEND", value: (row) => addressPort(row.frontend, row.frontendPort) },
+    { header: "SERVICE", value: (row) => nameText(row.serviceName) },
     { header: "REVNAT", value: (row) => String(row.revNatId), sortKey: (row) => row.revNatId },
   ],
   item: (row) =>
@@ -135,9 +140,34 @@ export const sockRevNatList: ListFormat<SockRevNatRow> = {
       cookie: jsonCounter(row.cookie),
       backend: row.backend.text,
       backendPort: row.backendPort,
+      backendName: nameItem(row.backendName),
       frontend: row.frontend.text,
       frontendPort: row.frontendPort,
+      service: nameItem(row.serviceName),
       revNatId: row.revNatId,
     }),
   name: (row) => `socketrevnat/${row.cookie}`,
+  cilium: mapDump({
+    keyTitle: "Socket Cookie",
+    valueTitle: "Backend -> Frontend",
+    key: (row) => String(row.cookie),
+    value: (row) => {
+      const backend = ciliumSocketEnd(row, row.backend, row.backendPort);
+      return `${backend} -> ${ciliumSocketEnd(row, row.frontend, row.frontendPort)} (revnat=${swap16(row.revNatId)})`;
+    },
+    isMissingEmpty: true,
+  }),
 };
+
+/**
+ * Upstream's tool prints the structure as it lies in the map: numbers in network order are read in the node's, and its Go
+ * type of the ports is signed.
+ */
+function ciliumSocketEnd({ release }: SockRevNatRow, address: IpAddress, port: number): string {
+  const text = upstreamAddress(address, release);
+  return `${address.family === 6 ? `[${text}]` : text}:${asInt16(swap16(port))}`;
+}
+
+function asInt16(value: number): number {
+  return (value << 16) >> 16;
+}
