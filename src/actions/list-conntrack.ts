@@ -1,6 +1,7 @@
 import type { CtColumns } from "../model/conntrack-columns.js";
 import { ctColumnsOf } from "../model/conntrack-from-rows.js";
 import { emptyNames } from "../model/names-document.js";
+import type { ConntrackRequest } from "../model/readers.js";
 import type { RowBatch } from "../model/row-batch.js";
 import type { CtRow } from "../model/rows.js";
 import { NameIndex } from "./names/name-index.js";
@@ -25,10 +26,14 @@ export async function listConntrack(
 ): Promise<RowList<CtRow>> {
   const { signal, isNamed } = options;
   const names = isNamed || needsNames(selection) ? await target.names(selection) : new NameIndex(emptyNames);
-  const request = { filter: resolveSelection(selection, names), clusters: selection.clusters };
-  const list = readNodes(target, "conntrack", request, { signal });
+  const list = readNodes(target, "conntrack", conntrackRequest(selection, names), { signal });
   if (!isNamed) return list;
   return { rows: namedColumns(list.rows, target, names), status: list.status };
+}
+
+/** What nodes are asked for. @throws as {@link resolveSelection} */
+export function conntrackRequest(selection: ConntrackSelection, names: NameIndex): ConntrackRequest {
+  return { filter: resolveSelection(selection, names), clusters: selection.clusters };
 }
 
 /** Looks both ends of all entries up, batch by batch. */

@@ -1,3 +1,4 @@
+import type { CtDimension, CtGroupRow } from "./conntrack-groups.js";
 import type { EventRow, EventsRequest } from "./event-stream.js";
 import type { MaglevRow, SourceRangeRow } from "./lb-rows.js";
 import type { ReleaseFinding } from "./list-status.js";
@@ -27,6 +28,7 @@ import type { LinkRow } from "./status-report.js";
 /** What a node session can be asked for: reader name → request and row. Everything here can cross a byte stream. */
 export interface ReaderCatalogue {
   readonly conntrack: { readonly request: ConntrackRequest; readonly row: CtRow };
+  readonly "conntrack-groups": { readonly request: ConntrackGroupsRequest; readonly row: CtGroupRow };
   readonly "lb-services": { readonly request: FilteredRequest; readonly row: LbServiceRow };
   readonly "lb-backends": { readonly request: FilteredRequest; readonly row: LbBackendRow };
   readonly "lb-source-ranges": { readonly request: FilteredRequest; readonly row: SourceRangeRow };
@@ -83,6 +85,12 @@ export interface ConntrackRequest extends FilteredRequest {
 export interface MaglevRequest extends FilteredRequest {
   /** Only the tables of this service id. */
   readonly revNatId?: number | undefined;
+}
+
+export interface ConntrackGroupsRequest extends ConntrackRequest {
+  readonly by: readonly CtDimension[];
+  /** Groups that are counted apart at most. */
+  readonly maxGroups?: number | undefined;
 }
 
 export interface IpcacheRequest extends FilteredRequest {

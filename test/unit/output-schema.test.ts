@@ -3,6 +3,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
 import { createAbi } from "../../src/abi/abi.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
+import { ctDimensions } from "../../src/model/conntrack-groups.js";
 import type { AddressName, L4Address } from "../../src/model/rows.js";
 import type { SmallMap, SmallMapRow } from "../../src/model/small-maps/small-map.js";
 import { smallMaps } from "../../src/model/small-maps/small-maps.js";
@@ -10,6 +11,7 @@ import type { StatusReport } from "../../src/model/status-report.js";
 import type { ListFormat } from "../../src/output/list-format.js";
 import { identityList, nodeList, serviceList } from "../../src/output/lists/agent-lists.js";
 import { conntrackList } from "../../src/output/lists/conntrack-list.js";
+import { conntrackTopList } from "../../src/output/lists/conntrack-top-list.js";
 import { endpointList, ipcacheList, localEndpointList, tunnelList } from "../../src/output/lists/endpoint-lists.js";
 import { labList, labStatusList } from "../../src/output/lists/lab-lists.js";
 import {
@@ -87,6 +89,26 @@ const samples: readonly Sample[] = [
       },
     ]),
   ),
+  sample(conntrackTopList(ctDimensions, { isWatched: true }), [
+    {
+      group: {
+        services: [pod, backend],
+        pod: address,
+        node: "rn1",
+        identity: 4711,
+        labels: ["k8s:app=web"],
+        protocol: 6,
+        state: "closed",
+        direction: "in",
+      },
+      entries: 3,
+      share: 0.75,
+      change: -1,
+      packets: 1n << 60n,
+      bytes: undefined,
+    },
+    { group: undefined, entries: 1, share: 0.25, change: undefined, packets: 1n, bytes: 2n },
+  ]),
   sample(lbServiceList, named(captured.serviceEntryRows(), { serviceName: pod, backendName: pod, l7ProxyPort: 1 })),
   sample(lbFrontendList, named(captured.serviceEntryRows(), { serviceName: pod, backendName: pod, l7ProxyPort: 1 })),
   sample(lbBackendList, named(captured.backendRows(), { backendName: pod })),

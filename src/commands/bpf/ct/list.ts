@@ -4,17 +4,9 @@ import { clusterConntrackList, conntrackList } from "../../../output/lists/connt
 import { parseOutput } from "../../../output/output-format.js";
 import { clockFlags } from "../../flags/clock-flags.js";
 import { clusterArgs, clustersOf } from "../../flags/cluster-args.js";
-import {
-  directionFilterFlag,
-  identityFilterFlag,
-  nameFilterFlags,
-  protocolFilterFlags,
-  serviceFilterFlag,
-  stateFilterFlag,
-} from "../../flags/filter-flags.js";
+import { conntrackFilterFlags, toConntrackSelection } from "../../flags/conntrack-flags.js";
 import { listFlags, timeDiffFlag } from "../../flags/list-flags.js";
 import { targetFlags, targetOf } from "../../flags/target-flags.js";
-import { toRowSelection } from "../../flags/to-row-selection.js";
 import { ReadCommand } from "../../read-command.js";
 
 /** Conntrack entries, streamed as the kernel hands them over. */
@@ -31,12 +23,7 @@ export default class BpfCtList extends ReadCommand {
   ];
   static override args = clusterArgs;
   static override flags = {
-    ...nameFilterFlags,
-    ...serviceFilterFlag,
-    ...protocolFilterFlags,
-    ...stateFilterFlag,
-    ...identityFilterFlag,
-    ...directionFilterFlag(["in", "out", "service"]),
+    ...conntrackFilterFlags,
     ...targetFlags,
     ...clockFlags,
     ...listFlags,
@@ -47,7 +34,7 @@ export default class BpfCtList extends ReadCommand {
     const { args, flags } = await this.parse(BpfCtList);
     const clusters = clustersOf(args);
     await using target = await openTarget(targetOf(flags));
-    const selection = { ...toRowSelection(flags), states: flags.state, clusters };
+    const selection = { ...toConntrackSelection(flags), clusters };
     const isNamed = !parseOutput(flags.output).kind.startsWith("cilium");
     const open = () => listConntrack(target, selection, { signal: this.signal, isNamed });
     const format = clusters === undefined ? conntrackList : clusterConntrackList;
