@@ -57,6 +57,24 @@ Napi::Array Members(Napi::Env env, const struct btf* btf, const struct btf_type*
   return out;
 }
 
+/// The global variables of a section, whose values lie side by side in one map.
+Napi::Array Variables(Napi::Env env, const struct btf* btf, const struct btf_type* type, int depth) {
+  const uint32_t count = btf_vlen(type);
+  Napi::Array out = Napi::Array::New(env, count);
+  for (uint32_t i = 0; i < count; i++) {
+    const struct btf_var_secinfo& place = btf_var_secinfos(type)[i];
+    const struct btf_type* variable = btf__type_by_id(btf, place.type);
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("name", Napi::String::New(env, variable == nullptr ? "" : NameOf(btf, variable)));
+    entry.Set("bitOffset", Napi::Number::New(env, static_cast<double>(place.offset) * 8));
+    entry.Set("bitSize", Napi::Number::New(env, static_cast<double>(place.size) * 8));
+    const bool is_variable = variable != nullptr && btf_is_var(variable);
+    entry.Set("type", is_variable ? Describe(env, btf, variable->type, depth + 1) : env.Undefined());
+    out.Set(i, entry);
+  }
+  return out;
+}
+
 void DescribeBody(Napi::Env env, const struct btf* btf, const struct btf_type* type, int depth, Napi::Object out) {
   switch (btf_kind(type)) {
     case BTF_KIND_INT:
@@ -77,6 +95,13 @@ void DescribeBody(Napi::Env env, const struct btf* btf, const struct btf_type* t
       out.Set("kind", "array");
       out.Set("length", Napi::Number::New(env, btf_array(type)->nelems));
       out.Set("element", Describe(env, btf, btf_array(type)->type, depth + 1));
+      return;
+    case BTF_KIND_DATASEC:
+      out.Set("kind", "struct");
+      out.Set("members", Variables(env, btf, type, depth));
+      return;
+    case BTF_KIND_FLOAT:
+      out.Set("kind", "float");
       return;
     case BTF_KIND_PTR:
       out.Set("kind", "pointer");

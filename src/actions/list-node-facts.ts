@@ -44,7 +44,7 @@ export function listMaps(
   options: ReadOptions,
 ): RowList<MapFillRow> {
   return sortedRows(
-    readNodes(target, "maps", selection, options),
+    readNodes(target, "maps", { ...selection, isEverywhere: true }, options),
     compareBy(
       (row) => row.node,
       (row) => row.name,

@@ -23,13 +23,16 @@ export interface BtfMember {
   readonly type: BtfType | undefined;
 }
 
-/** A C type, typedefs and qualifiers resolved. Pointers are not followed. */
+/**
+ * A C type, typedefs and qualifiers resolved. Pointers are not followed. A section of global variables is a structure of
+ * them.
+ */
 export type BtfType =
   | (BtfTypeBase & { readonly kind: "int"; readonly isSigned: boolean })
   | (BtfTypeBase & { readonly kind: "enum"; readonly values: readonly (readonly [name: string, value: bigint])[] })
   | (BtfTypeBase & { readonly kind: "struct" | "union"; readonly members: readonly BtfMember[] })
   | (BtfTypeBase & { readonly kind: "array"; readonly length: number; readonly element: BtfType | undefined })
-  | (BtfTypeBase & { readonly kind: "pointer" | "other" });
+  | (BtfTypeBase & { readonly kind: "pointer" | "float" | "other" });
 
 /**
  * The names of an enum of the running kernel by value, such as `skb_drop_reason`: the numbers differ between releases, so

@@ -66,6 +66,25 @@ export function isMapOfMapsType(type: MapType): boolean {
   return type === "array_of_maps" || type === "hash_of_maps";
 }
 
+/** Types whose keys are the numbers of their slots, 32 bits wide. */
+export function isIndexedMapType(type: MapType): boolean {
+  return indexedTypes.has(type);
+}
+
+/** Indexed types that may have empty slots: those are absent keys, but keys nevertheless. */
+export function isSlotMapType(type: MapType): boolean {
+  return indexedTypes.has(type) && type !== "array" && type !== "percpu_array";
+}
+
+const indexedTypes: ReadonlySet<string> = new Set<KnownMapType>([
+  "array",
+  "percpu_array",
+  "array_of_maps",
+  "prog_array",
+  "devmap",
+  "cpumap",
+]);
+
 /** Types whose elements a map iterator yields (bpf_iter_attach_map of kernel/bpf/map_iter.c). LPM tries have none. */
 export function isIterableMapType(type: MapType): boolean {
   return iterableTypes.has(type);

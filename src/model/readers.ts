@@ -2,6 +2,7 @@ import type { CtDimension, CtGroupRow } from "./conntrack-groups.js";
 import type { EventRow, EventsRequest } from "./event-stream.js";
 import type { MaglevRow, SourceRangeRow } from "./lb-rows.js";
 import type { ReleaseFinding } from "./list-status.js";
+import type { MapEntriesRequest, MapEntryRow } from "./map-entries.js";
 import type { NodeClock } from "./node-clock.js";
 import type { PolicyRow } from "./policy-rows.js";
 import type { RowBatch } from "./row-batch.js";
@@ -41,6 +42,7 @@ export interface ReaderCatalogue {
   readonly metrics: { readonly request: FilteredRequest; readonly row: MetricRow };
   readonly policy: { readonly request: PolicyRequest; readonly row: PolicyRow };
   readonly "small-map": { readonly request: SmallMapRequest; readonly row: SmallMapRow };
+  readonly "map-entries": { readonly request: MapEntriesRequest; readonly row: MapEntryRow };
   readonly maps: { readonly request: MapsRequest; readonly row: MapFillRow };
   readonly features: { readonly request: Readonly<Record<string, never>>; readonly row: FeatureRow };
   readonly links: { readonly request: Readonly<Record<string, never>>; readonly row: LinkRow };
@@ -110,6 +112,8 @@ export interface MapsRequest {
   readonly nameContains?: string | undefined;
   /** Count the entries of each map, which reads its keys. */
   readonly countEntries: boolean;
+  /** Also those that are pinned elsewhere on the BPF file system, named by their paths below it. */
+  readonly isEverywhere?: boolean | undefined;
 }
 
 export interface SmallMapRequest extends FilteredRequest {

@@ -227,7 +227,10 @@ export interface MetricRow extends ReleasedRow {
 
 /** One pinned map (`bpf map list`). */
 export interface MapFillRow extends NodeRowBase {
+  /** Pin name; of maps that are pinned outside of the datapath's folder the path below the BPF file system. */
   readonly name: string;
+  /** The kernel's, of this node. */
+  readonly id: number;
   readonly type: string;
   readonly keySizeBytes: number;
   readonly valueSizeBytes: number;
@@ -235,6 +238,8 @@ export interface MapFillRow extends NodeRowBase {
   readonly entries?: number | undefined;
   readonly maxEntries: number;
   readonly flags: number;
+  /** The map says itself what its entries are. */
+  readonly hasBtf: boolean;
   readonly owner: "ours" | "foreign" | "unknown";
 }
 

@@ -7,6 +7,7 @@ import { BpfMap } from "../kernel/bpf-map.js";
 import { KernelError, UsageError } from "../lib/errors.js";
 import type { ReleaseFinding } from "../model/list-status.js";
 import type { NodeFacts } from "../model/readers.js";
+import { unreadablePins } from "./pins.js";
 import {
   decideRelease,
   objectionTo,
@@ -71,12 +72,8 @@ export class NodeContext {
     try {
       return readdirSync(this.pinDir).sort();
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") return [];
-      throw new KernelError("pins-unreadable", `reading ${this.pinDir} on node ${this.place.name} failed: ${message}`, {
-        ...(code === "EACCES" || code === "EPERM" ? { nextSteps: ["run the command as root"] } : {}),
-        cause: error,
-      });
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw unreadablePins(this.pinDir, this.place.name, error);
     }
   }
 
@@ -113,8 +110,13 @@ export class NodeContext {
 
   /** Opens whatever is pinned under the name, if it is a map. */
   openPin(name: string): BpfMap | undefined {
+    return this.openPath(join("tc", "globals", name));
+  }
+
+  /** Opens whatever is pinned at this path below the BPF file system, if it is a map. */
+  openPath(path: string): BpfMap | undefined {
     try {
-      return BpfMap.openPinned(join(this.pinDir, name), { readOnly: true });
+      return BpfMap.openPinned(join(this.place.bpffs, path), { readOnly: true });
     } catch (error) {
       if (error instanceof KernelError && error.details.errno === "ENOENT") return undefined;
       throw error;

@@ -23,6 +23,7 @@ const loaders: { readonly [Name in ReaderName]: () => Promise<Reader<Name>> } = 
   metrics: async () => (await import("./readers/metrics.js")).readMetrics,
   policy: async () => (await import("./readers/policy.js")).readPolicy,
   "small-map": async () => (await import("./readers/small-map.js")).readSmallMap,
+  "map-entries": async () => (await import("./readers/map-entries.js")).readMapEntries,
   maps: async () => (await import("./readers/map-fill.js")).readMapFill,
   features: async () => (await import("./readers/features.js")).readFeatures,
   links: async () => (await import("./readers/links.js")).readLinks,
@@ -31,7 +32,13 @@ const loaders: { readonly [Name in ReaderName]: () => Promise<Reader<Name>> } = 
 };
 
 /** What is read without knowing whose layouts the node's maps have. */
-const releaseless: ReadonlySet<ReaderName> = new Set<ReaderName>(["maps", "features", "links", "sockets"]);
+const releaseless: ReadonlySet<ReaderName> = new Set<ReaderName>([
+  "maps",
+  "map-entries",
+  "features",
+  "links",
+  "sockets",
+]);
 
 /** Everything that can be read on one node, for as long as a session lasts. Nothing is held between two reads. */
 export class NodeReaders implements AsyncDisposable {

@@ -236,9 +236,16 @@ describe("the maps of a real upstream node, read through the kernel by the binar
   });
 });
 
-/** Without what told the release, which each further map of the capture adds to, and what only this reading measured. */
+/**
+ * Without what told the release, which each further map of the capture adds to, what only this reading measured, and the
+ * ids that the kernel gave the maps.
+ */
 function withoutEvidence(text: string): string {
-  return text.replaceAll(/"evidence":\[[^\]]*\]/g, '"evidence":[]').replaceAll(/,?"longestSliceMs":[\d.]+/g, "");
+  return text
+    .replaceAll(/"evidence":\[[^\]]*\]/g, '"evidence":[]')
+    .replaceAll(/,?"longestSliceMs":[\d.]+/g, "")
+    .replaceAll(/("name":"cilium_\w+"),"id":\d+/g, '$1,"id":0')
+    .replaceAll(/ +(?:ID|\d+) {3}(BTF|yes|no)$/gm, "   $1");
 }
 
 /** Every map's entries in hex, sorted. */

@@ -102,6 +102,15 @@ describe("scanMap with batch calls", () => {
     expect(end.state).toBe("complete");
   });
 
+  test("values of megabytes are read few at a time", async () => {
+    const map = new ScriptedMap(40);
+    Object.assign(map, { valueStrideBytes: 2 ** 20 });
+    map.failures = ["ENOSPC"];
+    const { end } = await collect(map);
+    expect(map.asked.slice(0, 4)).toEqual([1, 2, 1, 1]);
+    expect(end).toMatchObject({ state: "complete", entries: 40 });
+  });
+
   test("never goes on for ever: it ends after twice the map's capacity", async () => {
     const map = new ScriptedMap(100, { maxEntries: 50_000 });
     map.onBatch = () => map.entries.push(...Array.from({ length: 4096 }, (_, i) => i));
@@ -246,5 +255,24 @@ describe("scanMap of a large map that may be nearly empty", () => {
   test("only hash maps have empty stretches", async () => {
     const { end } = await collect(new ScriptedMap(10, { ...large, type: "array" }), { maxSliceMs: 1 });
     expect(end.state).toBe("complete");
+  });
+});
+
+describe("scanMap of maps that are slots", () => {
+  test("an empty slot ends nothing: every slot is looked at, without batch calls", async () => {
+    const map = new ScriptedMap(0, { type: "prog_array", maxEntries: 2000 });
+    map.entries = [0, 1, 700, 1999];
+    const { found, end } = await collect(map);
+    expect(found).toEqual(map.entries);
+    expect(map.asked).toEqual([]);
+    expect(end).toMatchObject({ state: "complete", entries: 4, restarts: 0 });
+  });
+
+  test("slots that take long are looked at one by one", async () => {
+    const map = new ScriptedMap(3, { type: "array_of_maps", maxEntries: 3 });
+    let clock = 0;
+    const { found, end } = await collect(map, { now: () => clock++, sliceMs: 1 });
+    expect(found).toEqual([0, 1, 2]);
+    expect(end.longestSliceMs).toBe(1);
   });
 });

@@ -22,6 +22,7 @@ import {
   sourceRangeList,
 } from "../../src/output/lists/load-balancing-lists.js";
 import { maglevList } from "../../src/output/lists/maglev-list.js";
+import { mapEntryList } from "../../src/output/lists/map-entry-list.js";
 import { metricsList } from "../../src/output/lists/metrics-list.js";
 import { monitorList } from "../../src/output/lists/monitor-list.js";
 import { featureList, mapFillList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
@@ -164,6 +165,8 @@ const samples: readonly Sample[] = [
   sample(mapFillList, [
     {
       name: "cilium_lxc",
+      id: 7,
+      hasBtf: true,
       type: "hash",
       keySizeBytes: 20,
       valueSizeBytes: 48,
@@ -175,6 +178,8 @@ const samples: readonly Sample[] = [
     },
     {
       name: "cilium_calls",
+      id: 8,
+      hasBtf: false,
       type: "prog_array",
       keySizeBytes: 4,
       valueSizeBytes: 4,
@@ -182,6 +187,10 @@ const samples: readonly Sample[] = [
       flags: 0,
       owner: "foreign",
     },
+  ]),
+  sample(mapEntryList, [
+    { node: "a", map: "x", mapId: 1, keyHex: "0a", valueHex: "0b0c", key: 10, value: { of: ["any", 7, null, true] } },
+    { map: "other/x", mapId: 2, keyHex: "", valueHex: ["0b", "0c"] },
   ]),
   sample(policyList({ isAll: true, isNumeric: true }), [
     ...named(policyRows, { packets: 1n, bytes: 2n, labels: ["reserved:host"] }),

@@ -1,11 +1,12 @@
 import { createOwnerCodecs } from "../../abi/owner.js";
 import type { BpfMap } from "../../kernel/bpf-map.js";
-import { KernelError } from "../../lib/errors.js";
 import type { MapsRequest, RowStream } from "../../model/readers.js";
 import type { MapFillRow } from "../../model/rows.js";
 import type { NodeContext } from "../node-context.js";
+import { listPins } from "../pins.js";
 import type { ScanEnd } from "../scan/map-scan.js";
 import { scanBpfMap } from "../scan/scan-bpf-map.js";
+import { openMapPin, pinFolder, shownName } from "../wanted-map.js";
 import { combineEnds } from "./read-maps.js";
 
 const ownerMap = "cts_owner";
@@ -20,7 +21,7 @@ const countedTypes: ReadonlySet<string> = new Set([
   "hash_of_maps",
 ]);
 
-/** Every pinned map with its fill level, whatever its layout: the one reader that needs to know no release. */
+/** Every pinned map with its fill level, whatever its layout: it needs to know no release. */
 export async function* readMapFill(
   context: NodeContext,
   request: MapsRequest,
@@ -28,47 +29,53 @@ export async function* readMapFill(
 ): RowStream<MapFillRow> {
   const owned = readOwnedMapIds(context);
   const ends: ScanEnd[] = [];
-  const notes: string[] = [];
-  for (const name of context.pinNames()) {
+  const { paths, isCut } = listPins(context.place.bpffs, context.place.name);
+  const wanted = paths.filter((path) => isWanted(shownName(path), request));
+  for (const path of wanted) {
     if (signal.aborted) return { ...combineEnds(ends), state: "partial", reason: "interrupted" };
-    if (request.nameContains !== undefined && !name.includes(request.nameContains)) continue;
-    using map = openMapPin(context, name);
+    using map = openMapPin(context, path);
     if (map === undefined) continue;
     const end = request.countEntries ? await countEntries(map, context, signal) : undefined;
     ends.push(end ?? { state: "complete", entries: 0, restarts: 0, longestSliceMs: 0 });
-    yield [
-      {
-        node: context.place.name,
-        name,
-        type: map.info.type,
-        keySizeBytes: map.info.keySizeBytes,
-        valueSizeBytes: map.info.valueSizeBytes,
-        entries: end?.entries,
-        maxEntries: map.info.maxEntries,
-        flags: map.info.flags,
-        owner: ownerOf(name, map, owned),
-      },
-    ];
+    yield [rowOf(context, { name: shownName(path), map, owned, entries: end?.entries })];
   }
-  return combineEnds(ends, notes);
+  const end = combineEnds(ends);
+  return isCut ? { ...end, state: "partial", reason: `more than ${paths.length} pins were not looked at` } : end;
+}
+
+/** Pins of others are told by their paths, with a slash in them. */
+function isWanted(name: string, { nameContains, isEverywhere }: MapsRequest): boolean {
+  return (isEverywhere === true || !name.includes("/")) && name.includes(nameContains ?? "");
+}
+
+interface FoundMap {
+  readonly name: string;
+  readonly map: BpfMap;
+  readonly owned: ReadonlySet<number> | undefined;
+  readonly entries: number | undefined;
+}
+
+function rowOf(context: NodeContext, { name, map, owned, entries }: FoundMap): MapFillRow {
+  const { id, type, keySizeBytes, valueSizeBytes, maxEntries, flags, btfId } = map.info;
+  return {
+    node: context.place.name,
+    name,
+    id,
+    type,
+    keySizeBytes,
+    valueSizeBytes,
+    entries,
+    maxEntries,
+    flags,
+    hasBtf: btfId !== 0,
+    owner: ownerOf(name, map, owned),
+  };
 }
 
 /** The record of ownership does not name itself. */
 function ownerOf(name: string, map: BpfMap, owned: ReadonlySet<number> | undefined): MapFillRow["owner"] {
   if (owned === undefined) return "unknown";
   return name === ownerMap || owned.has(map.info.id) ? "ours" : "foreign";
-}
-
-/** Programs and links are pinned beside the maps: they are no maps and left out. */
-function openMapPin(context: NodeContext, name: string): BpfMap | undefined {
-  try {
-    return context.openPin(name);
-  } catch (error) {
-    if (error instanceof KernelError && (error.details.errno === "EINVAL" || error.details.errno === "EISDIR")) {
-      return undefined;
-    }
-    throw error;
-  }
 }
 
 async function countEntries(map: BpfMap, context: NodeContext, signal: AbortSignal): Promise<ScanEnd | undefined> {
@@ -82,7 +89,7 @@ async function countEntries(map: BpfMap, context: NodeContext, signal: AbortSign
 
 /** Ids of the maps that the ownership record names; undefined where there is no record. */
 function readOwnedMapIds(context: NodeContext): ReadonlySet<number> | undefined {
-  using record = openMapPin(context, ownerMap);
+  using record = openMapPin(context, `${pinFolder}${ownerMap}`);
   if (record === undefined) return undefined;
   const { key: keys, value: values } = createOwnerCodecs();
   if (record.info.keySizeBytes !== keys.sizeBytes || record.info.valueSizeBytes !== values.sizeBytes) return undefined;

@@ -11,6 +11,8 @@ import {
 const firstBatch = 256;
 const smallestBatch = 16;
 const largestBatch = 4096;
+/** Two batches of this size are held: values may have megabytes. */
+const largestBatchBytes = 2 ** 21;
 
 /**
  * Reads with batch calls, beside the event loop: the next batch is read while the one before is worked on. Batches start
@@ -22,6 +24,7 @@ export class BatchWalk implements MapWalk {
   readonly #map: ScannableMap;
   readonly #sliceMs: number;
   readonly #restarts: RestartCounter;
+  readonly #largest: number;
   #size: number;
   #pending: Promise<MapBatch> | undefined;
 
@@ -29,7 +32,9 @@ export class BatchWalk implements MapWalk {
     this.#map = map;
     this.#sliceMs = sliceMs;
     this.#restarts = new RestartCounter(map);
-    this.#size = Math.min(firstBatch, Math.max(smallestBatch, map.info.maxEntries));
+    const entryBytes = map.info.keySizeBytes + map.valueStrideBytes;
+    this.#largest = Math.max(1, Math.min(largestBatch, Math.floor(largestBatchBytes / Math.max(1, entryBytes))));
+    this.#size = Math.min(firstBatch, this.#largest, Math.max(smallestBatch, map.info.maxEntries));
     this.#read(undefined);
   }
 
@@ -62,7 +67,7 @@ export class BatchWalk implements MapWalk {
     const batch = await this.#pending;
     if (batch === undefined) return undefined;
     this.#restarts.inspect(batch);
-    this.#size = nextSize(this.#size, batch.kernelMs, this.#sliceMs);
+    this.#size = Math.min(this.#largest, nextSize(this.#size, batch.kernelMs, this.#sliceMs));
     if (batch.done) this.#pending = undefined;
     else this.#read(batch.cursor);
     return {

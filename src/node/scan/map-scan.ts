@@ -1,8 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { isSlotMapType, type MapType } from "../../kernel/map-type.js";
 import { BatchWalk } from "./batch-walk.js";
 import { KeyWalk } from "./key-walk.js";
 import type { MapSlice, MapWalk, ScannableMap } from "./map-walk.js";
 import { emptyStretchMs, refuseLongSlice } from "./slice-limit.js";
+import { SlotWalk } from "./slot-walk.js";
 import { type KeyFinder, SparseWalk } from "./sparse-walk.js";
 
 /** How a scan ended. */
@@ -82,6 +84,7 @@ function firstOf({ keys, values }: MapSlice, count: number, map: ScannableMap): 
 /** Batch calls, except where the map may be one large empty stretch, and where the kernel has none. */
 async function openWalk(map: ScannableMap, options: ScanOptions): Promise<MapWalk> {
   const { sliceMs = defaultSliceMs, maxSliceMs = defaultMaxSliceMs, now = monotonicMs } = options;
+  if (isSlotMapType(map.info.type as MapType)) return new SlotWalk(map, sliceMs, now);
   const stretchMs = emptyStretchMs(map);
   if (stretchMs > sliceMs) {
     const finder = options.openKeyFinder?.();

@@ -9,7 +9,8 @@ import { ReadCommand } from "../../read-command.js";
 /** What is pinned on the nodes, whatever its layout. */
 export default class BpfMapList extends ReadCommand {
   static override summary = "List the pinned maps with their fill level";
-  static override description = "Counting entries reads every key; --no-count leaves it out.";
+  static override description =
+    "Counting entries reads every key; --no-count leaves it out. Maps that others have pinned elsewhere on the BPF file system are listed by their paths.";
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> ct4 --node node-1",
