@@ -107,6 +107,7 @@ export function createLbCodecs(releases: Releases): LbCodecs {
       (value) => ({ value }),
     );
   const release = newestOf(releases);
+  const flagTexts = new Map<number, readonly string[]>();
   return {
     release,
     v4: createFamily("lb4", "ipv4", releases),
@@ -117,7 +118,7 @@ export function createLbCodecs(releases: Releases): LbCodecs {
     revNatId: scalar(
       layoutCodec<{ readonly value: number }>("service id", [parseLayout(2, "id@0:2/be")], { value: be("id") }),
     ),
-    serviceRow: (key, value, backend, node) => serviceRow(key, value, { backend, node, release }),
+    serviceRow: (key, value, backend, node) => serviceRow(key, value, { backend, node, release, flagTexts }),
     backendRow: (id, value, node) => ({
       node,
       release,
@@ -218,9 +219,17 @@ export function masterUnion(affinityTimeoutSeconds: number, algorithm: LbAlgorit
 function serviceRow(
   key: ServiceKey,
   value: ServiceValue,
-  parts: { readonly backend: LbServiceRow["backend"]; readonly node: string | undefined; readonly release: Release },
+  parts: {
+    readonly backend: LbServiceRow["backend"];
+    readonly node: string | undefined;
+    readonly release: Release;
+    /** Those of the flags that came so far: ten thousand Services have a few of them. */
+    readonly flagTexts: Map<number, readonly string[]>;
+  },
 ): LbServiceRow {
   const flags = value.flags | (value.flags2 << 8);
+  const flagTexts = parts.flagTexts.get(flags) ?? serviceFlagTexts(flags, parts.release);
+  parts.flagTexts.set(flags, flagTexts);
   const isMaster = key.slot === 0;
   const isL7 = isMaster && (flags & serviceFlag.l7LoadBalancer) !== 0;
   // A time-out of more than 194 days would fill the byte that holds the algorithm since 1.17: nobody sets one.
@@ -242,12 +251,14 @@ function serviceRow(
     flags: value.flags,
     flags2: value.flags2,
     serviceType: serviceType(flags),
-    flagTexts: serviceFlagTexts(flags, parts.release),
+    flagTexts,
     affinityTimeoutSeconds: isMaster && !isL7 ? timeout : 0,
     algorithm: (isMaster && !isL7 && hasAlgorithm ? lbAlgorithms[value.union0 >>> 24] : undefined) ?? "default",
     // The low half holds the port in network order.
     l7ProxyPort: isL7 ? ((value.union0 & 0xff) << 8) | ((value.union0 >> 8) & 0xff) : 0,
     backend: parts.backend,
+    serviceName: undefined,
+    backendName: undefined,
   };
 }
 

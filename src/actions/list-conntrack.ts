@@ -1,14 +1,14 @@
 import type { CtColumns } from "../model/conntrack-columns.js";
 import { ctColumnsOf } from "../model/conntrack-from-rows.js";
-import { emptyNames } from "../model/names-document.js";
 import type { ConntrackRequest } from "../model/readers.js";
 import type { RowBatch } from "../model/row-batch.js";
 import type { CtRow } from "../model/rows.js";
-import { NameIndex } from "./names/name-index.js";
+import type { NameIndex } from "./names/name-index.js";
+import { namesFor, type ReadOptions } from "./names/names-for.js";
 import type { Target, TransportEnd } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
 import type { RowList } from "./row-list.js";
-import { needsNames, type RowSelection, resolveSelection } from "./row-selection.js";
+import { type RowSelection, resolveSelection } from "./row-selection.js";
 
 export interface ConntrackSelection extends RowSelection {
   /** Instead of the nodes' own maps those for other clusters: for these, or all. */
@@ -22,10 +22,10 @@ export interface ConntrackSelection extends RowSelection {
 export async function listConntrack(
   target: Target,
   selection: ConntrackSelection,
-  options: { readonly signal: AbortSignal; readonly isNamed: boolean },
+  options: ReadOptions,
 ): Promise<RowList<CtRow>> {
   const { signal, isNamed } = options;
-  const names = isNamed || needsNames(selection) ? await target.names(selection) : new NameIndex(emptyNames);
+  const names = await namesFor(target, selection, options);
   const list = readNodes(target, "conntrack", conntrackRequest(selection, names), { signal });
   if (!isNamed) return list;
   return { rows: namedColumns(list.rows, target, names), status: list.status };

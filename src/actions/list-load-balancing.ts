@@ -1,19 +1,10 @@
-import type { MaglevRow, NumberedService, SourceRangeRow } from "../model/lb-rows.js";
+import type { MaglevRow, SourceRangeRow } from "../model/lb-rows.js";
 import type { LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
-import type { NameIndex } from "./names/name-index.js";
-import type { Target, TransportEnd } from "./open-target.js";
+import { namesFor, type ReadOptions } from "./names/names-for.js";
+import type { Target } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
-import { compareBy, mapRows, prepareRows, type RowList, sortedRows } from "./row-list.js";
+import { compareBy, type RowList, sortedRows } from "./row-list.js";
 import { type RowSelection, resolveSelection } from "./row-selection.js";
-
-interface ReadOptions {
-  readonly signal: AbortSignal;
-}
-
-/** Takes the Services of rows that are frontends into the names. */
-function learnFrontends(target: Target): (rows: Iterable<TransportEnd>) => Promise<void> {
-  return (rows) => target.learnServices(rows);
-}
 
 /** Entries of the service maps with their backends resolved, in the order of the frontends. */
 export async function listLbServices(
@@ -21,25 +12,26 @@ export async function listLbServices(
   selection: RowSelection,
   options: ReadOptions,
 ): Promise<RowList<LbServiceRow>> {
-  const names = await target.names(selection);
+  const names = await namesFor(target, selection, options);
   const list = readNodes(target, "lb-services", { filter: resolveSelection(selection, names) }, options);
-  const named = prepareRows(list, learnFrontends(target), (row) => ({
-    ...row,
-    // Port 0 is the entry for every port that the Service does not have: it belongs to whoever has the address.
-    serviceName: row.port === 0 ? names.ofAddress(row.address) : names.ofFrontend(row.address, row.port, row.protocol),
-    backendName: row.backend === undefined ? undefined : names.ofAddress(row.backend.address),
-  }));
-  return sortedRows(
-    named,
-    compareBy(
-      (row) => row.node,
-      (row) => row.address,
-      (row) => row.port,
-      (row) => row.protocol,
-      (row) => row.scope,
-      (row) => row.slot,
-    ),
+  if (!options.isNamed) return list;
+  const byFrontend = compareBy<LbServiceRow>(
+    (row) => row.node,
+    (row) => row.address,
+    (row) => row.port,
+    (row) => row.protocol,
+    (row) => row.scope,
+    (row) => row.slot,
   );
+  return sortedRows(list, byFrontend, async (rows) => {
+    await target.learnServices(rows);
+    for (const row of rows) {
+      const { address, port, protocol, backend } = row;
+      // Port 0 is the entry for every port that the Service does not have: it belongs to whoever has the address.
+      row.serviceName = port === 0 ? names.ofAddress(address) : names.ofFrontend(address, port, protocol);
+      row.backendName = backend && names.ofAddress(backend.address);
+    }
+  });
 }
 
 export async function listLbBackends(
@@ -47,17 +39,17 @@ export async function listLbBackends(
   selection: RowSelection,
   options: ReadOptions,
 ): Promise<RowList<LbBackendRow>> {
-  const names = await target.names(selection);
+  const names = await namesFor(target, selection, options);
   const list = readNodes(target, "lb-backends", { filter: resolveSelection(selection, names) }, options);
-  const named = mapRows(list, (row) => ({ ...row, backendName: names.ofAddress(row.address) }));
-  return sortedRows(
-    named,
-    compareBy(
-      (row) => row.node,
-      (row) => row.backendId,
-      (row) => row.address,
-    ),
+  if (!options.isNamed) return list;
+  const byId = compareBy<LbBackendRow>(
+    (row) => row.node,
+    (row) => row.backendId,
+    (row) => row.address,
   );
+  return sortedRows(list, byId, async (rows) => {
+    for (const row of rows) row.backendName = names.ofAddress(row.address);
+  });
 }
 
 export async function listSourceRanges(
@@ -65,30 +57,21 @@ export async function listSourceRanges(
   selection: RowSelection,
   options: ReadOptions,
 ): Promise<RowList<SourceRangeRow>> {
-  const names = await target.names(selection);
+  const names = await namesFor(target, selection, options);
   const list = readNodes(target, "lb-source-ranges", { filter: resolveSelection(selection, names) }, options);
-  return sortedRows(
-    nameServices(target, names, list),
-    compareBy(
-      (row) => row.node,
-      (row) => row.revNatId,
-      (row) => row.prefix.address,
-      (row) => row.prefix.length,
-    ),
+  if (!options.isNamed) return list;
+  const byService = compareBy<SourceRangeRow>(
+    (row) => row.node,
+    (row) => row.revNatId,
+    (row) => row.prefix.address,
+    (row) => row.prefix.length,
   );
-}
-
-/** Adds the names of the services that rows are numbered with. */
-function nameServices<Row extends NumberedService>(target: Target, names: NameIndex, list: RowList<Row>): RowList<Row> {
-  return prepareRows(
-    list,
-    (rows) => learnFrontends(target)([...rows].flatMap(({ frontend }) => frontend ?? [])),
-    (row) => ({
-      ...row,
-      serviceName:
-        row.frontend === undefined ? undefined : names.ofFrontend(row.frontend.address, row.frontend.port, 0),
-    }),
-  );
+  return sortedRows(list, byService, async (rows) => {
+    await target.learnServices(rows.flatMap(({ frontend }) => frontend ?? []));
+    for (const row of rows) {
+      row.serviceName = row.frontend && names.ofFrontend(row.frontend.address, row.frontend.port, 0);
+    }
+  });
 }
 
 export async function listReverseNat(
@@ -96,20 +79,18 @@ export async function listReverseNat(
   selection: RowSelection,
   options: ReadOptions,
 ): Promise<RowList<RevNatRow>> {
-  const names = await target.names(selection);
+  const names = await namesFor(target, selection, options);
   const list = readNodes(target, "lb-reverse-nat", { filter: resolveSelection(selection, names) }, options);
-  const named = prepareRows(list, learnFrontends(target), (row) => ({
-    ...row,
-    serviceName: names.ofFrontend(row.address, row.port, 0),
-  }));
-  return sortedRows(
-    named,
-    compareBy(
-      (row) => row.node,
-      (row) => row.revNatId,
-      (row) => row.address,
-    ),
+  if (!options.isNamed) return list;
+  const byId = compareBy<RevNatRow>(
+    (row) => row.node,
+    (row) => row.revNatId,
+    (row) => row.address,
   );
+  return sortedRows(list, byId, async (rows) => {
+    await target.learnServices(rows);
+    for (const row of rows) row.serviceName = names.ofFrontend(row.address, row.port, 0);
+  });
 }
 
 /** The services' look-up tables, by family and service id on each node. @param revNatId only this service's */
@@ -118,14 +99,17 @@ export async function listMaglev(
   selection: RowSelection & { readonly revNatId?: number | undefined },
   options: ReadOptions,
 ): Promise<RowList<MaglevRow>> {
-  const names = await target.names(selection);
+  const names = await namesFor(target, selection, options);
   const request = { filter: resolveSelection(selection, names), revNatId: selection.revNatId };
-  const list = nameServices(target, names, readNodes(target, "maglev", request, options));
-  return mapRows(list, (row) => ({
-    ...row,
-    backends: row.backends.map((backend) => ({
-      ...backend,
-      backendName: backend.backend === undefined ? undefined : names.ofAddress(backend.backend.address),
-    })),
-  }));
+  const list = readNodes(target, "maglev", request, options);
+  if (!options.isNamed) return list;
+  // Each node's come in order.
+  const byNode = compareBy<MaglevRow>((row) => row.node);
+  return sortedRows(list, byNode, async (rows) => {
+    await target.learnServices(rows.flatMap(({ frontend }) => frontend ?? []));
+    for (const row of rows) {
+      row.serviceName = row.frontend && names.ofFrontend(row.frontend.address, row.frontend.port, 0);
+      for (const entry of row.backends) entry.backendName = entry.backend && names.ofAddress(entry.backend.address);
+    }
+  });
 }

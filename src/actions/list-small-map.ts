@@ -1,11 +1,11 @@
-import { emptyNames } from "../model/names-document.js";
 import type { AddressName } from "../model/rows.js";
 import type { SmallMap, SmallMapRow } from "../model/small-maps/small-map.js";
-import { NameIndex } from "./names/name-index.js";
+import type { NameIndex } from "./names/name-index.js";
+import { namesFor, type ReadOptions } from "./names/names-for.js";
 import type { Target } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
 import { compareBy, mapRows, type RowList, sortedRows } from "./row-list.js";
-import { needsNames, type RowSelection, resolveSelection } from "./row-selection.js";
+import { type RowSelection, resolveSelection } from "./row-selection.js";
 
 export interface SmallMapSelection extends RowSelection {
   /** Of maps in maps: only those under these keys, by their text. */
@@ -20,11 +20,11 @@ export async function listSmallMap<Row extends SmallMapRow>(
   target: Target,
   map: SmallMap<Row>,
   selection: SmallMapSelection,
-  options: { readonly signal: AbortSignal; readonly isNamed: boolean },
+  options: ReadOptions,
 ): Promise<RowList<Row>> {
   const { signal } = options;
   const isNamed = options.isNamed && nameFields(map).length > 0;
-  const names = isNamed || needsNames(selection) ? await target.names(selection) : new NameIndex(emptyNames);
+  const names = await namesFor(target, selection, { isNamed });
   const request = { map: map.name, filter: resolveSelection(selection, names), outerKeys: selection.outerKeys };
   // The reader goes by the same declaration, so its rows are of this type.
   const list = readNodes(target, "small-map", request, { signal }) as unknown as RowList<Row>;

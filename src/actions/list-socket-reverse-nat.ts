@@ -1,4 +1,5 @@
 import type { SockRevNatRow } from "../model/rows.js";
+import { namesFor, type ReadOptions } from "./names/names-for.js";
 import type { Target } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
 import { prepareRows, type RowList } from "./row-list.js";
@@ -8,10 +9,11 @@ import { type RowSelection, resolveSelection } from "./row-selection.js";
 export async function listSocketReverseNat(
   target: Target,
   selection: RowSelection,
-  options: { readonly signal: AbortSignal },
+  options: ReadOptions,
 ): Promise<RowList<SockRevNatRow>> {
-  const names = await target.names(selection);
+  const names = await namesFor(target, selection, options);
   const list = readNodes(target, "socket-reverse-nat", { filter: resolveSelection(selection, names) }, options);
+  if (!options.isNamed) return list;
   return prepareRows(
     list,
     (rows) => target.learnServices([...rows].map(({ frontend: address, frontendPort: port }) => ({ address, port }))),

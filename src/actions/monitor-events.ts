@@ -2,12 +2,12 @@ import type { CtsError } from "../lib/errors.js";
 import type { EventFilter } from "../model/event-filter.js";
 import { type EventRow, isStreamNotice, type StreamNotice } from "../model/event-stream.js";
 import type { MonitorEvent } from "../model/monitor-event.js";
-import { emptyNames } from "../model/names-document.js";
-import { NameIndex } from "./names/name-index.js";
+import type { NameIndex } from "./names/name-index.js";
+import { namesFor } from "./names/names-for.js";
 import type { Target, TransportEnd } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
 import type { RowList } from "./row-list.js";
-import { needsNames, type RowSelection, resolveSelection } from "./row-selection.js";
+import { type RowSelection, resolveSelection } from "./row-selection.js";
 
 export interface MonitorOptions {
   readonly selection: RowSelection;
@@ -26,7 +26,7 @@ export interface MonitorOptions {
 /** Events of the target's nodes as they happen, whichever node is first, until the signal or until no node is left. */
 export async function monitorEvents(target: Target, options: MonitorOptions): Promise<RowList<MonitorEvent>> {
   const { selection, isNamed, dropReasons, monitorSocket, signal, onNotice } = options;
-  const names = isNamed || needsNames(selection) ? await target.names(selection) : new NameIndex(emptyNames);
+  const names = await namesFor(target, selection, options);
   const { identities, ...packets } = resolveSelection(selection, names);
   const request = { filter: { ...options.filter, identities, packets }, dropReasons, monitorSocket };
   const onFailure = (node: string, { message }: CtsError): void =>

@@ -65,13 +65,24 @@ export async function failWhenEmpty<Row>(list: RowList<Row>, error: () => Error)
   return { rows: finishedList(rows).rows, status: list.status };
 }
 
-/** Sorts lists that are small by nature, so that the same state always prints the same. */
-export function sortedRows<Row>(list: RowList<Row>, compare: (a: Row, b: Row) => number): RowList<Row> {
+/** Who reads the first rows of a long list need not wait until the last one is a text. */
+const sortedBatch = 4096;
+
+/**
+ * Sorts lists that are small by nature, so that the same state always prints the same.
+ * @param prepare sees all rows before they are sorted
+ */
+export function sortedRows<Row>(
+  list: RowList<Row>,
+  compare: (a: Row, b: Row) => number,
+  prepare?: (rows: readonly Row[]) => Promise<void>,
+): RowList<Row> {
   return {
     rows: (async function* () {
       const rows = await collectRows(list);
+      await prepare?.(rows);
       rows.sort(compare);
-      if (rows.length > 0) yield rows;
+      for (let start = 0; start < rows.length; start += sortedBatch) yield rows.slice(start, start + sortedBatch);
     })(),
     status: list.status,
   };
@@ -94,8 +105,6 @@ function compareKeys(a: number | bigint | string | IpAddress | undefined, b: typ
   if (a === b) return 0;
   if (a === undefined) return -1;
   if (b === undefined) return 1;
-  if (a instanceof IpAddress && b instanceof IpAddress) {
-    return a.family - b.family || Buffer.compare(a.bytes, b.bytes);
-  }
+  if (a instanceof IpAddress && b instanceof IpAddress) return a.compare(b);
   return a < b ? -1 : a > b ? 1 : 0;
 }

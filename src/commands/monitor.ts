@@ -4,7 +4,7 @@ import { openTarget } from "../actions/open-target.js";
 import type { StreamNotice } from "../model/event-stream.js";
 import type { MonitorVerbosity } from "../output/cilium/monitor/monitor-formatter.js";
 import { monitorList } from "../output/lists/monitor-list.js";
-import { parseOutput } from "../output/output-format.js";
+import { isUpstreamFormat, parseOutput } from "../output/output-format.js";
 import { eventFilterFlags, toEventFilter } from "./flags/event-flags.js";
 import { identityFilterFlag, nameFilterFlags, protocolFilterFlags, serviceFilterFlag } from "./flags/filter-flags.js";
 import { listFlags } from "./flags/list-flags.js";
@@ -64,7 +64,7 @@ export default class Monitor extends ReadCommand {
     const level = raw.filter((token) => token.type === "flag" && token.flag === "verbose").length;
     const output = flags.json ? "cilium-json" : flags.output;
     await using target = await openTarget(targetOf(flags));
-    const isUpstreamForm = parseOutput(output).kind.startsWith("cilium");
+    const isUpstreamForm = isUpstreamFormat(parseOutput(output));
     if (isUpstreamForm) this.signal.addEventListener("abort", () => this.note(farewell), { once: true });
     const isMerged = target.nodes.length > 1;
     const open = () =>

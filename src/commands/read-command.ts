@@ -1,14 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { CountedRows } from "../actions/counted-rows.js";
+import type { ReadOptions } from "../actions/names/names-for.js";
 import { finishedList, type RowList } from "../actions/row-list.js";
 import { ExitCode, KernelError } from "../lib/errors.js";
 import { writePiece } from "../lib/write-piece.js";
 import type { ListStatus } from "../model/list-status.js";
 import type { ListFormat } from "../output/list-format.js";
 import { listRemarks } from "../output/list-remarks.js";
-import { parseOutput } from "../output/output-format.js";
+import { isUpstreamFormat, parseOutput } from "../output/output-format.js";
 import { checkPrintRequest, type PrintRequest, printList } from "../output/printer.js";
-import { BaseCommand } from "./base-command.js";
+import { BaseCommand, StopRequest } from "./base-command.js";
 
 /** Values of `listFlags`. */
 export interface ListFlags {
@@ -63,6 +64,11 @@ export abstract class ReadCommand extends BaseCommand {
     if (exitCode !== ExitCode.ok) this.exit(exitCode);
   }
 
+  /** How rows are to be read for `-o`. Not with names for upstream's formats: they print none. */
+  protected readingFor({ output }: ListFlags): ReadOptions {
+    return { signal: this.signal, isNamed: !isUpstreamFormat(parseOutput(output)) };
+  }
+
   async #printOnce<Row>(
     format: ListFormat<Row>,
     request: PrintRequest,
@@ -91,7 +97,7 @@ export abstract class ReadCommand extends BaseCommand {
       return true;
     } catch (error) {
       const isMissing = error instanceof KernelError && error.code === "map-missing";
-      const upstream = request.output.kind.startsWith("cilium") ? format.cilium : undefined;
+      const upstream = isUpstreamFormat(request.output) ? format.cilium : undefined;
       if (!isMissing || (upstream?.whenMissing === undefined && upstream?.isMissingEmpty !== true)) throw error;
       if (upstream.whenMissing !== undefined) this.note(upstream.whenMissing);
       const { rows, status } = finishedList<Row>([]);
@@ -107,11 +113,6 @@ export abstract class ReadCommand extends BaseCommand {
   }
 }
 
-function isOutputClosed(signal: AbortSignal): boolean {
-  return (
-    signal.aborted &&
-    signal.reason instanceof Object &&
-    "kind" in signal.reason &&
-    signal.reason.kind === "output-closed"
-  );
+function isOutputClosed({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason instanceof StopRequest && reason.kind === "output-closed";
 }

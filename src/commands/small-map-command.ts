@@ -3,7 +3,6 @@ import { openTarget } from "../actions/open-target.js";
 import type { RowSelection } from "../actions/row-selection.js";
 import type { SmallMap, SmallMapRow } from "../model/small-maps/small-map.js";
 import { smallMapList } from "../output/lists/small-map-list.js";
-import { parseOutput } from "../output/output-format.js";
 import { clockFlags } from "./flags/clock-flags.js";
 import { directionFilterFlag, identityFilterFlag, nameFilterFlags, protocolFilterFlags } from "./flags/filter-flags.js";
 import { listFlags } from "./flags/list-flags.js";
@@ -37,8 +36,7 @@ export abstract class SmallMapCommand extends ReadCommand {
   ): Promise<void> {
     await using target = await openTarget(targetOf(flags));
     const selection: RowSelection = toRowSelection(flags);
-    const isNamed = !parseOutput(flags.output).kind.startsWith("cilium");
-    const open = () => listSmallMap(target, map, { ...selection, outerKeys }, { signal: this.signal, isNamed });
+    const open = () => listSmallMap(target, map, { ...selection, outerKeys }, this.readingFor(flags));
     await this.printRows(smallMapList(map), flags, open);
   }
 }

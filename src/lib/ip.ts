@@ -104,6 +104,17 @@ export class IpAddress {
     );
   }
 
+  /** Orders by family, then by the bytes in network order. */
+  compare(other: IpAddress): number {
+    return (
+      this.family - other.family ||
+      (this.word0 >>> 0) - (other.word0 >>> 0) ||
+      (this.word1 >>> 0) - (other.word1 >>> 0) ||
+      (this.word2 >>> 0) - (other.word2 >>> 0) ||
+      (this.word3 >>> 0) - (other.word3 >>> 0)
+    );
+  }
+
   /** For maps and sets: the same for equal addresses, and made without a text for IPv4. */
   get key(): number | string {
     return this.family === 4 ? this.word0 : this.text;

@@ -7,7 +7,7 @@ export interface NumberedService {
   readonly revNatId: number;
   /** The id's frontend, as the reverse NAT map has it; absent when that lacks the id. */
   readonly frontend?: { readonly address: IpAddress; readonly port: number } | undefined;
-  readonly serviceName?: AddressName | undefined;
+  serviceName?: AddressName | undefined;
 }
 
 /**
@@ -34,5 +34,5 @@ export interface MaglevBackend {
   readonly slots: number;
   /** Absent when the backend map lacks the id. */
   readonly backend?: L4Address | undefined;
-  readonly backendName?: AddressName | undefined;
+  backendName?: AddressName | undefined;
 }

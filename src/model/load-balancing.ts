@@ -148,7 +148,7 @@ function backendsOfPort(
 function chooseSlots(candidates: readonly ServiceBackend[]): readonly ServiceBackend[] {
   const active = candidates.filter((candidate) => candidate.state === "active");
   const chosen = active.length > 0 ? active : candidates;
-  return [...chosen].sort((a, b) => Buffer.compare(a.address.bytes, b.address.bytes) || a.port - b.port);
+  return [...chosen].sort((a, b) => a.address.compare(b.address) || a.port - b.port);
 }
 
 /** Undefined: takes no connections. A terminating endpoint is ready only where the Service publishes unready addresses. */

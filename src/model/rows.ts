@@ -128,8 +128,9 @@ export interface LbServiceRow extends ReleasedRow, L4Address {
   readonly l7ProxyPort: number;
   /** Of a backend slot; absent when the backend map lacks the id. */
   readonly backend?: (L4Address & { readonly clusterId?: number | undefined }) | undefined;
-  readonly serviceName?: AddressName | undefined;
-  readonly backendName?: AddressName | undefined;
+  /** Names are given to rows in place: there are tens of thousands of them. */
+  serviceName?: AddressName | undefined;
+  backendName?: AddressName | undefined;
 }
 
 export type BackendState = "active" | "terminating" | "quarantined" | "maintenance" | "unknown";
@@ -140,7 +141,7 @@ export interface LbBackendRow extends ReleasedRow, L4Address {
   readonly state: BackendState;
   readonly clusterId: number | undefined;
   readonly zone: number;
-  readonly backendName?: AddressName | undefined;
+  backendName?: AddressName | undefined;
 }
 
 /** One entry of a reverse NAT map (`bpf lb list --revnat`). */
@@ -148,7 +149,7 @@ export interface RevNatRow extends ReleasedRow {
   readonly revNatId: number;
   readonly address: IpAddress;
   readonly port: number;
-  readonly serviceName?: AddressName | undefined;
+  serviceName?: AddressName | undefined;
 }
 
 /** One entry of the socket LB's reverse map: which frontend a socket dialled, by the backend it got. */

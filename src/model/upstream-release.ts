@@ -3,9 +3,6 @@ export type UpstreamRelease = `1.${number}`;
 
 /** True when `release` is `first` or newer. */
 export function isReleaseSince(release: UpstreamRelease, first: UpstreamRelease): boolean {
-  return minorOf(release) >= minorOf(first);
-}
-
-function minorOf(release: UpstreamRelease): number {
-  return Number(release.slice("1.".length));
+  // Decimal numbers compare as their texts do, the longer one being the larger: rows ask this by the ten thousand.
+  return release.length === first.length ? release >= first : release.length > first.length;
 }

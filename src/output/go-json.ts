@@ -34,5 +34,15 @@ export function escapeGo(json: string): string {
 
 /** Byte order of UTF-8, in which Go sorts map keys. */
 export function compareBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [left, right] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (left !== right) return utf8Rank(left) - utf8Rank(right);
+  }
+  return a.length - b.length;
+}
+
+/** Surrogates stand for what UTF-8 writes behind all others. */
+function utf8Rank(code: number): number {
+  return code >= 0xd800 && code < 0xe000 ? code + 0x2800 : code;
 }

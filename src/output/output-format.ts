@@ -39,5 +39,10 @@ export function parseOutput(text: string): OutputFormat {
   return { kind: known };
 }
 
+/** Upstream's own formats: they print neither names nor nodes. */
+export function isUpstreamFormat({ kind }: OutputFormat): boolean {
+  return kind === "cilium" || kind === "cilium-json";
+}
+
 /** As shown in help and messages. */
 export const outputWords: readonly string[] = outputNames.map((name) => (name === "jsonpath" ? "jsonpath=…" : name));

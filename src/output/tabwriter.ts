@@ -52,7 +52,8 @@ function hasCell(line: readonly string[], column: number): boolean {
 }
 
 function runeCount(text: string): number {
-  let count = 0;
-  for (const _ of text) count++;
+  let count = text.length;
+  // The second half of what UTF-16 writes as two.
+  for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) === 0xdc00) count--;
   return count;
 }

@@ -38,7 +38,7 @@ import { MapNode } from "../support/map-node.js";
 import { capturedMapNames, captureExists, joinText } from "../unit/abi-capture-files.js";
 
 type Print = (target: Target, output: "cilium" | "cilium-json") => Promise<string>;
-const options = { signal: new AbortController().signal };
+const options = { signal: new AbortController().signal, isNamed: false };
 
 function listing<Row>(format: ListFormat<Row>, open: (target: Target) => RowList<Row> | Promise<RowList<Row>>): Print {
   return async (target, output) => {

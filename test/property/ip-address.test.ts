@@ -49,6 +49,8 @@ describe("addresses", () => {
         const [one, other] = [IpAddress.fromBytes(a), IpAddress.fromBytes(b)];
         expect(one.equals(other)).toBe(isSame);
         expect(one.key === other.key).toBe(isSame);
+        if (a.length === b.length) expect(Math.sign(one.compare(other))).toBe(Buffer.compare(a, b));
+        else expect(Math.sign(one.compare(other))).toBe(Math.sign(a.length - b.length));
       }),
     );
     expect(IpAddress.parse("0.0.0.0").equals(IpAddress.parse("::"))).toBe(false);

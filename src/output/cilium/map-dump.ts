@@ -1,14 +1,17 @@
-import { collectingPrinter } from "../batch-printer.js";
+import type { BatchPrinter } from "../batch-printer.js";
 import { compareBytes, goJson } from "../go-json.js";
 import type { CiliumFormat } from "../list-format.js";
-import { compareSortKeys } from "../row-order.js";
 import { alignTabs } from "../tabwriter.js";
 
-export interface MapDump<Row> {
-  readonly keyTitle: string;
-  readonly valueTitle: string;
+/** What an entry says. */
+interface DumpTexts<Row> {
   key(row: Row): string;
   value(row: Row): string;
+}
+
+export interface MapDump<Row> extends DumpTexts<Row> {
+  readonly keyTitle: string;
+  readonly valueTitle: string;
   /** Without an entry upstream prints nothing, not even the titles. */
   readonly isEmptySilent?: boolean;
   /** As of {@link CiliumFormat}. */
@@ -21,37 +24,45 @@ export interface MapDump<Row> {
  */
 export function mapDump<Row>(dump: MapDump<Row>): CiliumFormat<Row> {
   return {
-    text: () => collectingPrinter((rows) => dumpText(dump, rows)),
-    json: () => collectingPrinter((rows) => dumpJson(dump, rows)),
+    text: () => dumpTextPrinter(dump),
+    json: () => dumpJsonPrinter(dump),
     isMissingEmpty: dump.isMissingEmpty,
   };
 }
 
-export function dumpText<Row>(dump: MapDump<Row>, rows: readonly Row[]): string {
-  if (rows.length === 0 && dump.isEmptySilent === true) return "";
-  const lines = [`${dump.keyTitle}\t${dump.valueTitle}`];
-  for (const [key, values] of [...groupByKey(dump, rows)].sort(([a], [b]) => compareSortKeys(a, b))) {
-    values.forEach((value, index) => {
-      lines.push(`${index === 0 ? key : ""}\t${value}\t`);
-    });
-  }
-  return alignTabs(lines, { minWidth: 5, padding: 3 });
+export function dumpTextPrinter<Row>(dump: MapDump<Row>): BatchPrinter<Row> {
+  return groupingPrinter(dump, (entries) => {
+    if (entries.length === 0 && dump.isEmptySilent === true) return "";
+    const lines = entries.flatMap(([key, values]) =>
+      values.map((value, index) => `${index === 0 ? key : ""}\t${value}\t`),
+    );
+    return alignTabs([`${dump.keyTitle}\t${dump.valueTitle}`, ...lines], { minWidth: 5, padding: 3 });
+  });
 }
 
-export function dumpJson<Row>(dump: Pick<MapDump<Row>, "key" | "value">, rows: readonly Row[]): string {
-  const entries = [...groupByKey(dump, rows)].sort(([a], [b]) => compareBytes(a, b));
-  // Entry by entry, because JavaScript would move keys that look like numbers to the front.
-  const body = entries.map(([key, values]) => `  ${goJson(key)}: ${goJson(values, "  ")}`).join(",\n");
-  return body === "" ? "{}\n\n" : `{\n${body}\n}\n\n`;
+export function dumpJsonPrinter<Row>(dump: DumpTexts<Row>): BatchPrinter<Row> {
+  return groupingPrinter(dump, (entries) => {
+    // Entry by entry, because JavaScript would move keys that look like numbers to the front.
+    const body = entries.map(([key, values]) => `  ${goJson(key)}: ${goJson(values, "  ")}`).join(",\n");
+    return body === "" ? "{}\n\n" : `{\n${body}\n}\n\n`;
+  });
 }
 
-function groupByKey<Row>(dump: Pick<MapDump<Row>, "key" | "value">, rows: readonly Row[]): Map<string, string[]> {
-  const entries = new Map<string, string[]>();
-  for (const row of rows) {
-    const key = dump.key(row);
-    const values = entries.get(key);
-    if (values === undefined) entries.set(key, [dump.value(row)]);
-    else values.push(dump.value(row));
-  }
-  return entries;
+/** Holds the texts of all rows, not the rows, and prints them in the order of the keys. */
+function groupingPrinter<Row>(
+  { key, value }: DumpTexts<Row>,
+  textOf: (entries: readonly (readonly [key: string, values: readonly string[]])[]) => string,
+): BatchPrinter<Row> {
+  const byKey = new Map<string, string[]>();
+  return {
+    batch: (rows) => {
+      for (const row of rows) {
+        const text = key(row);
+        const values = byKey.get(text);
+        if (values === undefined) byKey.set(text, [value(row)]);
+        else values.push(value(row));
+      }
+    },
+    end: (out) => out.text(textOf([...byKey].sort(([a], [b]) => compareBytes(a, b)))),
+  };
 }

@@ -11,7 +11,7 @@ import { type BatchPrinter, collectingPrinter } from "../batch-printer.js";
 import { goJson } from "../go-json.js";
 import type { CiliumContext, CiliumFormat } from "../list-format.js";
 import { alignTabs } from "../tabwriter.js";
-import { dumpJson, dumpText } from "./map-dump.js";
+import { dumpJsonPrinter, dumpTextPrinter } from "./map-dump.js";
 import { MapEnds } from "./map-ends.js";
 
 /** Upstream's own output of a small map, as its declaration says it. */
@@ -27,7 +27,7 @@ export function upstreamFormat<Row extends SmallMapRow>(form: UpstreamForm<Row>)
 function textPrinter<Row extends SmallMapRow>(text: UpstreamText<Row>, context: CiliumContext): BatchPrinter<Row> {
   switch (text.kind) {
     case "dump":
-      return collectingPrinter((rows) => dumpText({ ...text, isEmptySilent: true }, rows));
+      return dumpTextPrinter({ ...text, isEmptySilent: true });
     case "table":
       return collectingPrinter((rows) => {
         const options = { minWidth: text.minWidth ?? 5, padding: text.padding ?? 3 };
@@ -55,7 +55,7 @@ function linesPrinter<Row extends SmallMapRow>(text: LinesText<Row>, context: Ci
 }
 
 function jsonOf<Row extends SmallMapRow>(json: UpstreamJson<Row>): BatchPrinter<Row> {
-  if (json.kind === "object") return collectingPrinter((rows) => dumpJson(json, rows));
+  if (json.kind === "object") return dumpJsonPrinter(json);
   if (json.isPerMap === true) {
     return collectingPrinter((rows) =>
       byPin(rows)

@@ -1,7 +1,6 @@
 import { listConntrack } from "../../../actions/list-conntrack.js";
 import { openTarget } from "../../../actions/open-target.js";
 import { clusterConntrackList, conntrackList } from "../../../output/lists/conntrack-list.js";
-import { parseOutput } from "../../../output/output-format.js";
 import { clockFlags } from "../../flags/clock-flags.js";
 import { clusterArgs, clustersOf } from "../../flags/cluster-args.js";
 import { conntrackFilterFlags, toConntrackSelection } from "../../flags/conntrack-flags.js";
@@ -35,8 +34,7 @@ export default class BpfCtList extends ReadCommand {
     const clusters = clustersOf(args);
     await using target = await openTarget(targetOf(flags));
     const selection = { ...toConntrackSelection(flags), clusters };
-    const isNamed = !parseOutput(flags.output).kind.startsWith("cilium");
-    const open = () => listConntrack(target, selection, { signal: this.signal, isNamed });
+    const open = () => listConntrack(target, selection, this.readingFor(flags));
     const format = clusters === undefined ? conntrackList : clusterConntrackList;
     await this.printRows(format, flags, open, { hasTimeDiff: flags["time-diff"] });
   }

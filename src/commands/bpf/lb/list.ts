@@ -49,7 +49,7 @@ export default class BpfLbList extends ReadCommand {
     const { flags } = await this.parse(BpfLbList);
     await using target = await openTarget(targetOf(flags));
     const selection = toRowSelection(flags);
-    const options = { signal: this.signal };
+    const options = this.readingFor(flags);
     if (flags.backends) await this.printRows(lbBackendList, flags, () => listLbBackends(target, selection, options));
     else if (flags.revnat) await this.printRows(revNatList, flags, () => listReverseNat(target, selection, options));
     else if (flags["source-ranges"]) {

@@ -22,6 +22,6 @@ export default class BpfSocknatList extends ReadCommand {
     const { flags } = await this.parse(BpfSocknatList);
     await using target = await openTarget(targetOf(flags));
     const selection = toRowSelection(flags);
-    await this.printRows(sockRevNatList, flags, () => listSocketReverseNat(target, selection, { signal: this.signal }));
+    await this.printRows(sockRevNatList, flags, () => listSocketReverseNat(target, selection, this.readingFor(flags)));
   }
 }

@@ -26,7 +26,7 @@ export default class BpfLbMaglevGet extends ReadCommand {
     await using target = await openTarget(targetOf(flags));
     const open = async () =>
       failWhenEmpty(
-        await listMaglev(target, { revNatId }, { signal: this.signal }),
+        await listMaglev(target, { revNatId }, this.readingFor(flags)),
         () =>
           new NotFoundError("maglev-miss", `no service ${revNatId} has a Maglev table on ${target.description}`, {
             nextSteps: [`${this.config.bin} bpf lb maglev list`],

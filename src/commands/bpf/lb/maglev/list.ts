@@ -22,6 +22,6 @@ export default class BpfLbMaglevList extends ReadCommand {
     const { flags } = await this.parse(BpfLbMaglevList);
     await using target = await openTarget(targetOf(flags));
     const selection = toRowSelection(flags);
-    await this.printRows(maglevList, flags, () => listMaglev(target, selection, { signal: this.signal }));
+    await this.printRows(maglevList, flags, () => listMaglev(target, selection, this.readingFor(flags)));
   }
 }
