@@ -44,6 +44,8 @@ export interface TrafficSeries {
   readonly values: readonly number[];
   /** CPU time of the whole machine for one transaction; for one bit of `STREAM`. */
   readonly cpuSeconds: readonly number[];
+  /** Of the client alone, which no work of others adds to. Older results have none. */
+  readonly clientCpuSeconds?: readonly number[] | undefined;
 }
 
 /** A program's run over a packet in memory (`BPF_PROG_TEST_RUN`): the least of many. */

@@ -31,7 +31,12 @@ export async function measureRounds(
   }
   const series = topologies.map(({ name }, index) => {
     const one = measured[index] ?? [];
-    return { name, values: one.map(({ rate }) => rate), cpuSeconds: one.map(({ cpuSeconds }) => cpuSeconds) };
+    return {
+      name,
+      values: one.map(({ rate }) => rate),
+      cpuSeconds: one.map(({ cpuSeconds }) => cpuSeconds),
+      clientCpuSeconds: one.map(({ clientCpuSeconds }) => clientCpuSeconds),
+    };
   });
   return { ...frame, baseline: series[0]?.name ?? "", series };
 }

@@ -5,6 +5,8 @@ export interface Measurement {
   readonly rate: number;
   /** CPU time of the whole machine for one transaction; for one bit of `STREAM`. */
   readonly cpuSeconds: number;
+  /** The client's alone, of the same amount: no time that others took is in it. */
+  readonly clientCpuSeconds: number;
 }
 
 /** A way from a client to a server that can be measured again and again. */

@@ -26,6 +26,7 @@ interface ClientReport {
   readonly errors: number;
   readonly seconds: number;
   readonly cpuSeconds: number;
+  readonly clientCpuSeconds: number;
 }
 
 export const serverCommand: readonly string[] = [benchTool, "server", "--port", `${firstPort}`, "--cpu", serverCpu];
@@ -56,11 +57,15 @@ function clientCommand({ mode, cores, seconds }: Drive, host: string): readonly 
 
 /** @throws Error when nothing was transferred */
 export function measurementOf(mode: Mode, report: string): Measurement {
-  const { transactions, bytes, errors, seconds, cpuSeconds } = JSON.parse(report) as ClientReport;
+  const { transactions, bytes, errors, seconds, cpuSeconds, clientCpuSeconds } = JSON.parse(report) as ClientReport;
   const amount = mode === "STREAM" ? bytes * 8 : transactions;
   if (amount === 0) throw new Error(`${mode}: nothing was transferred`);
   if (errors > 0) process.stderr.write(`${mode}: ${errors} transactions failed\n`);
-  return { rate: amount / seconds, cpuSeconds: cpuSeconds / amount };
+  return {
+    rate: amount / seconds,
+    cpuSeconds: cpuSeconds / amount,
+    clientCpuSeconds: clientCpuSeconds / amount,
+  };
 }
 
 /** Runs the client by a command prefix that puts it where it belongs. */

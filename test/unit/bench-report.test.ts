@@ -9,8 +9,8 @@ import type { BenchResults, TrafficResult } from "../../scripts/bench/results.js
 
 function crr(services: number, ours: readonly number[]): TrafficResult {
   const series = [
-    { name: "plain", values: [100, 200], cpuSeconds: [100e-6, 50e-6] },
-    { name: "ours", values: ours, cpuSeconds: [90e-6, 45e-6] },
+    { name: "plain", values: [100, 200], cpuSeconds: [100e-6, 50e-6], clientCpuSeconds: [50e-6, 25e-6] },
+    { name: "ours", values: ours, cpuSeconds: [90e-6, 45e-6], clientCpuSeconds: [40e-6, 20e-6] },
   ];
   return { scope: "same node", services, mode: "TCP_CRR", cores: "two cores", baseline: "plain", series };
 }
@@ -32,6 +32,7 @@ const results: BenchResults = {
   reading: {
     startedAt: "2026-11-21T11:00:00.000Z",
     commit: "ba9876543210",
+    loadBefore: 0.25,
     node: "v20.20.2",
     lists: [
       { map: "500 entries", what: "bpf ct list -o json", runs: [cost(0.85), cost(0.95)], outputBytes: 200e6 },
@@ -99,7 +100,7 @@ describe("writeReport", () => {
     expect(first).toContain("under 50,000 changes a second");
     expect(first).toContain("| formatting | 300 (0.60) |");
     expect(first).toContain("| sum | 800 |");
-    expect(first).toContain("| ours | 148/s | **0.985** (0.980–0.990) |");
+    expect(first).toContain("| ours | 148/s | **0.985** (0.980–0.990) | 30.0 µs | **0.800** (0.800–0.800) |  |");
     expect(first).toContain("Not measured: 4,000,000 entries: no room.");
     expect(first).toContain("| 1 | 90 MB | 0.40 % |");
   });

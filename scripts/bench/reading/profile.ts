@@ -15,6 +15,8 @@ export async function runStep(...args: readonly string[]): Promise<StepCost> {
 export interface ProfileSource {
   readonly lab: string;
   readonly node: string;
+  /** Its map has no entries: what a list of it costs is start-up. */
+  readonly emptyNode: string;
   readonly pinPath: string;
   readonly outputPath: string;
   readonly rounds: number;
@@ -32,9 +34,11 @@ export async function profileLists(source: ProfileSource): Promise<readonly Prof
   const { lab, node, pinPath, outputPath } = source;
   const commands: Readonly<Record<string, readonly string[]>> = {
     scan: ["scan", pinPath],
+    empty: ["decode", lab, source.emptyNode],
     decode: ["decode", lab, node],
     name: ["name", lab, node],
-    ...Object.fromEntries(entryFormats.map((format) => [format, ["print", lab, node, format, outputPath]])),
+    ...Object.fromEntries(entryFormats.map((format) => [format, ["print", lab, node, format, "/dev/null"]])),
+    ...Object.fromEntries(entryFormats.map((format) => [written(format), ["print", lab, node, format, outputPath]])),
   };
   const costs: Record<string, StepCost[]> = {};
   for (let round = 0; round < source.rounds; round++) {
@@ -47,6 +51,11 @@ export async function profileLists(source: ProfileSource): Promise<readonly Prof
   return entryFormats.map((format) => columnOf(format, source, middle));
 }
 
+/** The step that writes to a file what the format's own step throws away. */
+function written(format: EntryFormat): string {
+  return `${format}, written`;
+}
+
 function columnOf(
   format: EntryFormat,
   { emptyList, listOf }: ProfileSource,
@@ -55,7 +64,6 @@ function columnOf(
   const cpu = (step: string): number => middle(step, ({ cpuSeconds }) => cpuSeconds);
   const isNamed = !format.startsWith("cilium");
   const kernel = middle("scan", ({ slices }) => (slices?.sumMs ?? 0) / 1_000);
-  const writing = middle(format, ({ writeSeconds }) => writeSeconds ?? 0);
   return {
     output: format,
     entries: middle(format, ({ entries }) => entries),
@@ -63,10 +71,10 @@ function columnOf(
       startUp: median(emptyList.runs.map(({ cpuSeconds }) => cpuSeconds)),
       kernel,
       handing: cpu("scan") - kernel,
-      decoding: cpu("decode") - cpu("scan"),
+      decoding: cpu("decode") - cpu("empty") - cpu("scan"),
       naming: isNamed ? cpu("name") - cpu("decode") : 0,
-      formatting: cpu(format) - cpu(isNamed ? "name" : "decode") - writing,
-      writing,
+      formatting: cpu(format) - cpu(isNamed ? "name" : "decode"),
+      writing: cpu(written(format)) - cpu(format),
     },
     processCpuSeconds: median(listOf(format).runs.map(({ cpuSeconds }) => cpuSeconds)),
   };

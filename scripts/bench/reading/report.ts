@@ -1,15 +1,15 @@
 import { table } from "../markdown-table.js";
-import { describeRate } from "../rounds.js";
+import { describeCpu, describeRate } from "../rounds.js";
 import { median, ratioOfPairs } from "../statistics.js";
 import type { ProcessCost } from "./process-cost.js";
-import { type ListCost, type ProfilePart, profileParts, type ReadingResults } from "./results.js";
+import { computingWay, type ListCost, type ProfilePart, profileParts, type ReadingResults } from "./results.js";
 
 /** What reading maps costs, as a part of the page. */
 export function renderReading(results: ReadingResults): string {
   return [
     "### Reading maps",
     "",
-    `Commit \`${results.commit}\`, ${results.startedAt}, Node ${results.node}.`,
+    `Commit \`${results.commit}\`, ${results.startedAt}, Node ${results.node}; load average before it: ${results.loadBefore.toFixed(1)}.`,
     ...results.leftOut.map((line) => `Not measured: ${line}.`),
     "",
     ...listSection(results.lists),
@@ -154,19 +154,38 @@ function waitSection({ waits }: ReadingResults): readonly string[] {
 
 function trafficSection({ traffic }: ReadingResults): readonly string[] {
   if (traffic === undefined) return [];
-  const baseline = traffic.series[0]?.values ?? [];
-  const rows = traffic.series.map(({ name, values }, index) => {
-    const { median: ratio, low, high } = ratioOfPairs(values, baseline);
-    const beside = index === 0 ? "1" : `**${ratio.toFixed(3)}** (${low.toFixed(3)}–${high.toFixed(3)})`;
-    return [name, describeRate(traffic.mode, median(values)), beside];
-  });
+  const [nobody] = traffic.series;
+  const computing = traffic.series.find(({ name }) => name === computingWay);
+  const rows = traffic.series.map((series) => [
+    series.name,
+    describeRate(traffic.mode, median(series.values)),
+    describeRatio(series.values, nobody?.values),
+    describeCpu(traffic.mode, median(series.clientCpuSeconds ?? [Number.NaN])),
+    describeRatio(series.clientCpuSeconds, nobody?.clientCpuSeconds),
+    describeRatio(series.clientCpuSeconds, computing?.clientCpuSeconds),
+  ]);
+  const head = [
+    "meanwhile",
+    "median",
+    "beside nobody reading",
+    "the client's CPU time",
+    "beside nobody",
+    "beside the loop",
+  ];
   return [
     "#### What reading does to traffic",
     "",
     "TCP_CRR through a Service, client and server on core 1; the map that is read holds 500,000 entries and is the one that",
-    "these connections are tracked in.",
+    "these connections are tracked in. Ratios with their 95 % intervals.",
     "",
-    table(["meanwhile", "median", "beside nobody reading (95 % interval)"], rows),
+    table(head, rows),
     "",
   ];
+}
+
+function describeRatio(values: readonly number[] | undefined, baseline: readonly number[] | undefined): string {
+  if (values === undefined || baseline === undefined) return "";
+  if (values === baseline) return "1";
+  const { median: ratio, low, high } = ratioOfPairs(values, baseline);
+  return `**${ratio.toFixed(3)}** (${low.toFixed(3)}–${high.toFixed(3)})`;
 }

@@ -6,6 +6,8 @@ export interface ReadingResults {
   readonly startedAt: string;
   readonly commit: string;
   readonly node: string;
+  /** Load average of the minute before: what others did to these figures. */
+  readonly loadBefore: number;
   /** Whole processes, measured in rounds: `runs[i]` of all of one group belong to round i. */
   readonly lists: readonly ListCost[];
   /** Maps read in process by the command's own scan. */
@@ -17,6 +19,9 @@ export interface ReadingResults {
   /** What was left out, and why. */
   readonly leftOut: readonly string[];
 }
+
+/** What a core that is busy costs its neighbour whatever it does. */
+export const computingWay = "a loop that computes on the other core";
 
 export interface ListCost {
   /** What the map holds, e.g. `500,000 entries`. */
@@ -44,7 +49,6 @@ export interface StepCost {
   readonly walk?: "batches" | "buckets" | undefined;
   /** Undefined when no batch call was made. */
   readonly slices?: SliceTimes | undefined;
-  readonly writeSeconds?: number | undefined;
 }
 
 export interface ScanCost {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { BpfMap } from "../../../src/kernel/bpf-map.js";
 import { BenchLab, cli } from "../bench-lab.js";
@@ -14,7 +14,15 @@ import { onCore, waitBeside, whileRunning } from "./beside.js";
 import { entryFormats, entryMarks, type ListCase, measureCases } from "./lists.js";
 import { PlacedMap } from "./placed-map.js";
 import { profileLists, runStep } from "./profile.js";
-import type { ChangingRead, ListCost, ProfileColumn, ReadingResults, ScanCost, Wait } from "./results.js";
+import {
+  type ChangingRead,
+  computingWay,
+  type ListCost,
+  type ProfileColumn,
+  type ReadingResults,
+  type ScanCost,
+  type Wait,
+} from "./results.js";
 
 /** The map that is read, on a node where nothing else happens; and the node where traffic uses it. */
 const mapName = "cilium_ct4_global";
@@ -42,7 +50,12 @@ export async function measureReading(
   options: { readonly isQuick: boolean; readonly print: (line: string) => void },
 ): Promise<ReadingResults> {
   const folder = mkdtempSync(join(tmpdir(), "cts-b-"));
-  const startedAt = new Date().toISOString();
+  const origin = {
+    startedAt: new Date().toISOString(),
+    commit: describeCommit(),
+    node: process.version,
+    loadBefore: loadavg()[0] ?? 0,
+  };
   let lab: BenchLab | undefined;
   try {
     lab = await BenchLab.open("bench-read", "socket LB");
@@ -56,7 +69,7 @@ export async function measureReading(
       parts.push(await measure(reading));
       options.print(`reading maps: ${what} measured in ${((performance.now() - startedMs) / 1_000).toFixed(0)} s`);
     }
-    return joinParts(startedAt, parts);
+    return { ...origin, ...joinParts(parts) };
   } finally {
     await lab?.[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
@@ -72,13 +85,10 @@ const stages: Readonly<Record<string, (reading: Reading) => Promise<Part>>> = {
   Services: measureServices,
 };
 
-function joinParts(startedAt: string, parts: readonly Part[]): ReadingResults {
+function joinParts(parts: readonly Part[]): Omit<ReadingResults, "startedAt" | "commit" | "node" | "loadBefore"> {
   const all = <T>(pick: (part: Part) => readonly T[] | undefined): readonly T[] =>
     parts.flatMap((part) => pick(part) ?? []);
   return {
-    startedAt,
-    commit: describeCommit(),
-    node: process.version,
     lists: all(({ lists }) => lists),
     scans: all(({ scans }) => scans),
     changing: all(({ changing }) => changing),
@@ -166,6 +176,7 @@ async function profileOf(
   return profileLists({
     lab: lab.name,
     node: quietNode,
+    emptyNode: busyNode,
     pinPath,
     outputPath: join(folder, "output"),
     rounds: isQuick ? 1 : 3,
@@ -313,11 +324,12 @@ async function measureTraffic(reading: Reading): Promise<Part> {
   const ways = [
     way("nobody reads"),
     way("nobody reads (A/A)"),
+    way(computingWay, onCore(0, ["node", "-e", "for (;;);"])),
     way("a list in a loop on the other core", onCore(0, list)),
     way("a list in a loop on the same core, nice 19", onCore(1, ["nice", "-n", "19", ...list])),
   ];
   const frame = { scope: "same node", services: fillerServices, mode: "TCP_CRR", cores: "one core" } as const;
-  const rounds = { ...settings, seconds: Math.min(settings.seconds, 2) };
+  const rounds = { ...settings, seconds: Math.min(settings.seconds, 1.5) };
   return { traffic: await measureRounds(frame, ways, rounds) };
 }
 
