@@ -104,7 +104,10 @@ export class NodeContext {
     const decision = this.release();
     const objection = objectionTo(decision, name);
     const objections = objection === undefined ? decision.objections : [objection];
-    if (objections.length > 0) throw unknownLayoutError(this.place.name, this.pinDir, objections);
+    if (objections.length > 0) {
+      const { place, pinDir } = this;
+      throw unknownLayoutError({ node: place.name, pinDir, isGiven: decision.isGiven }, objections);
+    }
     return releasesOfMap(decision, name);
   }
 

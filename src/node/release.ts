@@ -35,6 +35,8 @@ export interface ReleaseDecision {
   readonly candidates: Releases;
   /** The maps are of two releases, as in the middle of an upgrade. */
   readonly isMixed: boolean;
+  /** Somebody said which it is: of a map only its type and sizes are held against that. */
+  readonly isGiven: boolean;
   /** What was found, one line each, the most telling first. */
   readonly evidence: readonly string[];
   /** Maps that fit no release, or together no upgrade. */
@@ -64,28 +66,30 @@ export function decideRelease(found: NodeEvidence): ReleaseDecision {
     return {
       candidates: found.decided.releases,
       isMixed: false,
+      isGiven: true,
       evidence: [lineOf(found.decided)],
       objections: [],
       maps: known,
     };
   }
-  const fits = known.map((map) => ({ map, releases: releasesFitting(map) }));
+  const fits = known.map((map) => ({ map, releases: releasesFitting(map, isShapedLike) }));
   const strangers = fits.filter((fit) => fit.releases.length === 0);
   if (strangers.length > 0) {
     const objections = strangers.map(({ map }) => ({ map: map.name, text: misfitText(map) }));
-    return { candidates: [], isMixed: false, evidence: [], objections, maps: known };
+    return { candidates: [], isMixed: false, isGiven: false, evidence: [], objections, maps: known };
   }
   const common = intersect(fits.map((fit) => fit.releases));
   const isMixed = common.length === 0;
   const spanned = isMixed ? upgradeOf(fits.map((fit) => fit.releases)) : common;
   if (spanned.length === 0) {
     const objections = fits.map(({ map, releases: of }) => ({ map: map.name, text: `is of ${of.join(", ")}` }));
-    return { candidates: [], isMixed: false, evidence: [], objections, maps: known };
+    return { candidates: [], isMixed: false, isGiven: false, evidence: [], objections, maps: known };
   }
   const others = [...(found.others ?? []), ...(isMixed ? [] : missingMaps(known))];
   return {
     candidates: isMixed ? spanned : narrow(spanned, others),
     isMixed,
+    isGiven: false,
     evidence: [...mapEvidence(fits), ...others].map(lineOf),
     objections: [],
     maps: known,
@@ -95,7 +99,9 @@ export function decideRelease(found: NodeEvidence): ReleaseDecision {
 /** The candidates that a pinned map fits; for a map that is not pinned, the newest candidate that has one. */
 export function releasesOfMap(decision: ReleaseDecision, name: string): Releases {
   const map = decision.maps.find((candidate) => candidate.name === name);
-  if (map !== undefined) return intersect([releasesFitting(map), decision.candidates]);
+  if (map !== undefined) {
+    return intersect([releasesFitting(map, decision.isGiven ? isSizedLike : isShapedLike), decision.candidates]);
+  }
   const having = decision.candidates.filter((release) =>
     upstreamMapForms(name).some((form) => isFormOf(form, release)),
   );
@@ -111,8 +117,10 @@ export function objectionTo(decision: ReleaseDecision, name: string): MapObjecti
   return { map: name, text: form === undefined ? "is no map of that release" : differenceText(form, map) };
 }
 
-function releasesFitting(map: PinnedMapShape): Releases {
-  const forms = upstreamMapForms(map.name).filter((form) => isShapedLike(form, map));
+type Likeness = (form: UpstreamMap, map: PinnedMapShape) => boolean;
+
+function releasesFitting(map: PinnedMapShape, isLike: Likeness): Releases {
+  const forms = upstreamMapForms(map.name).filter((form) => isLike(form, map));
   return releases.filter((release) => forms.some((form) => isFormOf(form, release)));
 }
 
@@ -122,11 +130,17 @@ function releasesFitting(map: PinnedMapShape): Releases {
  */
 function isShapedLike(form: UpstreamMap, map: PinnedMapShape): boolean {
   return (
-    isSameType(form.type, map.type) &&
-    form.keySizeBytes === map.keySizeBytes &&
-    form.valueSizeBytes === map.valueSizeBytes &&
+    isSizedLike(form, map) &&
     (!form.isCapacityFixed || form.maxEntries === map.maxEntries) &&
     ((map.flags & readOnlyProgram) === 0 || (form.flags & readOnlyProgram) !== 0)
+  );
+}
+
+function isSizedLike(form: UpstreamMap, map: PinnedMapShape): boolean {
+  return (
+    isSameType(form.type, map.type) &&
+    form.keySizeBytes === map.keySizeBytes &&
+    form.valueSizeBytes === map.valueSizeBytes
   );
 }
 
@@ -226,7 +240,10 @@ function differenceText(form: UpstreamMap, map: PinnedMapShape): string {
 }
 
 /** The refusal of maps that fit no release that can be read. */
-export function unknownLayoutError(node: string, pinDir: string, objections: readonly MapObjection[]): KernelError {
+export function unknownLayoutError(
+  { node, pinDir, isGiven }: { readonly node: string; readonly pinDir: string; readonly isGiven: boolean },
+  objections: readonly MapObjection[],
+): KernelError {
   const lines = objections.map((objection) => `${objection.map} ${objection.text}`);
   return new KernelError(
     "layout-unknown",
@@ -236,7 +253,9 @@ export function unknownLayoutError(node: string, pinDir: string, objections: rea
       hint: `The layouts of releases ${releases[0]} to ${newestOf(releases)} can be read. The maps were left as they are.`,
       nextSteps: [
         "kubectl cilium-ts bpf map list   (what is pinned there, whatever its layout)",
-        "add --release   (when you know the release: its layouts are used, maps of other sizes are still refused)",
+        isGiven
+          ? "leave --release out   (to decide from what the node holds)"
+          : "add --release   (when you know the release: its layouts are used, maps of other sizes are still refused)",
       ],
       details: { pinDir, objections: lines },
     },

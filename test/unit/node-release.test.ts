@@ -74,6 +74,13 @@ describe("a node's release", () => {
     const decided = { text: "--release was given", releases: ["1.15"] as const };
     expect(decideRelease({ maps: setOf("1.20"), decided }).candidates).toEqual(["1.15"]);
   });
+
+  test("a release that was given reads maps of its sizes, though their flags are of another release", () => {
+    const decided = { text: "--release was given", releases: ["1.19"] as const };
+    const decision = decideRelease({ maps: setOf("1.20"), decided });
+    expect(objectionTo(decision, "cilium_lb4_services_v2")).toBeUndefined();
+    expect(releasesOfMap(decision, "cilium_lb4_services_v2")).toEqual(["1.19"]);
+  });
 });
 
 describe("maps that fit no release", () => {
