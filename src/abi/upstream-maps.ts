@@ -149,6 +149,7 @@ export const upstreamMaps: readonly UpstreamMap[] = [
   ]),
   ...guarded("cilium_lb_affinity_match", "hash", "lb_affinity_match/8 u8/1", 65_536, "1.20"),
   one("cilium_lb_act", "lru_hash", "lb_act_key/4 lb_act_value/8", 65_536, { since: "1.16" }),
+  one("cilium_lb_fct", "lru_hash", "lb_act_key/4 u32/4", 65_536, { since: "1.17" }),
   // Endpoints, identities, policy
   one("cilium_tunnel_map", "hash", "tunnel_key/20 tunnel_value/20", 65_536, { until: "1.17" }),
   ...guarded("cilium_lxc", "hash", "endpoint_key/20 endpoint_info/48", 65_535, "1.20"),

@@ -1,10 +1,10 @@
 import type { AddressName } from "../model/rows.js";
-import type { SmallMap, SmallMapRow } from "../model/small-maps/small-map.js";
+import type { RowField, SmallMap, SmallMapRow } from "../model/small-maps/small-map.js";
 import type { NameIndex } from "./names/name-index.js";
 import { namesFor, type ReadOptions } from "./names/names-for.js";
 import type { Target } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
-import { compareBy, mapRows, type RowList, sortedRows } from "./row-list.js";
+import { compareBy, mapRows, prepareRows, type RowList, sortedRows } from "./row-list.js";
 import { type RowSelection, resolveSelection } from "./row-selection.js";
 
 export interface SmallMapSelection extends RowSelection {
@@ -28,26 +28,46 @@ export async function listSmallMap<Row extends SmallMapRow>(
   const request = { map: map.name, filter: resolveSelection(selection, names), outerKeys: selection.outerKeys };
   // The reader goes by the same declaration, so its rows are of this type.
   const list = readNodes(target, "small-map", request, { signal }) as unknown as RowList<Row>;
-  return inOrder(isNamed ? mapRows(list, nameAdder(map, names)) : list, map);
+  return inOrder(isNamed ? nameRows(target, map, names, list) : list, map);
 }
 
-function nameFields<Row extends SmallMapRow>(map: SmallMap<Row>) {
-  return Object.entries(map.fields).flatMap(([name, { addressOf }]) =>
-    addressOf === undefined ? [] : [{ name, addressOf }],
-  );
+type NameField<Row> = Pick<RowField<Row>, "addressOf" | "frontendOf"> & { readonly name: string };
+
+function nameFields<Row extends SmallMapRow>(map: SmallMap<Row>): readonly NameField<Row>[] {
+  return Object.entries(map.fields).flatMap(([name, field]) => (field.type === "name" ? [{ ...field, name }] : []));
+}
+
+/** Services are asked for as rows need them: there may be tens of thousands. */
+function nameRows<Row extends SmallMapRow>(
+  target: Target,
+  map: SmallMap<Row>,
+  names: NameIndex,
+  list: RowList<Row>,
+): RowList<Row> {
+  const frontendFields = nameFields(map).filter(({ frontendOf }) => frontendOf !== undefined);
+  const add = nameAdder(map, names);
+  if (frontendFields.length === 0) return mapRows(list, add);
+  const frontendsOf = (row: Row) => frontendFields.flatMap(({ frontendOf }) => frontendOf?.(row) ?? []);
+  return prepareRows(list, (rows) => target.learnServices([...rows].flatMap(frontendsOf)), add);
 }
 
 function nameAdder<Row extends SmallMapRow>(map: SmallMap<Row>, names: NameIndex): (row: Row) => Row {
   const fields = nameFields(map);
   return (row) => {
     const found: Record<string, AddressName> = {};
-    for (const { name, addressOf } of fields) {
-      const address = addressOf(row);
-      const known = address === undefined ? undefined : names.ofAddress(address.text);
-      if (known !== undefined) found[name] = known;
+    for (const field of fields) {
+      const known = nameOf(field, row, names);
+      if (known !== undefined) found[field.name] = known;
     }
     return { ...row, names: found };
   };
+}
+
+function nameOf<Row>(field: NameField<Row>, row: Row, names: NameIndex): AddressName | undefined {
+  const frontend = field.frontendOf?.(row);
+  if (frontend !== undefined) return names.ofFrontend(frontend.address, frontend.port, 0);
+  const address = field.addressOf?.(row);
+  return address === undefined ? undefined : names.ofAddress(address);
 }
 
 function inOrder<Row extends SmallMapRow>(list: RowList<Row>, { order }: SmallMap<Row>): RowList<Row> {

@@ -4,7 +4,13 @@ import type { RowSelection } from "../actions/row-selection.js";
 import type { SmallMap, SmallMapRow } from "../model/small-maps/small-map.js";
 import { smallMapList } from "../output/lists/small-map-list.js";
 import { clockFlags } from "./flags/clock-flags.js";
-import { directionFilterFlag, identityFilterFlag, nameFilterFlags, protocolFilterFlags } from "./flags/filter-flags.js";
+import {
+  directionFilterFlag,
+  identityFilterFlag,
+  nameFilterFlags,
+  protocolFilterFlags,
+  serviceFilterFlag,
+} from "./flags/filter-flags.js";
 import { listFlags } from "./flags/list-flags.js";
 import { targetFlags, targetOf } from "./flags/target-flags.js";
 import { toRowSelection } from "./flags/to-row-selection.js";
@@ -17,6 +23,7 @@ export type SmallMapFlags = ListFlags & Parameters<typeof targetOf>[0] & Paramet
 export function smallMapFlags<Row extends SmallMapRow>({ filters, isTimed }: SmallMap<Row>) {
   return {
     ...(filters?.hasAddresses === true ? nameFilterFlags : {}),
+    ...(filters?.hasServices === true ? serviceFilterFlag : {}),
     ...(filters?.hasPorts === true ? protocolFilterFlags : {}),
     ...(filters?.hasIdentities === true ? identityFilterFlag : {}),
     ...(filters?.directions === undefined ? {} : directionFilterFlag(filters.directions)),

@@ -49,6 +49,8 @@ describe("the maps of a real upstream node, read through the kernel by the binar
     "bpf lb list --backends",
     "bpf lb list --revnat",
     "bpf lb list --source-ranges",
+    "bpf lb affinity list --now 2709",
+    "bpf lb affinity-match list",
     "bpf socknat list",
     "bpf ipcache list",
     "bpf endpoint list",
@@ -146,6 +148,11 @@ describe("the maps of a real upstream node, read through the kernel by the binar
     for (const { backendId, slots } of backends) {
       expect(table.filter((id: number) => id === backendId)).toHaveLength(slots);
     }
+  });
+
+  test("bpf lb affinity-match list --pod keeps the rows whose backend it is", async () => {
+    const { stdout } = await run("bpf", "lb", "affinity-match", "list", "--pod", "10.245.1.5", "-o", "name");
+    expect(stdout).toBe("lb-affinity-match/4-8\n");
   });
 
   test("bpf lb maglev get of a service without a table: exit code 5, and where to look", async () => {

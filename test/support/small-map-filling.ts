@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import type { Codec } from "../../src/abi/codec.js";
-import type { EntryPart } from "../../src/abi/entry-codecs.js";
+import type { EntryCodecs, EntryPart } from "../../src/abi/entry-codecs.js";
 import type { Release } from "../../src/abi/release.js";
 import { type UpstreamMap, upstreamMap } from "../../src/abi/upstream-maps.js";
 import { BpfMap, type MapSpec } from "../../src/kernel/bpf-map.js";
@@ -77,6 +77,25 @@ function sumOf(map: BpfMap, codec: Codec<EntryPart>, value: EntryPart): EntryPar
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, Number(each) * cpus]));
 }
 
+/** Pins a small map in the release's layout without an entry; an array has all of its own, which are zero. */
+export function pinEmpty(node: MapNode, sources: readonly Source[], release: Release): void {
+  const source = sources.find(({ inner }) => inner !== undefined) ?? sources[0]!;
+  const { form, codecs } = sourceIn(source, release)!;
+  if (source.inner === undefined) {
+    node.pin(source.pin, specOf(form));
+    return;
+  }
+  using template = BpfMap.create({ ...innerSpecOf(source.inner.like, codecs, release), name: "cts_t_inner" });
+  node.pin(source.pin, { ...specOf(form), maxEntries: form.maxEntries, innerMap: template });
+}
+
+type Inner = NonNullable<Source["inner"]>;
+
+function innerSpecOf(like: Inner["like"], { key, value }: EntryCodecs, release: Release): Omit<MapSpec, "name"> {
+  if (typeof like === "string") return specOf(upstreamMap(like, release)!);
+  return { type: "hash", keySizeBytes: key.sizeBytes, valueSizeBytes: value.sizeBytes, maxEntries: 64 };
+}
+
 /** An outer map with two filled maps and an empty one. */
 async function fillOuter(
   node: MapNode,
@@ -85,16 +104,7 @@ async function fillOuter(
   release: Release,
 ): Promise<ReadonlyMap<Source, readonly RowParts[]>> {
   const { form, outerKey, codecs } = sourceIn(nested, release)!;
-  const like = nested.inner!.like;
-  const innerSpec =
-    typeof like === "string"
-      ? specOf(upstreamMap(like, release)!)
-      : {
-          type: "hash" as const,
-          keySizeBytes: codecs.key.sizeBytes,
-          valueSizeBytes: codecs.value.sizeBytes,
-          maxEntries: 64,
-        };
+  const innerSpec = innerSpecOf(nested.inner!.like, codecs, release);
   using first = BpfMap.create({ ...innerSpec, name: "cts_t_inner" });
   using second = BpfMap.create({ ...innerSpec, name: "cts_t_inner" });
   using empty = BpfMap.create({ ...innerSpec, name: "cts_t_inner" });

@@ -47,7 +47,11 @@ const named = <Row extends object>(rows: readonly Row[], names: Partial<Row>): r
 function smallMapSample(map: SmallMap<SmallMapRow>): Sample {
   const names = Object.fromEntries(Object.keys(map.fields).map((name) => [name, pod]));
   const rows = map.sources.flatMap((source) => sampleRows(source, { seed: 7, count: 3 }));
-  return sample(smallMapList(map), [...capturedRowsOf(map), ...rows.map((row) => ({ ...row, node: "rn1", names }))]);
+  const numbers = map.balancing === undefined ? {} : { frontend: backend, backend };
+  return sample(smallMapList(map), [
+    ...capturedRowsOf(map),
+    ...rows.map((row) => ({ ...row, node: "rn1", names, ...numbers })),
+  ]);
 }
 
 const { policy } = createAbi();

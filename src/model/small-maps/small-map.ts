@@ -29,6 +29,8 @@ export interface SmallMap<Row extends SmallMapRow> {
   readonly order?: (row: Row) => readonly OrderKey[];
   nameOf(row: Row): string;
   readonly filters?: SmallMapFilters<Row>;
+  /** Its rows have numbers of the load balancer: the reader looks them up (src/model/small-maps/balanced-row.ts). */
+  readonly balancing?: Balancing<Row>;
   /** What is shown depends on the node's clock. */
   readonly isTimed?: boolean;
   readonly upstream?: UpstreamForm<Row>;
@@ -43,6 +45,12 @@ export interface SmallMapRow extends NodeRowBase {
   readonly clock: NodeClock;
   /** Field of type `name` → what its address is called, as far as the name source knew it. */
   readonly names?: Readonly<Record<string, AddressName>> | undefined;
+}
+
+/** Numbers of a row that the load balancer's maps say the meaning of. */
+export interface Balancing<Row> {
+  serviceId?(row: Row): number;
+  backendId?(row: Row): number;
 }
 
 /** Where rows come from. */
@@ -93,6 +101,8 @@ export interface RowField<Row> {
   port?(row: Row): number;
   /** Of fields of type `name`: whose name it is. */
   addressOf?(row: Row): IpAddress | undefined;
+  /** Or of which Service's frontend it is the name. */
+  frontendOf?(row: Row): { readonly address: IpAddress; readonly port: number } | undefined;
 }
 
 type OrderKey = number | bigint | string | IpAddress | undefined;
@@ -105,6 +115,8 @@ export interface SmallMapFilters<Row> {
   readonly hasIdentities?: boolean;
   /** Rows have addresses of pods: pods, namespaces and label selectors can be asked for. */
   readonly hasAddresses?: boolean;
+  /** Rows have frontends: Services can be asked for. */
+  readonly hasServices?: boolean;
   readonly directions?: readonly string[];
 }
 

@@ -6,6 +6,10 @@ import { encryptMap } from "./encrypt.js";
 import { fragmentMap } from "./fragment.js";
 import { ipmasqMap } from "./ipmasq.js";
 import { l2ResponderMap } from "./l2-responder.js";
+import { activityMap } from "./lb-activity.js";
+import { affinityMap, affinityMatchMap } from "./lb-affinity.js";
+import { healthMap } from "./lb-health.js";
+import { skipMap } from "./lb-skip.js";
 import { multicastGroupMap, multicastSubscriberMap } from "./multicast.js";
 import { natClusterMap, natMap } from "./nat.js";
 import { natRetriesMap } from "./nat-retries.js";
@@ -21,12 +25,16 @@ import { vtepMap } from "./vtep.js";
 
 /** Every small map. A new one is a file beside this one, a line here and a command. */
 export const smallMaps: readonly SmallMap<SmallMapRow>[] = [
+  activityMap,
+  affinityMap,
+  affinityMatchMap,
   authMap,
   bandwidthMap,
   deviceMap,
   egressMap,
   encryptMap,
   fragmentMap,
+  healthMap,
   ipmasqMap,
   l2ResponderMap,
   multicastGroupMap,
@@ -40,6 +48,7 @@ export const smallMaps: readonly SmallMap<SmallMapRow>[] = [
   ratelimitMap,
   ratelimitMetricsMap,
   runtimeConfigMap,
+  skipMap,
   srv6PolicyMap,
   srv6SidMap,
   srv6StateMap,

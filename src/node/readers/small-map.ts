@@ -10,7 +10,9 @@ import { findSmallMap } from "../../model/small-maps/small-maps.js";
 import type { NodeContext } from "../node-context.js";
 import type { ScanEnd } from "../scan/map-scan.js";
 import { scanBpfMap } from "../scan/scan-bpf-map.js";
+import { balanceRow } from "./balanced-rows.js";
 import { checkInnerSizes, openInnerMaps } from "./inner-maps.js";
+import { LbLookups } from "./lb-maps.js";
 import { combineEnds, entrySource, readMap } from "./read-maps.js";
 import { RowMatcher } from "./row-matcher.js";
 
@@ -30,11 +32,12 @@ export async function* readSmallMap(
     const names = map.sources.map(({ pin }) => pin);
     throw context.missingMapsError(names, `The agent makes it when ${map.madeWhen}.`);
   }
-  const isWanted = rowTest(map, request);
+  using lookups = new LbLookups(context);
+  const complete = rowCompleter(map, request, lookups);
   const ends: ScanEnd[] = [];
   for (const source of sources) {
     if (signal.aborted) break;
-    ends.push(...(yield* readSource(new SourceReader(context, source, isWanted, request, signal))));
+    ends.push(...(yield* readSource(new SourceReader(context, source, complete, request, signal))));
   }
   return combineEnds(ends);
 }
@@ -45,9 +48,18 @@ function pinnedSources(map: SmallMap<SmallMapRow>, context: NodeContext): readon
   return map.sources.filter(({ pin, replacedBy }) => pinned.has(pin) && !isReplaced(replacedBy));
 }
 
-function rowTest({ filters }: SmallMap<SmallMapRow>, { filter }: SmallMapRequest): (row: SmallMapRow) => boolean {
+/** The whole row, or undefined where nobody wants it. */
+type CompleteRow = (row: SmallMapRow) => SmallMapRow | undefined;
+
+function rowCompleter(map: SmallMap<SmallMapRow>, { filter }: SmallMapRequest, lookups: LbLookups): CompleteRow {
+  const { filters, balancing } = map;
   const matcher = new RowMatcher(filter);
-  return matcher.isEmpty || filters === undefined ? () => true : (row) => matcher.matches(filters.traits(row));
+  const isWanted = (row: SmallMapRow): boolean =>
+    matcher.isEmpty || filters === undefined || matcher.matches(filters.traits(row));
+  return (entry) => {
+    const row = balancing === undefined ? entry : balanceRow(lookups, balancing, entry);
+    return isWanted(row) ? row : undefined;
+  };
 }
 
 type Rows = AsyncGenerator<RowBatch<SmallMapRow>, readonly ScanEnd[]>;
@@ -62,7 +74,7 @@ async function* readSource(reader: SourceReader): Rows {
 class SourceReader {
   readonly #context: NodeContext;
   readonly #source: MapSource<SmallMapRow>;
-  readonly #isWanted: (row: SmallMapRow) => boolean;
+  readonly #complete: CompleteRow;
   readonly #request: SmallMapRequest;
   readonly #signal: AbortSignal;
   readonly #releases: Releases;
@@ -70,13 +82,13 @@ class SourceReader {
   constructor(
     context: NodeContext,
     source: MapSource<SmallMapRow>,
-    isWanted: (row: SmallMapRow) => boolean,
+    complete: CompleteRow,
     request: SmallMapRequest,
     signal: AbortSignal,
   ) {
     this.#context = context;
     this.#source = source;
-    this.#isWanted = isWanted;
+    this.#complete = complete;
     this.#request = request;
     this.#signal = signal;
     this.#releases = context.releasesOf(source.pin);
@@ -122,7 +134,7 @@ class SourceReader {
     const value = isPerCpu === true ? { decode: sumPerCpu.bind(undefined, codecs.value) } : codecs.value;
     const entries = entrySource<EntryPart, EntryPart, SmallMapRow>(pin, { key: codecs.key, value }, (key, own) => {
       const row = { ...head, ...key, ...own };
-      return isListed(row) && this.#isWanted(row) ? row : undefined;
+      return isListed(row) ? this.#complete(row) : undefined;
     });
     return readMap(scanBpfMap(map, this.#context, this.#signal), entries);
   }

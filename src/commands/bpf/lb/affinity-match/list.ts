@@ -1,0 +1,4 @@
+import { affinityMatchMap } from "../../../../model/small-maps/lb-affinity.js";
+import { smallMapCommand } from "../../../small-map-command.js";
+
+export default smallMapCommand(affinityMatchMap);
