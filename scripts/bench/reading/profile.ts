@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { run } from "../shell.js";
-import { median } from "../statistics.js";
 import { type EntryFormat, entryFormats } from "./lists.js";
 import type { ListCost, ProfileColumn, StepCost } from "./results.js";
 
@@ -28,7 +27,7 @@ export interface ProfileSource {
 
 /**
  * Takes a list apart: each step is the one before and one part more, in a process of its own; what it takes longer is
- * that part. Medians of several rounds.
+ * that part. The least of several rounds: whatever disturbs can only add.
  */
 export async function profileLists(source: ProfileSource): Promise<readonly ProfileColumn[]> {
   const { lab, node, pinPath, outputPath } = source;
@@ -47,8 +46,12 @@ export async function profileLists(source: ProfileSource): Promise<readonly Prof
       costs[name] = [...(costs[name] ?? []), await runStep(...args)];
     }
   }
-  const middle = (name: string, pick: (cost: StepCost) => number): number => median((costs[name] ?? []).map(pick));
-  return entryFormats.map((format) => columnOf(format, source, middle));
+  const least = (name: string, pick: (cost: StepCost) => number): number => Math.min(...(costs[name] ?? []).map(pick));
+  return entryFormats.map((format) => columnOf(format, source, least));
+}
+
+function leastCpu({ runs }: ListCost): number {
+  return Math.min(...runs.map(({ cpuSeconds }) => cpuSeconds));
 }
 
 /** The step that writes to a file what the format's own step throws away. */
@@ -59,16 +62,16 @@ function written(format: EntryFormat): string {
 function columnOf(
   format: EntryFormat,
   { emptyList, listOf }: ProfileSource,
-  middle: (step: string, pick: (cost: StepCost) => number) => number,
+  least: (step: string, pick: (cost: StepCost) => number) => number,
 ): ProfileColumn {
-  const cpu = (step: string): number => middle(step, ({ cpuSeconds }) => cpuSeconds);
+  const cpu = (step: string): number => least(step, ({ cpuSeconds }) => cpuSeconds);
   const isNamed = !format.startsWith("cilium");
-  const kernel = middle("scan", ({ slices }) => (slices?.sumMs ?? 0) / 1_000);
+  const kernel = least("scan", ({ slices }) => (slices?.sumMs ?? 0) / 1_000);
   return {
     output: format,
-    entries: middle(format, ({ entries }) => entries),
+    entries: least(format, ({ entries }) => entries),
     parts: {
-      startUp: median(emptyList.runs.map(({ cpuSeconds }) => cpuSeconds)),
+      startUp: leastCpu(emptyList),
       kernel,
       handing: cpu("scan") - kernel,
       decoding: cpu("decode") - cpu("empty") - cpu("scan"),
@@ -76,6 +79,6 @@ function columnOf(
       formatting: cpu(format) - cpu(isNamed ? "name" : "decode"),
       writing: cpu(written(format)) - cpu(format),
     },
-    processCpuSeconds: median(listOf(format).runs.map(({ cpuSeconds }) => cpuSeconds)),
+    processCpuSeconds: leastCpu(listOf(format)),
   };
 }

@@ -89,7 +89,7 @@ function profileSection({ profile }: ReadingResults): readonly string[] {
     `#### Where the CPU time of a list of ${entries} entries goes`,
     "",
     "Milliseconds, and in brackets microseconds an entry. Each part is run by the command's own modules in a process of its",
-    "own, with the parts before it, whose time is taken off.",
+    "own, with the parts before it, whose time is taken off. The least of the rounds.",
     "",
     table(
       ["part", ...profile.map(({ output }) => `-o ${output}`)],
