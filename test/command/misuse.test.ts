@@ -53,6 +53,9 @@ describe("misuse", () => {
   test("two views of the load balancer", () =>
     expectMisuse(["bpf", "lb", "list", "--backends", "--revnat"], "--revnat"));
 
+  test("an unknown command with flags is named without their values", () =>
+    expectMisuse(["bpf", "ct", "lst", "--lab", "x"], '"bpf ct lst" is not a command', "kubectl cilium-ts bpf ct list"));
+
   test("a surplus argument", () =>
     expectMisuse(["node", "list", "x"], '"node list x" is not a command', "kubectl cilium-ts node list"));
 

@@ -8,8 +8,11 @@ const hook: Hook<"command_not_found"> = async ({ id, argv, config }) => {
     .filter((command) => command.hidden !== true)
     .map((command) => command.id.replaceAll(":", " "))
     .sort();
-  // oclif hands over the words up to the last that matched a topic as id, the others as argv.
-  const words = [...id.split(":"), ...(argv ?? []).filter((word) => !word.startsWith("-"))];
+  // oclif hands over the words up to the last that matched a topic as id, the others as argv. Behind the first flag
+  // comes its value, which is no word of the command.
+  const rest = argv ?? [];
+  const firstFlag = rest.findIndex((word) => word.startsWith("-"));
+  const words = [...id.split(":"), ...(firstFlag < 0 ? rest : rest.slice(0, firstFlag))];
   const lines = [`Error: "${words.join(" ")}" is not a command of ${config.bin}`];
   const candidates = nearestCommands(words, known);
   if (candidates.length > 0) lines.push("Did you mean:", ...candidates.map((name) => `  ${config.bin} ${name}`));
