@@ -100,8 +100,8 @@ function joinParts(parts: readonly Part[]): Omit<ReadingResults, "startedAt" | "
 }
 
 /** A list is steadier than traffic, and takes longer. */
-function listRounds({ settings }: Reading): number {
-  return Math.ceil(settings.rounds / 2);
+function listRounds({ settings, isQuick }: Reading): number {
+  return isQuick ? 1 : Math.ceil(settings.rounds / 2);
 }
 
 function listCommand({ lab }: Reading, node: string, format: string): readonly string[] {
