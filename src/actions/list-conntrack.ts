@@ -1,6 +1,6 @@
 import type { CtColumns } from "../model/conntrack-columns.js";
 import { ctColumnsOf } from "../model/conntrack-from-rows.js";
-import type { ConntrackRequest } from "../model/readers.js";
+import type { ConntrackRequest, CtTimes } from "../model/readers.js";
 import type { RowBatch } from "../model/row-batch.js";
 import type { CtRow } from "../model/rows.js";
 import type { NameIndex } from "./names/name-index.js";
@@ -13,6 +13,9 @@ import { type RowSelection, resolveSelection } from "./row-selection.js";
 export interface ConntrackSelection extends RowSelection {
   /** Instead of the nodes' own maps those for other clusters: for these, or all. */
   readonly clusters?: { readonly ids?: readonly number[] | undefined } | undefined;
+  readonly times?: CtTimes | undefined;
+  /** Only entries that come within so many milliseconds from now. */
+  readonly arrivalsMs?: number | undefined;
 }
 
 /**
@@ -26,14 +29,21 @@ export async function listConntrack(
 ): Promise<RowList<CtRow>> {
   const { signal, isNamed } = options;
   const names = await namesFor(target, selection, options);
-  const list = readNodes(target, "conntrack", conntrackRequest(selection, names), { signal });
+  const request = conntrackRequest(selection, names);
+  const list = readNodes(target, "conntrack", request, { signal, concurrency: nodesAtOnce(request, target) });
   if (!isNamed) return list;
   return { rows: namedColumns(list.rows, target, names), status: list.status };
 }
 
 /** What nodes are asked for. @throws as {@link resolveSelection} */
 export function conntrackRequest(selection: ConntrackSelection, names: NameIndex): ConntrackRequest {
-  return { filter: resolveSelection(selection, names), clusters: selection.clusters };
+  const { clusters, times, arrivalsMs } = selection;
+  return { filter: resolveSelection(selection, names), clusters, times, arrivalsMs };
+}
+
+/** All nodes wait at the same time for what comes. */
+export function nodesAtOnce({ arrivalsMs }: ConntrackRequest, target: Target): number | undefined {
+  return arrivalsMs === undefined ? undefined : target.nodes.length;
 }
 
 /** Looks both ends of all entries up, batch by batch. */

@@ -1,6 +1,6 @@
 import type { CtCounts, CtDimension, CtGroupKey, CtGroupRow, CtTopGroup, CtTopRow } from "../model/conntrack-groups.js";
 import type { AddressName, L4Address } from "../model/rows.js";
-import { type ConntrackSelection, conntrackRequest } from "./list-conntrack.js";
+import { type ConntrackSelection, conntrackRequest, nodesAtOnce } from "./list-conntrack.js";
 import { identityLabels } from "./names/identity-labels.js";
 import type { NameIndex } from "./names/name-index.js";
 import type { Target } from "./open-target.js";
@@ -33,7 +33,8 @@ export class ConntrackTop {
   async read({ signal }: { readonly signal: AbortSignal }): Promise<RowList<CtTopRow>> {
     const names = await this.#target.names(this.#selection);
     const request = { ...conntrackRequest(this.#selection, names), ...this.#options };
-    const list = readNodes(this.#target, "conntrack-groups", request, { signal });
+    const concurrency = nodesAtOnce(request, this.#target);
+    const list = readNodes(this.#target, "conntrack-groups", request, { signal, concurrency });
     return { rows: this.#rows(list, names), status: list.status };
   }
 

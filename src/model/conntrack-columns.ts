@@ -93,6 +93,12 @@ export class CtColumns implements RowBatch<CtRow> {
     return isEstablished ? "established" : "new";
   }
 
+  /** When a packet of either direction was reported last; 0 for never. */
+  lastSeen(index: number): number {
+    const { lastRxReportSeconds, lastTxReportSeconds } = this.values;
+    return Math.max(lastRxReportSeconds[index]!, lastTxReportSeconds[index]!);
+  }
+
   /** Whether the second union is, or may be, a backend's id. */
   hasBackendId(index: number): boolean {
     return !this.head.layout.hasRxCounters || this.values.direction[index] === service;

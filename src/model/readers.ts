@@ -76,7 +76,18 @@ export interface FilteredRequest {
   readonly filter?: RowFilter | undefined;
 }
 
+/** Which conntrack entries, by the node's clock; each as far as the maps' times tell. */
+export interface CtTimes {
+  /** Only those whose lifetime is over. */
+  readonly isExpired?: boolean | undefined;
+  /** Only those of which a packet was reported within so many seconds. */
+  readonly seenWithinSeconds?: number | undefined;
+}
+
 export interface ConntrackRequest extends FilteredRequest {
+  readonly times?: CtTimes | undefined;
+  /** Only those that come within so many milliseconds: the maps are read twice. */
+  readonly arrivalsMs?: number | undefined;
   /** Default: every conntrack map that the node has. */
   readonly maps?: readonly CtMap[] | undefined;
   readonly directions?: readonly CtDirection[] | undefined;

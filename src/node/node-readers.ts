@@ -9,7 +9,7 @@ type Reader<Name extends ReaderName> = (
 
 /** Each reader is loaded when it is first asked for: a command needs one or two, and starts sooner without the rest. */
 const loaders: { readonly [Name in ReaderName]: () => Promise<Reader<Name>> } = {
-  conntrack: async () => (await import("./readers/conntrack.js")).readConntrack,
+  conntrack: async () => (await import("./readers/conntrack-entries.js")).readConntrack,
   "conntrack-groups": async () => (await import("./readers/conntrack-groups.js")).readConntrackGroups,
   "lb-services": async () => (await import("./readers/load-balancing.js")).readLbServices,
   "lb-backends": async () => (await import("./readers/load-balancing.js")).readLbBackends,

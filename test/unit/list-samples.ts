@@ -6,7 +6,7 @@ import type { SmallMap, SmallMapRow } from "../../src/model/small-maps/small-map
 import { smallMaps } from "../../src/model/small-maps/small-maps.js";
 import type { ListFormat } from "../../src/output/list-format.js";
 import { identityList, nodeList, serviceList } from "../../src/output/lists/agent-lists.js";
-import { conntrackList } from "../../src/output/lists/conntrack-list.js";
+import { conntrackList, withAge } from "../../src/output/lists/conntrack-list.js";
 import { conntrackTopList } from "../../src/output/lists/conntrack-top-list.js";
 import { endpointList, ipcacheList, localEndpointList, tunnelList } from "../../src/output/lists/endpoint-lists.js";
 import { labList, labStatusList } from "../../src/output/lists/lab-lists.js";
@@ -24,7 +24,7 @@ import { monitorList } from "../../src/output/lists/monitor-list.js";
 import { featureList, mapFillList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
 import { policyList } from "../../src/output/lists/policy-list.js";
 import { smallMapList } from "../../src/output/lists/small-map-list.js";
-import { capturedRowsOf, sampleRows } from "../support/small-map-samples.js";
+import { capturedRowsOf, clockAt, sampleRows } from "../support/small-map-samples.js";
 import { readCapturedMap } from "./abi-capture-files.js";
 import * as captured from "./output-cilium-rows.js";
 
@@ -68,12 +68,13 @@ const policyRows = readCapturedMap("cilium_policy_v2_00878").entries.map(({ key,
 export const samples: readonly Sample[] = [
   ...smallMaps.map(smallMapSample),
   sample(
-    conntrackList,
+    withAge(conntrackList),
     [...captured.ctRows(), ...captured.unknownCtRows()].flatMap((row) => [
       row,
       {
         ...row,
         node: "rn1",
+        clock: clockAt(5_000),
         sourceName: pod,
         destinationName: pod,
         rxPackets: 1n << 60n,

@@ -5,7 +5,7 @@ import type { JsonObject } from "../../src/lib/json-value.js";
 import type { ListStatus } from "../../src/model/list-status.js";
 import type { CtRow } from "../../src/model/rows.js";
 import type { ListFormat } from "../../src/output/list-format.js";
-import { conntrackList } from "../../src/output/lists/conntrack-list.js";
+import { conntrackList, withAge } from "../../src/output/lists/conntrack-list.js";
 import { outputNames, parseOutput } from "../../src/output/output-format.js";
 import { carriesStatus, checkPrintRequest, type PrintRequest, printList } from "../../src/output/printer.js";
 import { statusLines } from "../../src/output/status-lines.js";
@@ -131,6 +131,7 @@ describe("machine formats", () => {
       ...row,
       node: 'node "1"',
       sourceName: { kind: "pod" as const, namespace: "shop", name: "cart" },
+      clock: clockAt(5_000),
       packets: 1n << 60n,
       interfaceIndex: 4,
     }));
@@ -144,7 +145,8 @@ describe("machine formats", () => {
     }));
     const rows: readonly CtRow[] = [...ctRows(), ...named, ...counted, ...unknownCtRows(), ...[...ctRows()].reverse()];
     expect(rows.length).toBeGreaterThan(100);
-    const parts = conntrackList.writers!()(rows);
+    const list = withAge(conntrackList);
+    const parts = list.writers!()(rows);
     const items = parts.flatMap(({ length, item }) =>
       Array.from({ length }, (_, index) => {
         const out = new TextBuffer();
@@ -152,7 +154,7 @@ describe("machine formats", () => {
         return out.take().toString();
       }),
     );
-    expect(items).toEqual(rows.map((row) => JSON.stringify(conntrackList.item(row))));
+    expect(items).toEqual(rows.map((row) => JSON.stringify(list.item(row))));
   });
 
   it("the fast cells of conntrack entries are those of the columns", () => {

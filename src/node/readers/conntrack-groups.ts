@@ -5,7 +5,7 @@ import { type CtDimension, type CtGroupKey, type CtGroupRow, defaultMaxGroups } 
 import type { Completeness, ConntrackGroupsRequest, RowStream } from "../../model/readers.js";
 import { type CtRow, ctStates } from "../../model/rows.js";
 import type { NodeContext } from "../node-context.js";
-import { readConntrack } from "./conntrack.js";
+import { readConntrack } from "./conntrack-entries.js";
 import { GroupTable, restGroup } from "./group-table.js";
 import { ServiceFinder } from "./service-finder.js";
 

@@ -1,14 +1,13 @@
 import { type CtCodecs, createCtCodecs } from "../../abi/conntrack.js";
 import { readCtColumns } from "../../abi/conntrack-columns.js";
 import type { BpfMap } from "../../kernel/bpf-map.js";
-import type { CtColumns, CtColumnsHead } from "../../model/conntrack-columns.js";
+import type { CtColumnsHead } from "../../model/conntrack-columns.js";
 import type { ConntrackRequest, RowStream } from "../../model/readers.js";
-import type { RowTraits } from "../../model/row-traits.js";
 import { type CtMap, type CtRow, ctMaps } from "../../model/rows.js";
 import type { NodeContext } from "../node-context.js";
+import { EntryMatcher } from "./entry-matcher.js";
 import { checkInnerSizes, innerMapRefs, openMapById } from "./inner-maps.js";
 import { type MapSource, readMaps } from "./read-maps.js";
-import { RowMatcher } from "./row-matcher.js";
 
 const pinNames: Readonly<Record<CtMap, string>> = {
   tcp4: "cilium_ct4_global",
@@ -17,9 +16,13 @@ const pinNames: Readonly<Record<CtMap, string>> = {
   any6: "cilium_ct_any6_global",
 };
 
-/** Conntrack entries, map after map. Entries of protocol 0 are left out, as upstream's tool does. */
-export function readConntrack(context: NodeContext, request: ConntrackRequest, signal: AbortSignal): RowStream<CtRow> {
-  const matcher = new RowMatcher(request.filter);
+/** Conntrack entries, map after map. */
+export function readConntrackMaps(
+  context: NodeContext,
+  request: ConntrackRequest,
+  signal: AbortSignal,
+): RowStream<CtRow> {
+  const matcher = new EntryMatcher(request);
   const wanted = request.maps ?? ctMaps;
   if (request.clusters !== undefined) return readClusterMaps(context, { ...request, maps: wanted }, matcher, signal);
   return readMaps(
@@ -36,7 +39,7 @@ export function readConntrack(context: NodeContext, request: ConntrackRequest, s
 async function* readClusterMaps(
   context: NodeContext,
   { maps, clusters }: ConntrackRequest & { readonly maps: readonly CtMap[] },
-  matcher: RowMatcher,
+  matcher: EntryMatcher,
   signal: AbortSignal,
 ): RowStream<CtRow> {
   const pins = maps.map((map) => `cilium_per_cluster_ct_${map}`);
@@ -93,59 +96,15 @@ function headOf({ facts }: NodeContext, map: CtMap): Head {
   return { node: facts.name, map, clock: facts.clock };
 }
 
-function conntrackSource(name: string, codecs: CtCodecs, matcher: RowMatcher, head: Head): MapSource<CtRow> {
+function conntrackSource(name: string, codecs: CtCodecs, matcher: EntryMatcher, head: Head): MapSource<CtRow> {
   return {
     name,
     unknownFields: codecs.layout.unknownFields,
     *batches(slice) {
       const columns = readCtColumns(codecs, head, slice);
-      const wanted = wantedEntries(columns, matcher);
+      const wanted = matcher.wanted(columns);
       if (wanted.length === columns.length) yield columns;
       else if (wanted.length > 0) yield columns.pick(wanted);
     },
   };
-}
-
-function wantedEntries(columns: CtColumns, matcher: RowMatcher): readonly number[] {
-  const traits = new EntryTraits(columns);
-  const wanted: number[] = [];
-  for (let index = 0; index < columns.length; index++) {
-    traits.index = index;
-    if (traits.protocol !== 0 && (matcher.isEmpty || matcher.matches(traits))) wanted.push(index);
-  }
-  return wanted;
-}
-
-/** One entry after the other, seen by the filter, which asks for nothing but what it speaks of. */
-class EntryTraits implements RowTraits {
-  index = 0;
-  readonly #columns: CtColumns;
-
-  constructor(columns: CtColumns) {
-    this.#columns = columns;
-  }
-
-  get ends(): RowTraits["ends"] {
-    const { values } = this.#columns;
-    return [
-      { address: this.#columns.source(this.index), port: values.sourcePort[this.index] },
-      { address: this.#columns.destination(this.index), port: values.destinationPort[this.index] },
-    ];
-  }
-
-  get protocol(): number {
-    return this.#columns.values.protocol[this.index]!;
-  }
-
-  get identity(): number {
-    return this.#columns.values.sourceIdentity[this.index]!;
-  }
-
-  get state(): string {
-    return this.#columns.state(this.index);
-  }
-
-  get direction(): string {
-    return this.#columns.direction(this.index);
-  }
 }

@@ -8,6 +8,7 @@ import { PieceCache } from "../piece-cache.js";
 import { type TextBuffer, type TextPiece, textPiece } from "../text-buffer.js";
 import { addressWriter } from "./address-writers.js";
 import { nameItem } from "./cells.js";
+import { secondsAgo } from "./conntrack-texts.js";
 
 const state = {
   new: textPiece(',"state":"new","expiresAtSeconds":'),
@@ -33,7 +34,7 @@ const end = textPiece("}");
  * The text of conntrack items. Written out by hand because half a million entries are printed in a third of a second this
  * way and in four with an object for each.
  */
-export function conntrackItemWriter(): (columns: CtColumns) => EntryWriter {
+export function conntrackItemWriter({ hasAge }: { readonly hasAge: boolean }): (columns: CtColumns) => EntryWriter {
   const sourceNames = new NamePieces((name) => `,"sourceName":${JSON.stringify(nameItem(name))}`);
   const destinationNames = new NamePieces((name) => `,"destinationName":${JSON.stringify(nameItem(name))}`);
   const seenFlags = new PieceCache<number>(
@@ -73,6 +74,7 @@ export function conntrackItemWriter(): (columns: CtColumns) => EntryWriter {
       out.labelled(flagNames.of(flags, flags), values.revNatId[index]!);
       out.labelled(sourceIdentity, values.sourceIdentity[index]!);
       writeTail(index, out);
+      if (hasAge) writeAge(columns, index, out);
       out.piece(end);
     };
   };
@@ -91,6 +93,11 @@ function tailWriter(columns: CtColumns): EntryWriter {
     writeNatPort(index, out);
     writeInterface(index, out);
   };
+}
+
+function writeAge(columns: CtColumns, index: number, out: TextBuffer): void {
+  const seconds = secondsAgo(columns.head.clock, columns.lastSeen(index));
+  if (seconds !== undefined) out.text(`,"lastSeenSecondsAgo":${seconds}`);
 }
 
 function optionalWriter(name: string, layout: CtLayout, column: NumberColumn | undefined): EntryWriter {

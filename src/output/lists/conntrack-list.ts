@@ -7,8 +7,10 @@ import type { CtRow } from "../../model/rows.js";
 import { ciliumConntrack } from "../cilium/conntrack.js";
 import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
 import { hex, nameItem, nameText, nodeColumn, orDash, orUnknown } from "./cells.js";
-import { directionText, flagText, remainingText } from "./conntrack-texts.js";
+import { directionText, flagText, lastSeenText, remainingText, secondsAgo } from "./conntrack-texts.js";
 import { conntrackWriters } from "./conntrack-writers.js";
+
+const lastSeenHeader = "LAST-SEEN";
 
 /** `bpf ct list` */
 export const conntrackList: ListFormat<CtRow> = {
@@ -28,6 +30,12 @@ export const conntrackList: ListFormat<CtRow> = {
       sortKey: (row) =>
         row.clock === undefined ? row.expiresAtSeconds : secondsUntil(row.clock, row.expiresAtSeconds),
     },
+    {
+      header: lastSeenHeader,
+      isWide: true,
+      value: (row) => lastSeenText(row.clock, lastSeenOf(row)),
+      sortKey: (row) => lastSeenOf(row),
+    },
     { header: "REVNAT", value: (row) => String(row.revNatId), sortKey: (row) => row.revNatId },
     { header: "IDENTITY", value: (row) => String(row.sourceIdentity), sortKey: (row) => row.sourceIdentity },
     { header: "PACKETS", isWide: true, value: (row) => String(row.packets), sortKey: (row) => row.packets },
@@ -43,7 +51,7 @@ export const conntrackList: ListFormat<CtRow> = {
     { header: "FLAGS", isWide: true, value: (row) => flagText(row.flagNames) },
   ],
   item: conntrackItem,
-  writers: conntrackWriters,
+  writers: () => conntrackWriters({ hasAge: false }),
   name: (row) =>
     `conntrackentry/${protocolName(row.protocol).toLowerCase()}-${row.direction}-${addressPort(row.source, row.sourcePort)}-${addressPort(row.destination, row.destinationPort)}`,
   cilium: ciliumConntrack,
@@ -58,6 +66,20 @@ export const clusterConntrackList: ListFormat<CtRow> = {
     ...conntrackList.columns.slice(1),
   ],
 };
+
+/** With `--age`: when an entry was seen last is in the table, and in JSON how long ago that is. */
+export function withAge(format: ListFormat<CtRow>): ListFormat<CtRow> {
+  return {
+    ...format,
+    columns: format.columns.map((column) => (column.header === lastSeenHeader ? { ...column, isWide: false } : column)),
+    item: (row) => definedFields({ ...format.item(row), lastSeenSecondsAgo: secondsAgo(row.clock, lastSeenOf(row)) }),
+    writers: () => conntrackWriters({ hasAge: true }),
+  };
+}
+
+function lastSeenOf({ lastRxReportSeconds, lastTxReportSeconds }: CtRow): number {
+  return Math.max(lastRxReportSeconds, lastTxReportSeconds);
+}
 
 function conntrackItem(row: CtRow): JsonObject {
   return definedFields({

@@ -14,14 +14,24 @@ import { printableText, textPiece } from "../text-buffer.js";
 import { addressPortWriter } from "./address-writers.js";
 import { hex, nameText, orDash, orUnknown } from "./cells.js";
 import { conntrackItemWriter } from "./conntrack-json.js";
-import { directionText, flagText, remainingText, restText } from "./conntrack-texts.js";
+import {
+  agoText,
+  directionText,
+  flagText,
+  lastSeenText,
+  remainingText,
+  restText,
+  secondsAgo,
+} from "./conntrack-texts.js";
 
 type CellWriter = (columns: CtColumns) => EntryWriter;
 
 /** Cells and items of conntrack entries, straight from their columns. */
-export function conntrackWriters(): (batch: RowBatch<CtRow>) => readonly RowWriters[] {
+export function conntrackWriters(options: {
+  readonly hasAge: boolean;
+}): (batch: RowBatch<CtRow>) => readonly RowWriters[] {
   const cells = Object.entries(cellWriters());
-  const itemWriter = conntrackItemWriter();
+  const itemWriter = conntrackItemWriter(options);
   return (batch) =>
     ctColumnsOf(batch).map((columns) => ({
       length: columns.length,
@@ -58,6 +68,7 @@ function cellWriters(): Readonly<Record<string, CellWriter>> {
       ({ head, values }, index) => remainingKey(values.expiresAtSeconds[index]!, head.clock),
       (key) => (typeof key === "string" ? key : restText(key)),
     ),
+    "LAST-SEEN": shared(lastSeenKey, (key) => (typeof key === "string" ? key : agoText(key))),
     REVNAT:
       ({ values: { revNatId } }) =>
       (index, out) =>
@@ -114,6 +125,13 @@ function named(namesOf: (columns: CtColumns) => NameColumn | undefined): CellWri
       else write(index, out);
     };
   };
+}
+
+/** What `lastSeenText` depends on: seconds since then, or the text itself. */
+function lastSeenKey(columns: CtColumns, index: number): number | string {
+  const { clock } = columns.head;
+  const time = columns.lastSeen(index);
+  return secondsAgo(clock, time) ?? lastSeenText(clock, time);
 }
 
 /** What `remainingText` depends on: the text itself without a clock; of hours no more than the minute is shown. */

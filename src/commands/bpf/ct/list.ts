@@ -1,9 +1,10 @@
+import { Flags } from "#oclif";
 import { listConntrack } from "../../../actions/list-conntrack.js";
 import { openTarget } from "../../../actions/open-target.js";
-import { clusterConntrackList, conntrackList } from "../../../output/lists/conntrack-list.js";
+import { clusterConntrackList, conntrackList, withAge } from "../../../output/lists/conntrack-list.js";
 import { clockFlags } from "../../flags/clock-flags.js";
 import { clusterArgs, clustersOf } from "../../flags/cluster-args.js";
-import { conntrackFilterFlags, toConntrackSelection } from "../../flags/conntrack-flags.js";
+import { conntrackFilterFlags, toConntrackSelection, waitRemark } from "../../flags/conntrack-flags.js";
 import { listFlags, timeDiffFlag } from "../../flags/list-flags.js";
 import { targetFlags, targetOf } from "../../flags/target-flags.js";
 import { ReadCommand } from "../../read-command.js";
@@ -23,6 +24,11 @@ export default class BpfCtList extends ReadCommand {
   static override args = clusterArgs;
   static override flags = {
     ...conntrackFilterFlags,
+    age: Flags.boolean({
+      summary:
+        "also show when an entry's last packet was reported: the later of last_rx_report and last_tx_report, which are renewed every few seconds while packets pass; maps hold no time of creation",
+      helpGroup: "OUTPUT",
+    }),
     ...targetFlags,
     ...clockFlags,
     ...listFlags,
@@ -36,6 +42,7 @@ export default class BpfCtList extends ReadCommand {
     const selection = { ...toConntrackSelection(flags), clusters };
     const open = () => listConntrack(target, selection, this.readingFor(flags));
     const format = clusters === undefined ? conntrackList : clusterConntrackList;
-    await this.printRows(format, flags, open, { hasTimeDiff: flags["time-diff"] });
+    if (selection.arrivalsMs !== undefined) this.note(waitRemark(selection.arrivalsMs));
+    await this.printRows(flags.age ? withAge(format) : format, flags, open, { hasTimeDiff: flags["time-diff"] });
   }
 }

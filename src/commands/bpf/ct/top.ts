@@ -3,8 +3,9 @@ import { openTarget } from "../../../actions/open-target.js";
 import { ConntrackTop } from "../../../actions/top-conntrack.js";
 import { ctDimensions, defaultMaxGroups } from "../../../model/conntrack-groups.js";
 import { conntrackTopList } from "../../../output/lists/conntrack-top-list.js";
+import { clockFlags } from "../../flags/clock-flags.js";
 import { clusterArgs, clustersOf } from "../../flags/cluster-args.js";
-import { conntrackFilterFlags, toConntrackSelection } from "../../flags/conntrack-flags.js";
+import { conntrackFilterFlags, toConntrackSelection, waitRemark } from "../../flags/conntrack-flags.js";
 import { boundedInteger } from "../../flags/flag-types.js";
 import { listFlags } from "../../flags/list-flags.js";
 import { targetFlags, targetOf } from "../../flags/target-flags.js";
@@ -44,6 +45,7 @@ export default class BpfCtTop extends ReadCommand {
     }),
     ...conntrackFilterFlags,
     ...targetFlags,
+    ...clockFlags,
     ...listFlags,
     "sort-by": Flags.string({
       summary: "column header or JSON field (.entries); a leading - sorts downwards (default: -ENTRIES)",
@@ -59,6 +61,7 @@ export default class BpfCtTop extends ReadCommand {
     const selection = { ...toConntrackSelection(flags), clusters: clustersOf(args) };
     const by = [...new Set(flags.by)];
     const top = new ConntrackTop(target, selection, { by, maxGroups: flags["max-groups"] });
+    if (selection.arrivalsMs !== undefined) this.note(waitRemark(selection.arrivalsMs));
     const open = () => top.read({ signal: this.signal });
     await this.printRows(conntrackTopList(by, { isWatched: flags.watch }), flags, open);
   }
