@@ -1,3 +1,4 @@
+import type { MountRow, TemplateLineRow, TemplateRow } from "../model/node-files.js";
 import type { FeatureRow, MapFillRow, MetricRow } from "../model/rows.js";
 import type { Target } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
@@ -55,4 +56,19 @@ export function listMaps(
 /** What the nodes' kernels can do, by trying. */
 export function listFeatures(target: Target, options: ReadOptions): RowList<FeatureRow> {
   return readNodes(target, "features", {}, options);
+}
+
+/** The nodes' BPF file systems. */
+export function listMounts(target: Target, options: ReadOptions): RowList<MountRow> {
+  return readNodes(target, "mounts", {}, options);
+}
+
+/** The templates of upstream's agents, with the endpoints that use them. */
+export function listTemplates(target: Target, options: ReadOptions): RowList<TemplateRow> {
+  return readNodes(target, "templates", {}, options);
+}
+
+/** The header that a template was compiled with, line by line. */
+export function readTemplateHeader(target: Target, sha: string, options: ReadOptions): RowList<TemplateLineRow> {
+  return readNodes(target, "template-header", { sha }, options);
 }

@@ -4,6 +4,7 @@ import type { MaglevRow, SourceRangeRow } from "./lb-rows.js";
 import type { ReleaseFinding } from "./list-status.js";
 import type { MapEntriesRequest, MapEntryRow } from "./map-entries.js";
 import type { NodeClock } from "./node-clock.js";
+import type { MountRow, TemplateLineRow, TemplateRequest, TemplateRow } from "./node-files.js";
 import type { PolicyRow } from "./policy-rows.js";
 import type { RowBatch } from "./row-batch.js";
 import type {
@@ -43,6 +44,9 @@ export interface ReaderCatalogue {
   readonly policy: { readonly request: PolicyRequest; readonly row: PolicyRow };
   readonly "small-map": { readonly request: SmallMapRequest; readonly row: SmallMapRow };
   readonly "map-entries": { readonly request: MapEntriesRequest; readonly row: MapEntryRow };
+  readonly mounts: { readonly request: Readonly<Record<string, never>>; readonly row: MountRow };
+  readonly templates: { readonly request: Readonly<Record<string, never>>; readonly row: TemplateRow };
+  readonly "template-header": { readonly request: TemplateRequest; readonly row: TemplateLineRow };
   readonly maps: { readonly request: MapsRequest; readonly row: MapFillRow };
   readonly features: { readonly request: Readonly<Record<string, never>>; readonly row: FeatureRow };
   readonly links: { readonly request: Readonly<Record<string, never>>; readonly row: LinkRow };

@@ -26,6 +26,8 @@ export interface NodePlace {
   readonly bpffs: string;
   /** The node's root folder, as this process sees it. */
   readonly root: string;
+  /** Table of the node's mounts; absent when the node is where this process runs. */
+  readonly mountInfo?: string | undefined;
   /** Branch of the cgroup2 tree that holds the node's processes; absent when the node is the whole machine. */
   readonly cgroupPath?: string | undefined;
   /** Where an agent of ours listens on the node, as this process sees it. */
@@ -153,18 +155,22 @@ export class NodeContext {
   /** The refusal when none of the maps that a reader reads is pinned. @param hint why not every node has them */
   missingMapsError(names: readonly string[], hint?: string): KernelError {
     const { name: node, bpffs } = this.place;
-    if (!isBpffs(bpffs)) {
-      return new KernelError("bpffs-missing", `no BPF file system is mounted on ${bpffs} of node ${node}`, {
-        hint: "Maps are pinned there; without it no datapath of this kind can run on the node.",
-        nextSteps: ["mount -t bpf bpf /sys/fs/bpf   (as root; the agent does it when it starts)"],
-        details: { bpffs },
-      });
-    }
+    if (!isBpffs(bpffs)) return this.missingBpffsError();
     const what = names.length === 1 ? `map ${names[0]} is not` : `of the maps ${names.join(", ")} none is`;
     return new KernelError("map-missing", `${what} pinned in ${this.pinDir} on node ${node}`, {
       hint: hint ?? "Either no datapath of this kind runs on the node, or it has not begun to.",
       nextSteps: ["kubectl cilium-ts bpf map list   (what is pinned there)", "kubectl cilium-ts status"],
       details: { pinDir: this.pinDir, names },
+    });
+  }
+
+  /** The refusal when there is no place for pins. */
+  missingBpffsError(): KernelError {
+    const { name: node, bpffs } = this.place;
+    return new KernelError("bpffs-missing", `no BPF file system is mounted on ${bpffs} of node ${node}`, {
+      hint: "Maps are pinned there; without it no datapath of this kind can run on the node.",
+      nextSteps: ["mount -t bpf bpf /sys/fs/bpf   (as root; the agent does it when it starts)"],
+      details: { bpffs },
     });
   }
 

@@ -25,6 +25,9 @@ const loaders: { readonly [Name in ReaderName]: () => Promise<Reader<Name>> } = 
   "small-map": async () => (await import("./readers/small-map.js")).readSmallMap,
   "map-entries": async () => (await import("./readers/map-entries.js")).readMapEntries,
   maps: async () => (await import("./readers/map-fill.js")).readMapFill,
+  mounts: async () => (await import("./readers/mounts.js")).readMounts,
+  templates: async () => (await import("./readers/templates.js")).readTemplates,
+  "template-header": async () => (await import("./readers/templates.js")).readTemplateHeader,
   features: async () => (await import("./readers/features.js")).readFeatures,
   links: async () => (await import("./readers/links.js")).readLinks,
   events: async () => (await import("./readers/events.js")).readEvents,
@@ -35,6 +38,8 @@ const loaders: { readonly [Name in ReaderName]: () => Promise<Reader<Name>> } = 
 const releaseless: ReadonlySet<ReaderName> = new Set<ReaderName>([
   "maps",
   "map-entries",
+  "mounts",
+  "template-header",
   "features",
   "links",
   "sockets",

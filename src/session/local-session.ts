@@ -23,6 +23,8 @@ export interface NodeLocation extends ReadTerms {
   readonly bpffs: string;
   /** The node's root folder, as this process sees it. */
   readonly root: string;
+  /** Table of the node's mounts; absent when the node is where this process runs. */
+  readonly mountInfo?: string | undefined;
   /** Branch of the cgroup2 tree that holds the node's processes; absent when the node is the whole machine. */
   readonly cgroupPath?: string | undefined;
   /** Where an agent of ours listens, as this process sees it. */
@@ -47,7 +49,9 @@ export function labNode(record: LabNodeRecord, terms: ReadTerms = {}): SessionNo
       const { name, cgroupPath } = record;
       const root = `/proc/${record.initPid}/root`;
       const bpffs = `${root}/sys/fs/bpf`;
-      return openLocalSession({ ...terms, name, bpffs, cgroupPath, root, agentSocket: labAgentSocket(record) });
+      const mountInfo = `/proc/${record.initPid}/mountinfo`;
+      const agentSocket = labAgentSocket(record);
+      return openLocalSession({ ...terms, name, bpffs, cgroupPath, root, mountInfo, agentSocket });
     },
   };
 }

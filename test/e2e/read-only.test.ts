@@ -73,6 +73,7 @@ class StandInAgent implements Disposable {
 const argumentsOf: Readonly<Record<string, readonly string[]>> = {
   "bpf ipcache get": ["10.245.0.133"],
   "bpf lb maglev get": ["15"],
+  "bpf sha get": ["b6e6611ae218"],
   // A hash, a trie, per-CPU values, and the agent's perf slots, which are refused.
   "bpf map get": ["cilium_lxc", "cilium_ipcache_v2", "cilium_metrics", "cilium_events"],
 };

@@ -21,6 +21,7 @@ import { maglevList } from "../../src/output/lists/maglev-list.js";
 import { mapEntryList } from "../../src/output/lists/map-entry-list.js";
 import { metricsList } from "../../src/output/lists/metrics-list.js";
 import { monitorList } from "../../src/output/lists/monitor-list.js";
+import { mountList, templateHeaderList, templateList } from "../../src/output/lists/node-file-lists.js";
 import { featureList, mapFillList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
 import { policyList } from "../../src/output/lists/policy-list.js";
 import { smallMapList } from "../../src/output/lists/small-map-list.js";
@@ -182,6 +183,26 @@ export const samples: readonly Sample[] = [
       owner: "foreign",
     },
   ]),
+  sample(mountList, [
+    {
+      node: "a",
+      mountId: 1,
+      parentId: 2,
+      device: "0:30",
+      root: "/",
+      mountPoint: "/sys/fs/bpf",
+      mountOptions: "rw",
+      optionalFields: ["shared:7"],
+      filesystem: "bpf",
+      source: "bpf",
+      superOptions: "rw,mode=700",
+    },
+  ]),
+  sample(templateList, [
+    { node: "a", release: "1.20", sha: "b6e6", endpoints: ["294", "7"] },
+    { release: "1.20", problem: "missing", endpoints: ["1"] },
+  ]),
+  sample(templateHeaderList, [{ node: "a", sha: "b6e6", line: 1, text: "#define X 1" }]),
   sample(mapEntryList, [
     { node: "a", map: "x", mapId: 1, keyHex: "0a", valueHex: "0b0c", key: 10, value: { of: ["any", 7, null, true] } },
     { map: "other/x", mapId: 2, keyHex: "", valueHex: ["0b", "0c"] },

@@ -41,11 +41,13 @@ export function dumpTextPrinter<Row>(dump: MapDump<Row>): BatchPrinter<Row> {
 }
 
 export function dumpJsonPrinter<Row>(dump: DumpTexts<Row>): BatchPrinter<Row> {
-  return groupingPrinter(dump, (entries) => {
-    // Entry by entry, because JavaScript would move keys that look like numbers to the front.
-    const body = entries.map(([key, values]) => `  ${goJson(key)}: ${goJson(values, "  ")}`).join(",\n");
-    return body === "" ? "{}\n\n" : `{\n${body}\n}\n\n`;
-  });
+  return groupingPrinter(dump, listsJson);
+}
+
+/** Entry by entry, because JavaScript would move keys that look like numbers to the front. */
+export function listsJson(entries: readonly (readonly [key: string, values: readonly string[]])[]): string {
+  const body = entries.map(([key, values]) => `  ${goJson(key)}: ${goJson(values, "  ")}`).join(",\n");
+  return body === "" ? "{}\n\n" : `{\n${body}\n}\n\n`;
 }
 
 /** Holds the texts of all rows, not the rows, and prints them in the order of the keys. */

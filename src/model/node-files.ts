@@ -1,0 +1,40 @@
+import type { NodeRowBase, ReleasedRow } from "./rows.js";
+
+/** A mounted BPF file system, as `/proc/<pid>/mountinfo` tells it (proc_pid_mountinfo(5)). */
+export interface MountRow extends NodeRowBase {
+  readonly mountId: number;
+  readonly parentId: number;
+  /** `major:minor` */
+  readonly device: string;
+  /** What of the file system is mounted. */
+  readonly root: string;
+  readonly mountPoint: string;
+  readonly mountOptions: string;
+  /** Such as `shared:25`. */
+  readonly optionalFields: readonly string[];
+  readonly filesystem: string;
+  readonly source: string;
+  readonly superOptions: string;
+}
+
+/** A compiled template of upstream's agent with the endpoints that use it. */
+export interface TemplateRow extends ReleasedRow {
+  /** Undefined for endpoints that use none. */
+  readonly sha?: string | undefined;
+  /** Why their template is not known. */
+  readonly problem?: "missing" | "invalid" | undefined;
+  /** Ids, as they stand in the file system. */
+  readonly endpoints: readonly string[];
+}
+
+/** A line of the header that a template was compiled with. */
+export interface TemplateLineRow extends NodeRowBase {
+  readonly sha: string;
+  /** From 1. */
+  readonly line: number;
+  readonly text: string;
+}
+
+export interface TemplateRequest {
+  readonly sha: string;
+}
