@@ -80,11 +80,6 @@ export class PartialError extends CtsError {
   readonly exitCode = ExitCode.partial;
 }
 
-/** A check found a problem: drift, denial, degraded. */
-export class FindingError extends CtsError {
-  readonly exitCode = ExitCode.finding;
-}
-
 /** Something on this machine outside the kernel failed: a file, a child process. */
 export class SystemError extends CtsError {
   readonly exitCode = ExitCode.other;

@@ -46,19 +46,6 @@ const reservedSince: Readonly<Record<NumericIdentity, UpstreamRelease>> = {
   14: "1.20",
 };
 
-/** The reserved identities that the datapath names. */
-export const ReservedId = {
-  unknown: 0,
-  host: 1,
-  world: 2,
-  unmanaged: 3,
-  health: 4,
-  init: 5,
-  remoteNode: 6,
-  kubeApiserver: 7,
-  ingress: 8,
-} as const;
-
 /** Where an identity means something: everywhere, in one cluster, on one node. */
 export type IdentityScope = "reserved" | "well-known" | "user-reserved" | "cluster" | "local" | "remote-node";
 

@@ -266,6 +266,7 @@ export const samples: readonly Sample[] = [
     },
   ]),
   sample(identityList, [
+    { id: 104, labels: [] },
     { id: 1, labels: ["reserved:host"] },
     { id: 300, labels: [], labelsSha256: "ab", endpoints: 2 },
   ]),

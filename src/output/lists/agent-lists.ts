@@ -1,3 +1,4 @@
+import { identityScope, wellKnownComponent } from "../../model/identity.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { IdentityRow, NodeRow, ServiceBackend, ServiceRow } from "../../model/rows.js";
 import { ciliumIdentities, ciliumNodes, ciliumServices } from "../cilium/agent-lists.js";
@@ -67,9 +68,18 @@ export const identityList: ListFormat<IdentityRow> = {
     { header: "ID", value: (row) => String(row.id), sortKey: (row) => row.id },
     { header: "LABELS", value: (row) => row.labels.join(",") || "-" },
     { header: "ENDPOINTS", isWide: true, value: (row) => orDash(row.endpoints), sortKey: (row) => row.endpoints ?? 0 },
+    { header: "SCOPE", isWide: true, value: ({ id }) => identityScope(id) },
+    { header: "COMPONENT", isWide: true, value: ({ id }) => orDash(wellKnownComponent(id)) },
   ],
-  item: (row) =>
-    definedFields({ id: row.id, labels: row.labels, labelsSha256: row.labelsSha256, endpoints: row.endpoints }),
+  item: ({ id, labels, labelsSha256, endpoints }) =>
+    definedFields({
+      id,
+      labels,
+      labelsSha256,
+      endpoints,
+      scope: identityScope(id),
+      component: wellKnownComponent(id),
+    }),
   name: (row) => `identity/${row.id}`,
   cilium: ciliumIdentities,
 };
