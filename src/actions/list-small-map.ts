@@ -54,12 +54,15 @@ function nameRows<Row extends SmallMapRow>(
 function nameAdder<Row extends SmallMapRow>(map: SmallMap<Row>, names: NameIndex): (row: Row) => Row {
   const fields = nameFields(map);
   return (row) => {
-    const found: Record<string, AddressName> = {};
+    let found: Record<string, AddressName> | undefined;
     for (const field of fields) {
       const known = nameOf(field, row, names);
-      if (known !== undefined) found[field.name] = known;
+      if (known === undefined) continue;
+      found ??= {};
+      found[field.name] = known;
     }
-    return { ...row, names: found };
+    // A copy of a row costs more than its reading.
+    return found === undefined ? row : { ...row, names: found };
   };
 }
 

@@ -1,5 +1,6 @@
 import { createEntryCodecs, type EntryCodecs, type EntryPart, fieldsCodec, sumPerCpu } from "../../abi/entry-codecs.js";
 import { newestOf, type Releases } from "../../abi/release.js";
+import { rowJoiner } from "../../abi/row-joiner.js";
 import { upstreamMap } from "../../abi/upstream-maps.js";
 import type { BpfMap } from "../../kernel/bpf-map.js";
 import { KernelError, UsageError } from "../../lib/errors.js";
@@ -132,8 +133,11 @@ class SourceReader {
     const isListed = this.#source.isListed ?? (() => true);
     const { pin, isPerCpu } = this.#source;
     const value = isPerCpu === true ? { decode: sumPerCpu.bind(undefined, codecs.value) } : codecs.value;
+    // Entries of one map have the same properties, so the first one tells how all are put together.
+    let join: ((key: EntryPart, own: EntryPart) => SmallMapRow) | undefined;
     const entries = entrySource<EntryPart, EntryPart, SmallMapRow>(pin, { key: codecs.key, value }, (key, own) => {
-      const row = { ...head, ...key, ...own };
+      join ??= rowJoiner(head, key, own);
+      const row = join(key, own);
       return isListed(row) ? this.#complete(row) : undefined;
     });
     return readMap(scanBpfMap(map, this.#context, this.#signal), entries);
