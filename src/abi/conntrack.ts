@@ -92,7 +92,11 @@ export function createCtCodecs(releases: Releases): CtCodecs {
   const entry = structCodec("ct_entry", [newest], fields);
   const { unknownFields = [] } = releases.length === 1 ? entry : structCodec("ct_entry", releases, fields);
   const unknownCounters = commonTo(releases, hasRxCounters) === undefined ? ["rxPackets", "rxBytes", "backendId"] : [];
-  const layout = { hasRxCounters: hasRxCounters(newest), unknownFields: [...unknownFields, ...unknownCounters] };
+  const layout: CtLayout = {
+    release: newest,
+    hasRxCounters: hasRxCounters(newest),
+    unknownFields: [...unknownFields, ...unknownCounters],
+  };
   return { tuple4, tuple6, entry, layout };
 }
 

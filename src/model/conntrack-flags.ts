@@ -12,7 +12,10 @@ export const ctFlag = {
   fromTunnel: 1 << 10,
 } as const;
 
-/** Upstream's names in bit order; bit 9 never had one that is printed. */
+/** Reserved by upstream: never printed, not as an unknown one either. */
+const reservedBit = 1 << 9;
+
+/** Upstream's names in bit order. */
 const names: readonly (readonly [bit: number, name: string])[] = [
   [ctFlag.rxClosing, "RxClosing"],
   [ctFlag.txClosing, "TxClosing"],
@@ -28,7 +31,7 @@ const names: readonly (readonly [bit: number, name: string])[] = [
 
 /** Names of the bits that are set; unknown bits as `Unknown=0x…`, as upstream prints them. */
 export function ctFlagNames(flags: number): readonly string[] {
-  const known = names.reduce((mask, [bit]) => mask | bit, 0);
+  const known = names.reduce((mask, [bit]) => mask | bit, reservedBit);
   const unknown = flags & ~known;
   const set = names.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
   return unknown === 0 ? set : [...set, `Unknown=0x${unknown.toString(16).padStart(4, "0")}`];

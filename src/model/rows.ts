@@ -41,6 +41,7 @@ export type CtState = (typeof ctStates)[number];
 
 /** How the entries of a conntrack map were read: as the newest release has them that the map may be of. */
 export interface CtLayout {
+  readonly release: UpstreamRelease;
   /** Up to 1.15 replies were counted in the two unions, which later releases use otherwise. */
   readonly hasRxCounters: boolean;
   /** Properties of {@link CtRow} in which the releases in question differ: own formats show them as unknown. */

@@ -13,6 +13,12 @@ export function upstreamAddress(
   return isReleaseSince(release, netipSince) ? address.text : address.unmappedText;
 }
 
+/** As {@link upstreamAddress}, with a port: an IPv6 address stands in brackets whatever it prints as. */
+export function upstreamEnd(address: IpAddress, port: number, release: UpstreamRelease): string {
+  const text = upstreamAddress(address, release);
+  return `${address.family === 6 ? `[${text}]` : text}:${port}`;
+}
+
 const mappedBits = 96;
 
 /** As {@link upstreamAddress}, by Go's `net.IPNet` and `netip.Prefix`. */

@@ -117,6 +117,8 @@ describe("flags in words", () => {
     expect(ctFlagNames(0x413)).toEqual(["RxClosing", "TxClosing", "SeenNonSyn", "FromTunnel"]);
     expect(ctFlagNames(0x8001)).toEqual(["RxClosing", "Unknown=0x8000"]);
     expect(ctFlagNames(0)).toEqual([]);
+    // Reserved, and passed over by upstream's tool.
+    expect(ctFlagNames(0x0200)).toEqual([]);
   });
 
   const { nodePort, routable, externalLocalScope, sourceRange, quarantined, hostPort, loopback, dsr } = serviceFlag;

@@ -24,7 +24,7 @@ const socket: SocketRow = {
 };
 const clock = { nowSeconds: now, jiffiesHz: undefined };
 const entry: CtRow = {
-  layout: { hasRxCounters: false, unknownFields: [] },
+  layout: { release: "1.20", hasRxCounters: false, unknownFields: [] },
   clock,
   map: "tcp4",
   protocol: 6,

@@ -46,7 +46,7 @@ export function ctRows(clock?: NodeClock): readonly CtRow[] {
 /** Of a node whose maps may be of releases that differ in everything that can differ. */
 export function unknownCtRows(): readonly CtRow[] {
   const unknownFields = ["rxPackets", "rxBytes", "backendId", "natPort", "interfaceIndex"];
-  const layout = { hasRxCounters: false, unknownFields };
+  const layout = { release: "1.20" as const, hasRxCounters: false, unknownFields };
   return ctRows().map((row) => ({ ...row, layout }));
 }
 

@@ -137,7 +137,7 @@ describe("machine formats", () => {
     }));
     const counted = ctRows().map((row) => ({
       ...row,
-      layout: { hasRxCounters: true, unknownFields: [] },
+      layout: { release: "1.15" as const, hasRxCounters: true, unknownFields: [] },
       union0: 3n,
       rxPackets: 3n,
       rxBytes: row.backendId,

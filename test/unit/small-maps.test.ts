@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { IpAddress } from "../../src/lib/ip.js";
 import type { ListStatus } from "../../src/model/list-status.js";
 import { authMap } from "../../src/model/small-maps/auth.js";
 import { fragmentMap } from "../../src/model/small-maps/fragment.js";
@@ -62,6 +63,25 @@ describe("upstream's own output from the small maps of a real node", () => {
 
   it("bpf nat retries list adds what the CPUs counted", async () => {
     expect(await print(natRetriesMap, capturedRowsOf(natRetriesMap), "cilium")).toBe("0:\t29\n");
+  });
+
+  it.each([
+    ["1.19", "TCP OUT [10.0.9.1]:4000 -> [10.96.9.1]:80 XLATE_SRC [10.0.9.1]:99 "],
+    ["1.20", "TCP OUT [::ffff:10.0.9.1]:4000 -> [::ffff:10.96.9.1]:80 XLATE_SRC [::ffff:10.0.9.1]:99 "],
+  ] as const)("bpf nat list of %s: IPv4 addresses in IPv6's form", async (release, start) => {
+    const row = {
+      ...capturedRowsOf(natMap)[0]!,
+      release,
+      protocol: 6,
+      flags: 0,
+      source: IpAddress.parse("::ffff:10.0.9.1"),
+      sourcePort: 4000,
+      destination: IpAddress.parse("::ffff:10.96.9.1"),
+      destinationPort: 80,
+      translated: IpAddress.parse("::ffff:10.0.9.1"),
+      translatedPort: 99,
+    };
+    expect(await print(natMap, [row], "cilium")).toMatch(start);
   });
 
   it("without an entry upstream's text is on stderr alone", async () => {

@@ -1,8 +1,9 @@
 import { swap16 } from "../../lib/bytes.js";
-import { addressPort } from "../../lib/ip.js";
+import { addressPort, type IpAddress } from "../../lib/ip.js";
 import { secondsSince } from "../node-clock.js";
 import { protocolName } from "../protocol-names.js";
 import { be, ip4, ip6, u64, uint } from "../struct-fields.js";
+import { upstreamEnd } from "../upstream-address.js";
 import { isReleaseSince } from "../upstream-release.js";
 import { type MapSource, type RowField, type RowOf, type SmallMap, smallMap, source } from "./small-map.js";
 import type { UpstreamForm } from "./upstream-form.js";
@@ -178,9 +179,10 @@ function ageOf({ clock, created }: NatRow): bigint {
 function lineOf(row: NatRow): string {
   const isIn = directionOf(row) === "in";
   const head = `${protocolName(row.protocol, row.release)} ${isIn ? "IN" : "OUT"}`;
-  const ends = `${addressPort(row.source, row.sourcePort)} -> ${addressPort(row.destination, row.destinationPort)}`;
+  const end = (address: IpAddress, port: number): string => upstreamEnd(address, port, row.release);
+  const ends = `${end(row.source, row.sourcePort)} -> ${end(row.destination, row.destinationPort)}`;
   const kind = `${(row.flags & 2) !== 0 ? "related " : ""}${(row.flags & 4) !== 0 ? "service " : ""}`;
-  const translated = `XLATE_${isIn ? "DST" : "SRC"} ${addressPort(row.translated, row.translatedPort)}`;
+  const translated = `XLATE_${isIn ? "DST" : "SRC"} ${end(row.translated, row.translatedPort)}`;
   return `${head} ${ends} ${kind}${translated} Created=${createdText(row)} NeedsCT=${row.needsConntrack}`;
 }
 

@@ -2,6 +2,7 @@ import { swap16 } from "../../lib/bytes.js";
 import { type CtColumns, ctDirections } from "../../model/conntrack-columns.js";
 import { ctColumnsOf } from "../../model/conntrack-from-rows.js";
 import type { CtRow } from "../../model/rows.js";
+import { isReleaseSince, type UpstreamRelease } from "../../model/upstream-release.js";
 import type { BatchPrinter } from "../batch-printer.js";
 import { PieceCache } from "../piece-cache.js";
 import { type TextBuffer, type TextPiece, textPiece } from "../text-buffer.js";
@@ -12,19 +13,61 @@ const field = {
   sourceAddress: textPiece('\n      ],\n      "SourceAddr": ['),
   destinationPort: textPiece('\n      ],\n      "DestPort": '),
   sourcePort: textPiece(',\n      "SourcePort": '),
-  union0: textPiece('\n    },\n    "Value": {\n      "Union0": [\n        '),
-  backendId: textPiece(",\n        "),
-  packets: textPiece('\n      ],\n      "Packets": '),
-  bytes: textPiece(',\n      "Bytes": '),
   lifetime: textPiece(',\n      "Lifetime": '),
   flags: textPiece(',\n      "Flags": '),
   revNat: textPiece(',\n      "RevNAT": '),
-  natPort: textPiece(',\n      "NatPort": '),
   sourceIdentity: textPiece(',\n      "SourceSecurityID": '),
   lastTxReport: textPiece(',\n      "LastTxReport": '),
   lastRxReport: textPiece(',\n      "LastRxReport": '),
   end: textPiece("\n    }\n  }"),
 } as const;
+
+/** What stands before the fields that upstream's structure has called otherwise over the releases. */
+interface ValueForm {
+  readonly union0: TextPiece;
+  readonly union1: TextPiece;
+  readonly packets: TextPiece;
+  readonly bytes: TextPiece;
+  /** The u16 behind the service id. */
+  readonly port: TextPiece;
+}
+
+const valueStart = '\n    },\n    "Value": {\n      ';
+const named = (name: string): TextPiece => textPiece(`,\n      "${name}": `);
+
+function plainForm(
+  union0: string,
+  [union1, packets, bytes, port]: readonly [string, string, string, string],
+): ValueForm {
+  return {
+    union0: textPiece(`${valueStart}"${union0}": `),
+    union1: named(union1),
+    packets: named(packets),
+    bytes: named(bytes),
+    port: named(port),
+  };
+}
+
+/** Newest first. */
+const valueForms: readonly (readonly [since: UpstreamRelease, form: ValueForm])[] = [
+  [
+    "1.19",
+    {
+      union0: textPiece(`${valueStart}"Union0": [\n        `),
+      union1: textPiece(",\n        "),
+      packets: textPiece('\n      ],\n      "Packets": '),
+      bytes: named("Bytes"),
+      port: named("NatPort"),
+    },
+  ],
+  ["1.18", plainForm("Reserved0", ["BackendID", "Packets", "Bytes", "Reserved4"])],
+  ["1.16", plainForm("Reserved0", ["BackendID", "Packets", "Bytes", "IfIndex"])],
+  ["1.14", plainForm("RxPackets", ["RxBytes", "TxPackets", "TxBytes", "IfIndex"])],
+];
+
+function valueFormOf(release: UpstreamRelease): ValueForm {
+  return (valueForms.find(([since]) => isReleaseSince(release, since)) ?? valueForms.at(-1)!)[1];
+}
 
 /** `cilium-dbg bpf ct list -o json` */
 export function ciliumJsonPrinter(): BatchPrinter<CtRow> {
@@ -34,10 +77,11 @@ export function ciliumJsonPrinter(): BatchPrinter<CtRow> {
     begin: (out) => out.text("["),
     batch: (rows, out) => {
       for (const columns of ctColumnsOf(rows)) {
+        const form = valueFormOf(columns.head.layout.release);
         for (let index = 0; index < columns.length; index++) {
           out.piece(isFirst ? first : next);
           isFirst = false;
-          writeEntry(columns, index, out);
+          writeEntry(columns, form, index, out);
         }
       }
     },
@@ -60,12 +104,12 @@ function writeOctets(words: Int32Array, index: number, count: number, out: TextB
 }
 
 /** Field by field as Go marshals upstream's structs; ports and ids as the kernel's network-order u16 read in host order. */
-function entryWriter(): (columns: CtColumns, index: number, out: TextBuffer) => void {
+function entryWriter(): (columns: CtColumns, form: ValueForm, index: number, out: TextBuffer) => void {
   const kinds = new PieceCache<number>((bits) => `,\n      "NextHeader": ${bits >> 3},\n      "Flags": ${bits & 7}`);
   const seenFlags = new PieceCache<number>(
     (bits) => `,\n      "TxFlagsSeen": ${bits & 0xff},\n      "RxFlagsSeen": ${bits >> 8}`,
   );
-  return (columns, index, out) => {
+  return (columns, form, index, out) => {
     const { values, isV6 } = columns;
     // In service entries the key's addresses are not swapped, its ports are.
     const isService = values.direction[index] === service;
@@ -79,15 +123,15 @@ function entryWriter(): (columns: CtColumns, index: number, out: TextBuffer) => 
     const flags = keyFlags[values.direction[index]!]! | (values.isRelated[index]! << 1);
     const kind = (values.protocol[index]! << 3) | flags;
     out.piece(kinds.of(kind, kind));
-    writeCounter(field.union0, values.union0, index, out);
-    if (columns.hasBackendId(index)) writeCounter(field.backendId, values.union1, index, out);
-    else out.labelled(field.backendId, 0);
-    writeCounter(field.packets, values.packets, index, out);
-    writeCounter(field.bytes, values.bytes, index, out);
+    writeCounter(form.union0, values.union0, index, out);
+    writeCounter(form.union1, values.union1, index, out);
+    writeCounter(form.packets, values.packets, index, out);
+    writeCounter(form.bytes, values.bytes, index, out);
     out.labelled(field.lifetime, values.expiresAtSeconds[index]!);
     out.labelled(field.flags, values.flags[index]!);
     out.labelled(field.revNat, swap16(values.revNatId[index]!));
-    out.labelled(field.natPort, swap16(values.natPort?.[index] ?? 0));
+    // Release 1.18 has neither, and keeps the bytes zero.
+    out.labelled(form.port, values.interfaceIndex?.[index] ?? swap16(values.natPort?.[index] ?? 0));
     const seen = (values.rxFlagsSeen[index]! << 8) | values.txFlagsSeen[index]!;
     out.piece(seenFlags.of(seen, seen));
     out.labelled(field.sourceIdentity, values.sourceIdentity[index]!);

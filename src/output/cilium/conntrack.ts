@@ -1,9 +1,12 @@
+import type { IpAddress } from "../../lib/ip.js";
 import { type CtColumns, ctDirections } from "../../model/conntrack-columns.js";
 import { ctFlagNames } from "../../model/conntrack-flags.js";
 import { ctColumnsOf } from "../../model/conntrack-from-rows.js";
 import { secondsUntil } from "../../model/node-clock.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { CtRow } from "../../model/rows.js";
+import { upstreamAddress } from "../../model/upstream-address.js";
+import { isReleaseSince } from "../../model/upstream-release.js";
 import type { BatchPrinter } from "../batch-printer.js";
 import type { CiliumContext, CiliumFormat, EntryWriter } from "../list-format.js";
 import { addressWriter } from "../lists/address-writers.js";
@@ -62,8 +65,11 @@ function entryWriter(hasTimeDiff: boolean): (columns: CtColumns) => EntryWriter 
   const flagTexts = new PieceCache<number>(flagText);
   return (columns) => {
     const { values, head } = columns;
+    const nameBits = isReleaseSince(head.layout.release, "1.16") ? 0 : olderNames;
     const clock = hasTimeDiff ? head.clock : undefined;
-    const [writeSource, writeDestination] = [addressWriter(columns, "source"), addressWriter(columns, "destination")];
+    const textOf = (address: IpAddress): string => upstreamAddress(address, head.layout.release);
+    const writeSource = addressWriter(columns, "source", textOf);
+    const writeDestination = addressWriter(columns, "destination", textOf);
     return (index, out) => {
       const kind = (values.protocol[index]! << 2) | values.direction[index]!;
       out.piece(heads.of(kind, kind));
@@ -85,7 +91,7 @@ function entryWriter(hasTimeDiff: boolean): (columns: CtColumns) => EntryWriter 
       const txSeen = values.txFlagsSeen[index]!;
       out.labelled(txFlags.of(txSeen, txSeen), values.lastTxReportSeconds[index]!);
       const flags = values.flags[index]!;
-      out.labelled(flagTexts.of(flags, flags), values.revNatId[index]!);
+      out.labelled(flagTexts.of(flags | nameBits, flags | nameBits), values.revNatId[index]!);
       out.labelled(field.sourceIdentity, values.sourceIdentity[index]!);
       writeTail(columns, index, out);
     };
@@ -117,10 +123,15 @@ function hexByte(byte: number): string {
   return `0x${byte.toString(16).padStart(2, "0")}`;
 }
 
+/** Beside the 16 bits of the flags: the names are those up to 1.15, which call one of them otherwise. */
+const olderNames = 1 << 16;
+
 /** `0x0013 [ RxClosing TxClosing SeenNonSyn ]` */
-function flagText(flags: number): string {
+function flagText(bits: number): string {
+  const flags = bits & ~olderNames;
+  const rename = (name: string): string => (flags !== bits && name === "DSRInternal" ? "DSR" : name);
   const names = ctFlagNames(flags)
-    .map((name) => `${name} `)
+    .map((name) => `${rename(name)} `)
     .join("");
   return ` Flags=0x${flags.toString(16).padStart(4, "0")} [ ${names}] RevNAT=`;
 }

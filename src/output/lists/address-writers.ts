@@ -1,3 +1,4 @@
+import type { IpAddress } from "../../lib/ip.js";
 import type { CtColumns } from "../../model/conntrack-columns.js";
 import type { EntryWriter } from "../list-format.js";
 import { textPiece } from "../text-buffer.js";
@@ -8,9 +9,13 @@ const bracket = textPiece("[");
 const closingBracket = textPiece("]:");
 const colon = textPiece(":");
 
-/** Writes the addresses of one end. */
-export function addressWriter(columns: CtColumns, end: CtEnd): EntryWriter {
-  if (columns.isV6) return (index, out) => out.text(columns[end](index).text);
+/** Writes the addresses of one end. @param textOf what IPv6 addresses are written as */
+export function addressWriter(
+  columns: CtColumns,
+  end: CtEnd,
+  textOf = (address: IpAddress): string => address.text,
+): EntryWriter {
+  if (columns.isV6) return (index, out) => out.text(textOf(columns[end](index)));
   const words = columns.values[end];
   return (index, out) => out.v4(words[index]!);
 }

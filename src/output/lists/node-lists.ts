@@ -2,7 +2,7 @@ import { swap16 } from "../../lib/bytes.js";
 import { addressPort, type IpAddress } from "../../lib/ip.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { FeatureRow, MapFillRow, SockRevNatRow, WhichRow } from "../../model/rows.js";
-import { upstreamAddress } from "../../model/upstream-address.js";
+import { upstreamEnd } from "../../model/upstream-address.js";
 import { mapDump } from "../cilium/map-dump.js";
 import { definedFields, jsonCounter, type ListFormat } from "../list-format.js";
 import { hex, l4Item, l4Text, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
@@ -168,8 +168,7 @@ export const sockRevNatList: ListFormat<SockRevNatRow> = {
  * type of the ports is signed.
  */
 function ciliumSocketEnd({ release }: SockRevNatRow, address: IpAddress, port: number): string {
-  const text = upstreamAddress(address, release);
-  return `${address.family === 6 ? `[${text}]` : text}:${asInt16(swap16(port))}`;
+  return upstreamEnd(address, asInt16(swap16(port)), release);
 }
 
 function asInt16(value: number): number {
