@@ -14,15 +14,14 @@ export class EntryMatcher {
     this.#times = times;
   }
 
-  /** Their places. Entries of protocol 0 are never wanted: upstream's tool leaves them out. */
+  /** Their places. */
   wanted(columns: CtColumns): readonly number[] {
     const traits = new EntryTraits(columns);
     const isInTime = timeTest(columns, this.#times);
     const wanted: number[] = [];
     for (let index = 0; index < columns.length; index++) {
       traits.index = index;
-      if (traits.protocol === 0 || !isInTime(index)) continue;
-      if (this.#matcher.isEmpty || this.#matcher.matches(traits)) wanted.push(index);
+      if (isInTime(index) && (this.#matcher.isEmpty || this.#matcher.matches(traits))) wanted.push(index);
     }
     return wanted;
   }
