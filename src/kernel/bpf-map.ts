@@ -254,10 +254,11 @@ export class BpfMap extends NativeHandle<NativeMap> {
   /**
    * As {@link lookupBatch}, on a thread of libuv's pool: the caller works on one batch while the next one is read. The
    * handle may be closed meanwhile.
+   * @param spent an answer of before whose bytes are written over, so that reading on takes no more memory
    */
-  async lookupBatchAsync(cursor: Buffer | undefined, count: number): Promise<MapSlice> {
+  async lookupBatchAsync(cursor: Buffer | undefined, count: number, spent?: MapBatch): Promise<MapSlice> {
     const native = this.use("read a batch");
-    return lookupEntriesAsync(loadAddon(), native.fd(), this.#lookupOptions(cursor, count));
+    return lookupEntriesAsync(loadAddon(), native.fd(), { ...this.#lookupOptions(cursor, count), spent });
   }
 
   #lookupOptions(cursor: Buffer | undefined, count: number): LookupOptions {

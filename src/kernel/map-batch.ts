@@ -26,6 +26,8 @@ export interface LookupOptions {
   readonly keySizeBytes: number;
   readonly valueStrideBytes: number;
   readonly count: number;
+  /** A batch whose bytes nobody looks at any more: they are written over. */
+  readonly spent?: MapBatch | undefined;
   readonly fail: (status: number) => KernelError;
 }
 
@@ -57,12 +59,18 @@ interface BatchRoom {
   readonly cursor: Buffer;
 }
 
-function roomFor({ count, keySizeBytes, valueStrideBytes, cursorBytes }: LookupOptions): BatchRoom {
+function roomFor({ count, keySizeBytes, valueStrideBytes, cursorBytes, spent }: LookupOptions): BatchRoom {
   return {
-    keys: Buffer.allocUnsafe(count * keySizeBytes),
-    values: Buffer.allocUnsafe(count * valueStrideBytes),
+    keys: room(count * keySizeBytes, spent?.keys),
+    values: room(count * valueStrideBytes, spent?.values),
     cursor: Buffer.alloc(cursorBytes),
   };
+}
+
+/** Memory of its own, not a piece of the runtime's pool, so that all of it can be used again. */
+function room(sizeBytes: number, spent: Buffer | undefined): Buffer {
+  const isLargeEnough = spent !== undefined && spent.buffer.byteLength >= sizeBytes;
+  return isLargeEnough ? Buffer.from(spent.buffer, 0, sizeBytes) : Buffer.allocUnsafeSlow(sizeBytes);
 }
 
 function toBatch(room: BatchRoom, status: number, read: number, options: LookupOptions): MapBatch {

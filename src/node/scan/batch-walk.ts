@@ -27,6 +27,8 @@ export class BatchWalk implements MapWalk {
   readonly #largest: number;
   #size: number;
   #pending: Promise<MapBatch> | undefined;
+  /** The last one that was handed out: whoever asks for the next is done with it. */
+  #given: MapBatch | undefined;
 
   private constructor(map: ScannableMap, sliceMs: number) {
     this.#map = map;
@@ -68,8 +70,10 @@ export class BatchWalk implements MapWalk {
     if (batch === undefined) return undefined;
     this.#restarts.inspect(batch);
     this.#size = Math.min(this.#largest, nextSize(this.#size, batch.kernelMs, this.#sliceMs));
+    const spent = this.#given;
+    this.#given = batch;
     if (batch.done) this.#pending = undefined;
-    else this.#read(batch.cursor);
+    else this.#read(batch.cursor, spent);
     return {
       keys: batch.keys,
       values: batch.values,
@@ -83,16 +87,16 @@ export class BatchWalk implements MapWalk {
     await this.#pending?.catch(() => undefined);
   }
 
-  #read(cursor: Buffer | undefined): void {
-    this.#pending = this.#readBatch(cursor);
+  #read(cursor: Buffer | undefined, spent?: MapBatch): void {
+    this.#pending = this.#readBatch(cursor, spent);
     // Whoever asks for the batch is told; nobody may ask any more.
     this.#pending.catch(() => undefined);
   }
 
-  async #readBatch(cursor: Buffer | undefined): Promise<MapBatch> {
+  async #readBatch(cursor: Buffer | undefined, spent: MapBatch | undefined): Promise<MapBatch> {
     while (true) {
       try {
-        return await this.#map.lookupBatchAsync(cursor, this.#size);
+        return await this.#map.lookupBatchAsync(cursor, this.#size, spent);
       } catch (error) {
         // One bucket holds more entries than there was room for; the cursor stays where it was. linux/kernel/bpf/hashtab.c
         if (errnoOf(error) !== "ENOSPC" || this.#size >= 2 * this.#map.info.maxEntries) throw error;

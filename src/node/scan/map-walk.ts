@@ -12,10 +12,13 @@ export interface ScannableMap {
   readonly valueStrideBytes: number;
   lookup(key: Uint8Array): Buffer | undefined;
   nextKey(key?: Uint8Array): Buffer | undefined;
-  lookupBatchAsync(cursor: Buffer | undefined, count: number): Promise<MapBatch>;
+  lookupBatchAsync(cursor: Buffer | undefined, count: number, spent?: MapBatch): Promise<MapBatch>;
 }
 
-/** Keys and values side by side: entry i's key is at `i * keySizeBytes`, its value at `i * valueStrideBytes`. */
+/**
+ * Keys and values side by side: entry i's key is at `i * keySizeBytes`, its value at `i * valueStrideBytes`. The bytes are
+ * written over when the next slice is asked for.
+ */
 export interface MapSlice {
   readonly keys: Buffer;
   readonly values: Buffer;
