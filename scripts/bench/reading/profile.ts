@@ -27,7 +27,8 @@ export interface ProfileSource {
 
 /**
  * Takes a list apart: each step is the one before and one part more, in a process of its own; what it takes longer is
- * that part. The least of several rounds: whatever disturbs can only add.
+ * that part. Writing is a step by itself: as many bytes as the list printed. The least of several rounds: whatever disturbs
+ * can only add.
  */
 export async function profileLists(source: ProfileSource): Promise<readonly ProfileColumn[]> {
   const { lab, node, pinPath, outputPath } = source;
@@ -36,14 +37,19 @@ export async function profileLists(source: ProfileSource): Promise<readonly Prof
     empty: ["decode", lab, source.emptyNode],
     decode: ["decode", lab, node],
     name: ["name", lab, node],
-    ...Object.fromEntries(entryFormats.map((format) => [format, ["print", lab, node, format, "/dev/null"]])),
-    ...Object.fromEntries(entryFormats.map((format) => [written(format), ["print", lab, node, format, outputPath]])),
+    ...Object.fromEntries(entryFormats.map((format) => [format, ["print", lab, node, format]])),
   };
   const costs: Record<string, StepCost[]> = {};
+  const measure = async (name: string, args: readonly string[]): Promise<StepCost> => {
+    source.signal.throwIfAborted();
+    const cost = await runStep(...args);
+    costs[name] = [...(costs[name] ?? []), cost];
+    return cost;
+  };
   for (let round = 0; round < source.rounds; round++) {
     for (const [name, args] of Object.entries(commands)) {
-      source.signal.throwIfAborted();
-      costs[name] = [...(costs[name] ?? []), await runStep(...args)];
+      const { bytes } = await measure(name, args);
+      if (bytes !== undefined) await measure(written(name), ["write", outputPath, String(bytes)]);
     }
   }
   const least = (name: string, pick: (cost: StepCost) => number): number => Math.min(...(costs[name] ?? []).map(pick));
@@ -54,8 +60,8 @@ function leastCpu({ runs }: ListCost): number {
   return Math.min(...runs.map(({ cpuSeconds }) => cpuSeconds));
 }
 
-/** The step that writes to a file what the format's own step throws away. */
-function written(format: EntryFormat): string {
+/** The step that writes what the format's own step throws away. */
+function written(format: string): string {
   return `${format}, written`;
 }
 
@@ -77,7 +83,7 @@ function columnOf(
       decoding: cpu("decode") - cpu("empty") - cpu("scan"),
       naming: isNamed ? cpu("name") - cpu("decode") : 0,
       formatting: cpu(format) - cpu(isNamed ? "name" : "decode"),
-      writing: cpu(written(format)) - cpu(format),
+      writing: cpu(written(format)),
     },
     processCpuSeconds: leastCpu(listOf(format)),
   };

@@ -44,6 +44,8 @@ export interface StepCost {
   readonly cpuSeconds: number;
   readonly seconds: number;
   readonly entries: number;
+  /** What was written or thrown away; of printing and writing. */
+  readonly bytes?: number | undefined;
   readonly restarts?: number | undefined;
   readonly state?: string | undefined;
   readonly walk?: "batches" | "buckets" | undefined;

@@ -2,7 +2,7 @@
  * One part of `bpf ct list` by the command's own modules, in a process of its own, so that nothing is compiled or cached
  * from a part before. Prints a StepCost as JSON.
  *
- *   steps.ts scan PIN | decode LAB NODE | name LAB NODE | print LAB NODE FORMAT FILE
+ *   steps.ts scan PIN | decode LAB NODE | name LAB NODE | print LAB NODE FORMAT | write FILE BYTES
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { listConntrack } from "../../../src/actions/list-conntrack.js";
@@ -42,8 +42,8 @@ class TimedMap implements ScannableMap {
     return this.#map.nextKey(key);
   }
 
-  async lookupBatchAsync(cursor: Buffer | undefined, count: number): Promise<MapBatch> {
-    const batch = await this.#map.lookupBatchAsync(cursor, count);
+  async lookupBatchAsync(cursor: Buffer | undefined, count: number, spent?: MapBatch): Promise<MapBatch> {
+    const batch = await this.#map.lookupBatchAsync(cursor, count, spent);
     this.milliseconds.push(batch.kernelMs);
     return batch;
   }
@@ -93,23 +93,32 @@ async function list(lab: string, node: string, isNamed: boolean): Promise<StepRe
   return { entries: await entriesOf(await listConntrack(target, {}, { signal, isNamed })) };
 }
 
-async function print(lab: string, node: string, format: string, path: string): Promise<StepResult> {
+async function print(lab: string, node: string, format: string): Promise<StepResult> {
   await using target = await openTarget({ lab, nodes: [node] });
   const output = parseOutput(format);
   const { rows, status } = await listConntrack(target, {}, { signal, isNamed: !output.kind.startsWith("cilium") });
+  let bytes = 0;
+  for await (const piece of printList(conntrackList, rows, status, { output })) bytes += piece.length;
+  return { entries: status().rowsRead, bytes };
+}
+
+/** Writes as much as a list printed, in pieces of its size. */
+async function write(path: string, bytes: number): Promise<StepResult> {
+  const piece = Buffer.alloc(64 * 1024, "x");
   const file = openSync(path, "w");
-  for await (const piece of printList(conntrackList, rows, status, { output })) writeSync(file, piece);
+  for (let left = bytes; left > 0; left -= piece.length) writeSync(file, piece, 0, Math.min(left, piece.length));
   closeSync(file);
-  return { entries: status().rowsRead };
+  return { entries: 0, bytes };
 }
 
 const [name, ...rest] = process.argv.slice(2) as [string, ...string[]];
-const [first = "", second = "", third = "", fourth = ""] = rest;
+const [first = "", second = "", third = ""] = rest;
 const steps: Readonly<Record<string, () => Promise<StepResult>>> = {
   scan: () => scan(first),
   decode: () => list(first, second, false),
   name: () => list(first, second, true),
-  print: () => print(first, second, third, fourth),
+  print: () => print(first, second, third),
+  write: () => write(first, Number(second)),
 };
 const step = steps[name];
 if (step === undefined) throw new Error(`no such step: ${name}`);
