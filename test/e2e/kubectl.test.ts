@@ -46,7 +46,7 @@ describe("through the real kubectl", () => {
   });
 
   test("kubectl's own completion asks ours", async () => {
-    const { stdout } = await kubectl("__complete", "cilium-ts", "bpf", "ct", "");
+    const { stdout } = await kubectl("__complete", "cilium-ts", "bpf", "ct", "l");
     expect(stdout).toBe("list\tList connection tracking entries\n:4\n");
   });
 });
