@@ -1,9 +1,10 @@
-import type { MaglevRow, SourceRangeRow } from "../model/lb-rows.js";
+import type { MaglevRow, NumberedService, SourceRangeRow } from "../model/lb-rows.js";
 import type { LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
+import type { NameIndex } from "./names/name-index.js";
 import { namesFor, type ReadOptions } from "./names/names-for.js";
 import type { Target } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
-import { compareBy, type RowList, sortedRows } from "./row-list.js";
+import { compareBy, preparedRows, type RowList, sortedRows } from "./row-list.js";
 import { type RowSelection, resolveSelection } from "./row-selection.js";
 
 /** Entries of the service maps with their backends resolved, in the order of the frontends. */
@@ -66,12 +67,15 @@ export async function listSourceRanges(
     (row) => row.prefix.address,
     (row) => row.prefix.length,
   );
-  return sortedRows(list, byService, async (rows) => {
-    await target.learnServices(rows.flatMap(({ frontend }) => frontend ?? []));
-    for (const row of rows) {
-      row.serviceName = row.frontend && names.ofFrontend(row.frontend.address, row.frontend.port, 0);
-    }
-  });
+  return sortedRows(list, byService, (rows) => nameServices(target, names, rows));
+}
+
+/** Names the services that rows are numbered with. */
+async function nameServices(target: Target, names: NameIndex, rows: Iterable<NumberedService>): Promise<void> {
+  await target.learnServices([...rows].flatMap(({ frontend }) => frontend ?? []));
+  for (const row of rows) {
+    row.serviceName = row.frontend && names.ofFrontend(row.frontend.address, row.frontend.port, 0);
+  }
 }
 
 export async function listReverseNat(
@@ -93,7 +97,10 @@ export async function listReverseNat(
   });
 }
 
-/** The services' look-up tables, by family and service id on each node. @param revNatId only this service's */
+/**
+ * The services' look-up tables, by family and service id on each node, as they come: each may have half a megabyte.
+ * @param revNatId only this service's
+ */
 export async function listMaglev(
   target: Target,
   selection: RowSelection & { readonly revNatId?: number | undefined },
@@ -103,13 +110,10 @@ export async function listMaglev(
   const request = { filter: resolveSelection(selection, names), revNatId: selection.revNatId };
   const list = readNodes(target, "maglev", request, options);
   if (!options.isNamed) return list;
-  // Each node's come in order.
-  const byNode = compareBy<MaglevRow>((row) => row.node);
-  return sortedRows(list, byNode, async (rows) => {
-    await target.learnServices(rows.flatMap(({ frontend }) => frontend ?? []));
-    for (const row of rows) {
-      row.serviceName = row.frontend && names.ofFrontend(row.frontend.address, row.frontend.port, 0);
-      for (const entry of row.backends) entry.backendName = entry.backend && names.ofAddress(entry.backend.address);
+  return preparedRows(list, async (rows) => {
+    await nameServices(target, names, rows);
+    for (const { backends } of rows) {
+      for (const entry of backends) entry.backendName = entry.backend && names.ofAddress(entry.backend.address);
     }
   });
 }

@@ -4,7 +4,7 @@ import type { NameIndex } from "./names/name-index.js";
 import { namesFor, type ReadOptions } from "./names/names-for.js";
 import type { Target } from "./open-target.js";
 import { readNodes } from "./read-nodes.js";
-import { compareBy, mapRows, prepareRows, type RowList, sortedRows } from "./row-list.js";
+import { compareBy, mapRows, preparedRows, type RowList, sortedRows } from "./row-list.js";
 import { type RowSelection, resolveSelection } from "./row-selection.js";
 
 export interface SmallMapSelection extends RowSelection {
@@ -48,7 +48,8 @@ function nameRows<Row extends SmallMapRow>(
   const add = nameAdder(map, names);
   if (frontendFields.length === 0) return mapRows(list, add);
   const frontendsOf = (row: Row) => frontendFields.flatMap(({ frontendOf }) => frontendOf?.(row) ?? []);
-  return prepareRows(list, (rows) => target.learnServices([...rows].flatMap(frontendsOf)), add);
+  const learnt = preparedRows(list, (rows) => target.learnServices([...rows].flatMap(frontendsOf)));
+  return mapRows(learnt, add);
 }
 
 function nameAdder<Row extends SmallMapRow>(map: SmallMap<Row>, names: NameIndex): (row: Row) => Row {

@@ -34,17 +34,13 @@ export function mapRows<From, To>(list: RowList<From>, change: (row: From) => To
   };
 }
 
-/** Changes every row on its way, after `prepare` has seen the batch. */
-export function prepareRows<From, To>(
-  list: RowList<From>,
-  prepare: (rows: RowBatch<From>) => Promise<void>,
-  change: (row: From) => To,
-): RowList<To> {
+/** Hands every batch on after `prepare` has seen it. */
+export function preparedRows<Row>(list: RowList<Row>, prepare: (rows: RowBatch<Row>) => Promise<void>): RowList<Row> {
   return {
     rows: (async function* () {
       for await (const batch of list.rows) {
         await prepare(batch);
-        yield batch.map(change);
+        yield batch;
       }
     })(),
     status: list.status,
