@@ -17,17 +17,6 @@ export function alignTabs(lines: readonly string[], options: TabwriterOptions): 
   return lines.length === 0 ? "" : `${output.map((line, i) => line + cells[i]!.at(-1)!).join("\n")}\n`;
 }
 
-/** How wide a column is whose cells directly follow each other in all lines. */
-export function columnWidth(cells: Iterable<string>, { minWidth, padding }: TabwriterOptions): number {
-  let width = minWidth;
-  for (const cell of cells) width = Math.max(width, runeCount(cell) + padding);
-  return width;
-}
-
-export function padCell(cell: string, width: number): string {
-  return cell + " ".repeat(width - runeCount(cell));
-}
-
 interface Block {
   readonly cells: readonly (readonly string[])[];
   readonly output: string[];
@@ -44,12 +33,15 @@ function alignBlock(block: Block, start: number, end: number, column: number): v
       continue;
     }
     let last = first;
-    while (last < end && hasCell(cells[last]!, column)) last++;
-    const run = cells.slice(first, last).map((line) => line[column]!);
-    const width = columnWidth(run, options);
-    run.forEach((cell, index) => {
-      output[first + index] += padCell(cell, width);
-    });
+    let width = options.minWidth;
+    while (last < end && hasCell(cells[last]!, column)) {
+      width = Math.max(width, runeCount(cells[last]![column]!) + options.padding);
+      last++;
+    }
+    for (let line = first; line < last; line++) {
+      const cell = cells[line]![column]!;
+      output[line] += cell + " ".repeat(width - runeCount(cell));
+    }
     alignBlock(block, first, last, column + 1);
     first = last;
   }

@@ -1,8 +1,7 @@
 import type { BatchPrinter } from "../batch-printer.js";
 import { compareBytes, goJson } from "../go-json.js";
 import type { CiliumFormat } from "../list-format.js";
-import { columnWidth, padCell } from "../tabwriter.js";
-import type { TextBuffer } from "../text-buffer.js";
+import { alignTabs } from "../tabwriter.js";
 
 /** What an entry says. */
 interface DumpTexts<Row> {
@@ -32,37 +31,21 @@ export function mapDump<Row>(dump: MapDump<Row>): CiliumFormat<Row> {
 }
 
 export function dumpTextPrinter<Row>(dump: MapDump<Row>): BatchPrinter<Row> {
-  return groupingPrinter(dump, (entries, out) => {
-    if (entries.length > 0 || dump.isEmptySilent !== true) writeDump(dump, entries, out);
+  return groupingPrinter(dump, (entries) => {
+    if (entries.length === 0 && dump.isEmptySilent === true) return "";
+    const lines = entries.flatMap(([key, values]) =>
+      values.map((value, index) => `${index === 0 ? key : ""}\t${value}\t`),
+    );
+    return alignTabs([`${dump.keyTitle}\t${dump.valueTitle}`, ...lines], { minWidth: 5, padding: 3 });
   });
 }
 
-type DumpEntries = readonly (readonly [key: string, values: readonly string[]])[];
-
-const dumpColumns = { minWidth: 5, padding: 3 };
-
-/** What `alignTabs` would make of the lines, each of which ends in a tab but for the titles. They may be a hundred thousand. */
-function writeDump<Row>({ keyTitle, valueTitle }: MapDump<Row>, entries: DumpEntries, out: TextBuffer): void {
-  const keyWidth = columnWidth([keyTitle, ...entries.map(([key]) => key)], dumpColumns);
-  const valueWidth = columnWidth(
-    entries.flatMap(([, values]) => values),
-    dumpColumns,
-  );
-  out.text(`${padCell(keyTitle, keyWidth)}${valueTitle}\n`);
-  for (const [key, values] of entries) {
-    values.forEach((value, index) => {
-      out.text(padCell(index === 0 ? key : "", keyWidth));
-      out.text(`${padCell(value, valueWidth)}\n`);
-    });
-  }
-}
-
 export function dumpJsonPrinter<Row>(dump: DumpTexts<Row>): BatchPrinter<Row> {
-  return groupingPrinter(dump, (entries, out) => out.text(listsJson(entries)));
+  return groupingPrinter(dump, listsJson);
 }
 
 /** Entry by entry, because JavaScript would move keys that look like numbers to the front. */
-export function listsJson(entries: DumpEntries): string {
+export function listsJson(entries: readonly (readonly [key: string, values: readonly string[]])[]): string {
   const body = entries.map(([key, values]) => `  ${goJson(key)}: ${goJson(values, "  ")}`).join(",\n");
   return body === "" ? "{}\n\n" : `{\n${body}\n}\n\n`;
 }
@@ -70,7 +53,7 @@ export function listsJson(entries: DumpEntries): string {
 /** Holds the texts of all rows, not the rows, and prints them in the order of the keys. */
 function groupingPrinter<Row>(
   { key, value }: DumpTexts<Row>,
-  print: (entries: DumpEntries, out: TextBuffer) => void,
+  textOf: (entries: readonly (readonly [key: string, values: readonly string[]])[]) => string,
 ): BatchPrinter<Row> {
   const byKey = new Map<string, string[]>();
   return {
@@ -82,9 +65,6 @@ function groupingPrinter<Row>(
         else values.push(value(row));
       }
     },
-    end: (out) => {
-      const entries = [...byKey].sort(([a], [b]) => compareBytes(a, b));
-      print(entries, out);
-    },
+    end: (out) => out.text(textOf([...byKey].sort(([a], [b]) => compareBytes(a, b)))),
   };
 }
