@@ -1,4 +1,5 @@
 import { IpAddress, IpPrefix } from "../../lib/ip.js";
+import { EndIndex } from "../../model/end-index.js";
 import { noName } from "../../model/name-column.js";
 import type { NamedNode, NamedPod, NamedService, NamesDocument } from "../../model/names-document.js";
 import type { AddressName } from "../../model/rows.js";
@@ -18,8 +19,8 @@ export class NameIndex {
   readonly #byAddress = new Map<AddressKey, number>();
   readonly #nodeByAddress = new Map<AddressKey, string>();
   readonly #podByAddress = new Map<AddressKey, NamedPod>();
-  /** Address → port and protocol → Service. Two steps, so that most look-ups end at the address without a new text. */
-  readonly #servicesByAddress = new Map<AddressKey, Map<number, number>>();
+  /** Frontends, with protocol 0 too. */
+  readonly #servicesByFrontend = new EndIndex();
   readonly #labelsByIdentity = new Map<number, readonly string[]>();
   readonly #services = new Map<string, NamedService>();
   readonly #podCidrs: readonly { readonly prefix: IpPrefix; readonly node: string }[];
@@ -71,7 +72,7 @@ export class NameIndex {
   }
 
   #idOfFrontend(address: IpAddress | string, port: number, protocol: number): number {
-    return this.#servicesByAddress.get(keyOf(address))?.get(portKey(port, protocol)) ?? noName;
+    return this.#servicesByFrontend.get(keyOf(address), port, protocol) ?? noName;
   }
 
   podOf(address: IpAddress | string): NamedPod | undefined {
@@ -106,9 +107,7 @@ export class NameIndex {
     const id = this.#addName({ kind: "service", namespace: service.namespace, name: service.name });
     for (const { address: text, port, protocol } of service.frontends) {
       const address = keyOf(text);
-      const ports = this.#servicesByAddress.get(address) ?? new Map<number, number>();
-      ports.set(portKey(port, protocol), id).set(portKey(port, 0), id);
-      this.#servicesByAddress.set(address, ports);
+      for (const either of [protocol, 0]) this.#servicesByFrontend.set(address, port, either, id);
       // Node ports are kept under the unspecified address, which is nobody's name.
       if (text !== "0.0.0.0" && text !== "::" && !this.#byAddress.has(address)) this.#byAddress.set(address, id);
     }
@@ -131,8 +130,4 @@ export class NameIndex {
 
 function keyOf(address: IpAddress | string): AddressKey {
   return typeof address === "string" ? (IpAddress.tryParse(address)?.key ?? address) : address.key;
-}
-
-function portKey(port: number, protocol: number): number {
-  return port * 256 + protocol;
 }

@@ -1,6 +1,6 @@
 import { KernelError } from "../../lib/errors.js";
-import type { IpAddress } from "../../lib/ip.js";
 import type { CtColumns } from "../../model/conntrack-columns.js";
+import { EndIndex } from "../../model/end-index.js";
 import type { L4Address, LbServiceRow } from "../../model/rows.js";
 import type { NodeContext } from "../node-context.js";
 import { readLbServices } from "./load-balancing.js";
@@ -19,8 +19,7 @@ export class ServiceFinder {
   /** By number; entries whose destination several frontends share stand for all of them. */
   readonly frontends: (readonly L4Address[])[] = [[]];
   readonly #byId = new Map<number, number>();
-  /** Address → port and protocol → number. */
-  readonly #byEnd = new Map<IpAddress["key"], Map<number, number>>();
+  readonly #byEnd = new EndIndex();
 
   private constructor(rows: readonly LbServiceRow[]) {
     // What catches the other ports of an address has no id and no backends.
@@ -62,8 +61,7 @@ export class ServiceFinder {
   }
 
   #numberOfEnd({ address, port, protocol }: L4Address): number | undefined {
-    const ports = this.#byEnd.get(address.key);
-    return ports?.get(portKey(port, protocol)) ?? ports?.get(portKey(port, 0));
+    return this.#byEnd.get(address.key, port, protocol) ?? this.#byEnd.get(address.key, port, 0);
   }
 
   /** What was dialled as a frontend and is none any more. */
@@ -74,9 +72,7 @@ export class ServiceFinder {
   }
 
   #addEnd({ address, port, protocol }: L4Address, number: number): void {
-    const ports = this.#byEnd.get(address.key) ?? new Map<number, number>();
-    ports.set(portKey(port, protocol), number);
-    this.#byEnd.set(address.key, ports);
+    this.#byEnd.set(address.key, port, protocol, number);
   }
 }
 
@@ -88,7 +84,7 @@ function* ownersOfBackends(
   const owners = new Map<string, { readonly backend: L4Address; readonly ids: Set<number> }>();
   for (const { backend, revNatId } of rows) {
     if (backend === undefined || !masters.has(revNatId)) continue;
-    const key = `${backend.address.key} ${portKey(backend.port, backend.protocol)}`;
+    const key = `${backend.address.key} ${backend.port} ${backend.protocol}`;
     const known = owners.get(key) ?? { backend, ids: new Set() };
     known.ids.add(revNatId);
     owners.set(key, known);
@@ -102,8 +98,4 @@ function* ownersOfBackends(
 
 function l4Of({ address, port, protocol }: L4Address): L4Address {
   return { address, port, protocol };
-}
-
-function portKey(port: number, protocol: number): number {
-  return port * 256 + protocol;
 }
