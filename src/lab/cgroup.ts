@@ -2,18 +2,15 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileS
 import { join } from "node:path";
 import { KernelError } from "../lib/errors.js";
 import { sleep } from "../lib/time.js";
+import { parseMounts } from "../model/mounts.js";
 
 /**
  * Where the cgroup2 tree is mounted: /sys/fs/cgroup, or beside the v1 controllers of a hybrid tree.
  * @throws KernelError `cgroup2-missing`
  */
 export function findCgroupMount(mountinfo = readFileSync("/proc/self/mountinfo", "utf8")): string {
-  for (const line of mountinfo.split("\n")) {
-    const [before, after] = line.split(" - ");
-    const fields = before?.split(" ") ?? [];
-    // Fields 4 and 5: the root within the file system, and the mount point. proc_pid_mountinfo(5)
-    if (after?.startsWith("cgroup2 ") && fields[3] === "/" && fields[4] !== undefined) return fields[4];
-  }
+  const tree = parseMounts(mountinfo).find(({ filesystem, root }) => filesystem === "cgroup2" && root === "/");
+  if (tree !== undefined) return tree.mountPoint;
   throw new KernelError("cgroup2-missing", "no cgroup2 tree is mounted, and every lab process lives in one", {
     nextSteps: ["mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified"],
   });

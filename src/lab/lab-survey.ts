@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { labsRoot } from "../model/lab-record.js";
+import { parseMounts } from "../model/mounts.js";
 import { cgroupTreeProcesses } from "./cgroup.js";
 import { isLabName, labOfNetns } from "./lab-name.js";
 import { type LabPaths, labsCgroup } from "./lab-paths.js";
@@ -52,9 +53,8 @@ export function isNothing(remains: LabRemains): boolean {
 
 /** Deepest first, so that they can be unmounted in this order. Cgroup and lab names need no unescaping: no blanks. */
 function mountsBelow(folder: string): readonly string[] {
-  return readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .map((line) => line.split(" ")[4] ?? "")
+  return parseMounts(readFileSync("/proc/self/mountinfo", "utf8"))
+    .map(({ mountPoint }) => mountPoint)
     .filter((point) => point === folder || point.startsWith(`${folder}/`))
     .reverse();
 }

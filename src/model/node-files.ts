@@ -1,21 +1,8 @@
+import type { Mount } from "./mounts.js";
 import type { NodeRowBase, ReleasedRow } from "./rows.js";
 
-/** A mounted BPF file system, as `/proc/<pid>/mountinfo` tells it (proc_pid_mountinfo(5)). */
-export interface MountRow extends NodeRowBase {
-  readonly mountId: number;
-  readonly parentId: number;
-  /** `major:minor` */
-  readonly device: string;
-  /** What of the file system is mounted. */
-  readonly root: string;
-  readonly mountPoint: string;
-  readonly mountOptions: string;
-  /** Such as `shared:25`. */
-  readonly optionalFields: readonly string[];
-  readonly filesystem: string;
-  readonly source: string;
-  readonly superOptions: string;
-}
+/** A mounted BPF file system. */
+export interface MountRow extends NodeRowBase, Mount {}
 
 /** A compiled template of upstream's agent with the endpoints that use it. */
 export interface TemplateRow extends ReleasedRow {
