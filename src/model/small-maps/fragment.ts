@@ -3,6 +3,7 @@ import { addressPort } from "../../lib/ip.js";
 import { protocolName } from "../protocol-names.js";
 import { be, ip4, ip6, uint } from "../struct-fields.js";
 import { isReleaseSince } from "../upstream-release.js";
+import { packetEnds } from "./end-fields.js";
 import { type RowOf, smallMap, source } from "./small-map.js";
 import { tableForm } from "./upstream-form.js";
 
@@ -30,22 +31,7 @@ export const fragmentMap = smallMap(sources, {
   fields: {
     id: { header: "ID", type: "integer", doc: "of the datagram" },
     protocol: { header: "PROTO", type: "protocol", doc: "name or number" },
-    source: { header: "SOURCE", type: "address", doc: "of the datagram", port: (row) => row.sourcePort },
-    sourcePort: { type: "port", doc: "of the datagram" },
-    sourceName: { header: "FROM", type: "name", doc: "whose source it is", addressOf: (row) => row.source },
-    destination: {
-      header: "DESTINATION",
-      type: "address",
-      doc: "of the datagram",
-      port: (row) => row.destinationPort,
-    },
-    destinationPort: { type: "port", doc: "of the datagram" },
-    destinationName: {
-      header: "TO",
-      type: "name",
-      doc: "whose destination it is",
-      addressOf: (row) => row.destination,
-    },
+    ...packetEnds("of the datagram"),
   },
   order: (row) => [row.source, row.destination, row.id],
   nameOf: (row) => `${row.source}-${row.destination}-${row.id}`,

@@ -5,6 +5,7 @@ import { protocolName } from "../protocol-names.js";
 import { be, ip4, ip6, u64, uint } from "../struct-fields.js";
 import { upstreamEnd } from "../upstream-address.js";
 import { isReleaseSince } from "../upstream-release.js";
+import { endFields, packetEnds } from "./end-fields.js";
 import { type MapSource, type RowField, type RowOf, type SmallMap, smallMap, source } from "./small-map.js";
 import type { UpstreamForm } from "./upstream-form.js";
 
@@ -42,31 +43,14 @@ const fields: Readonly<Record<string, RowField<NatRow>>> = {
     doc: "out: the source is translated, in: the destination of replies",
     value: directionOf,
   },
-  source: { header: "SOURCE", type: "address", doc: "before the translation", port: (row) => row.sourcePort },
-  sourcePort: { type: "port", doc: "before the translation" },
-  sourceName: { header: "FROM", type: "name", doc: "whose source it is", addressOf: (row) => row.source },
-  destination: {
-    header: "DESTINATION",
-    type: "address",
-    doc: "before the translation",
-    port: (row) => row.destinationPort,
-  },
-  destinationPort: { type: "port", doc: "before the translation" },
-  destinationName: { header: "TO", type: "name", doc: "whose destination it is", addressOf: (row) => row.destination },
-  translated: {
+  ...packetEnds("before the translation"),
+  ...endFields("translated", {
     header: "TRANSLATED",
-    type: "address",
     doc: "takes the source's place, of replies the destination's",
-    port: (row) => row.translatedPort,
-  },
-  translatedPort: { type: "port", doc: "takes the source's place, of replies the destination's" },
-  translatedName: {
-    header: "IS",
-    type: "name",
-    doc: "whose address takes the place",
-    isWide: true,
-    addressOf: (row) => row.translated,
-  },
+    nameHeader: "IS",
+    nameDoc: "whose address takes the place",
+    isNameWide: true,
+  }),
   createdSeconds: {
     type: "counter",
     doc: "CLOCK_MONOTONIC of the node when the entry was made",
