@@ -111,6 +111,58 @@ struct ipv4_revnat_entry {
 	__u16 rev_nat_index; /* be */
 };
 
+struct lb6_key {
+	__u8 address[16];
+	__be16 dport;
+	__u16 backend_slot;
+	__u8 proto;
+	__u8 scope;
+	__u8 pad[2];
+};
+
+/* As lb4_service in every field: functions that need no key take that one for both families. */
+struct lb6_service {
+	union {
+		__u32 backend_id;
+		__u32 affinity_timeout;
+		__u32 l7_lb_proxy_port;
+	};
+	__u16 count;
+	__u16 rev_nat_index; /* be */
+	__u8 flags;
+	__u8 flags2;
+	__u16 qcount;
+};
+
+struct lb6_backend {
+	__u8 address[16];
+	__be16 port;
+	__u8 proto;
+	__u8 flags;
+	__u16 cluster_id;
+	__u8 zone;
+	__u8 pad;
+};
+
+struct lb6_reverse_nat {
+	__u8 address[16];
+	__be16 port;
+} __attribute__((packed));
+
+struct ipv6_revnat_tuple {
+	__u64 cookie;
+	__u8 address[16];
+	__be16 port;
+	__u16 pad;
+	__u32 pad2; /* upstream: the compiler's padding, which no program may leave unset */
+};
+
+struct ipv6_revnat_entry {
+	__u8 address[16];
+	__be16 port;
+	__u16 rev_nat_index; /* be */
+};
+
 /* ---- endpoints, identities, policy, nodes ---- */
 
 struct endpoint_key {
@@ -215,6 +267,15 @@ struct ipv4_frag_id {
 	__u8 pad;
 };
 
+struct ipv6_frag_id {
+	__be32 id;
+	__u8 proto;
+	__u8 pad[3];
+	__u8 saddr[16];
+	__u8 daddr[16];
+};
+
+/* Of both families. */
 struct ipv4_frag_l4ports {
 	__be16 sport;
 	__be16 dport;

@@ -23,16 +23,24 @@
 
 DECLARE_MAP(cilium_ct4_global, BPF_MAP_TYPE_LRU_HASH, struct ipv4_ct_tuple, struct ct_entry, 524288, 0);
 DECLARE_MAP(cilium_ct_any4_global, BPF_MAP_TYPE_LRU_HASH, struct ipv4_ct_tuple, struct ct_entry, 262144, 0);
+DECLARE_MAP(cilium_ct6_global, BPF_MAP_TYPE_LRU_HASH, struct ipv6_ct_tuple, struct ct_entry, 524288, 0);
+DECLARE_MAP(cilium_ct_any6_global, BPF_MAP_TYPE_LRU_HASH, struct ipv6_ct_tuple, struct ct_entry, 262144, 0);
 DECLARE_MAP(cilium_lb4_services_v2, BPF_MAP_TYPE_HASH, struct lb4_key, struct lb4_service, 65536, READ_ONLY_HASH);
 DECLARE_MAP(cilium_lb4_backends_v3, BPF_MAP_TYPE_HASH, __u32, struct lb4_backend, 65536, BPF_F_NO_PREALLOC);
 DECLARE_MAP(cilium_lb4_reverse_nat, BPF_MAP_TYPE_HASH, __u16, struct lb4_reverse_nat, 65536, BPF_F_NO_PREALLOC);
 DECLARE_MAP(cilium_lb4_reverse_sk, BPF_MAP_TYPE_LRU_HASH, struct ipv4_revnat_tuple, struct ipv4_revnat_entry, 262144,
+	    0);
+DECLARE_MAP(cilium_lb6_services_v2, BPF_MAP_TYPE_HASH, struct lb6_key, struct lb6_service, 65536, READ_ONLY_HASH);
+DECLARE_MAP(cilium_lb6_backends_v3, BPF_MAP_TYPE_HASH, __u32, struct lb6_backend, 65536, BPF_F_NO_PREALLOC);
+DECLARE_MAP(cilium_lb6_reverse_nat, BPF_MAP_TYPE_HASH, __u16, struct lb6_reverse_nat, 65536, BPF_F_NO_PREALLOC);
+DECLARE_MAP(cilium_lb6_reverse_sk, BPF_MAP_TYPE_LRU_HASH, struct ipv6_revnat_tuple, struct ipv6_revnat_entry, 262144,
 	    0);
 DECLARE_MAP(cilium_lxc, BPF_MAP_TYPE_HASH, struct endpoint_key, struct endpoint_info, 65535, READ_ONLY_HASH);
 DECLARE_MAP(cilium_ipcache_v2, BPF_MAP_TYPE_LPM_TRIE, struct ipcache_key, struct remote_endpoint_info, 512000,
 	    READ_ONLY_HASH);
 DECLARE_MAP(cilium_metrics, BPF_MAP_TYPE_PERCPU_HASH, struct metrics_key, struct metrics_value, 1024, BPF_F_NO_PREALLOC);
 DECLARE_MAP(cilium_ipv4_frag_datagrams, BPF_MAP_TYPE_LRU_HASH, struct ipv4_frag_id, struct ipv4_frag_l4ports, 8192, 0);
+DECLARE_MAP(cilium_ipv6_frag_datagrams, BPF_MAP_TYPE_LRU_HASH, struct ipv6_frag_id, struct ipv4_frag_l4ports, 8192, 0);
 DECLARE_MAP(cts_owner, BPF_MAP_TYPE_HASH, struct cts_owner_key, struct cts_owner_value, 8192, BPF_F_NO_PREALLOC);
 
 /* Endpoint id → that endpoint's pinned cilium_policy_v2_NNNNN: one program serves all endpoints. */

@@ -56,15 +56,22 @@ export function encodeDatapathConfig(config: AgentConfig, devices: Devices, host
   });
 }
 
+/** Of maps that the programs name and, with this configuration, never use: an LRU map takes its memory when it is made. */
+const UNUSED_MAP_ENTRIES = 256;
+
 /** Configured sizes of the pinned maps; what is not named keeps the size that bpf/lib/maps.h declares. */
 export function configuredMapSizes(config: AgentConfig): ReadonlyMap<string, number> {
   const orDefault = (size: number): number => (size === 0 ? config.lbMapMax : size);
-  return new Map([
-    ["cilium_ct4_global", config.ctTcpMax],
-    ["cilium_ct_any4_global", config.ctAnyMax],
-    ["cilium_lb4_services_v2", orDefault(config.lbServiceMapMax)],
-    ["cilium_lb4_backends_v3", orDefault(config.lbBackendMapMax)],
-    ["cilium_lb4_reverse_nat", orDefault(config.lbRevNatMapMax)],
-    ["cilium_lb4_reverse_sk", config.sockRevNatMapMax],
-  ]);
+  const sizesOf = (family: 4 | 6, isServed: boolean): readonly (readonly [string, number])[] =>
+    (
+      [
+        [`cilium_ct${family}_global`, config.ctTcpMax],
+        [`cilium_ct_any${family}_global`, config.ctAnyMax],
+        [`cilium_lb${family}_services_v2`, orDefault(config.lbServiceMapMax)],
+        [`cilium_lb${family}_backends_v3`, orDefault(config.lbBackendMapMax)],
+        [`cilium_lb${family}_reverse_nat`, orDefault(config.lbRevNatMapMax)],
+        [`cilium_lb${family}_reverse_sk`, config.sockRevNatMapMax],
+      ] as const
+    ).map(([name, size]) => [name, isServed ? size : UNUSED_MAP_ENTRIES]);
+  return new Map([...sizesOf(4, config.enableIpv4), ...sizesOf(6, config.enableIpv6)]);
 }

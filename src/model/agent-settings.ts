@@ -31,6 +31,7 @@ export const agentSettings = {
     allowed: "patterns separated by spaces",
   }),
   enableIpv4: booleanSetting("enable-ipv4", { description: "IPv4 for pods", defaultValue: true }),
+  enableIpv6: booleanSetting("enable-ipv6", { description: "IPv6 for pods", defaultValue: false }),
   routingMode: choiceSetting("routing-mode", {
     description: "How packets reach another node's pods",
     defaultValue: "tunnel",

@@ -28,7 +28,6 @@ export const laterSettings: Readonly<Record<string, readonly string[]>> = {
   "enable-ingress-controller": ["false"],
   "enable-ip-masq-agent": ["false"],
   "enable-ipsec": ["false"],
-  "enable-ipv6": ["false"],
   "enable-l2-announcements": ["false"],
   "enable-l2-pod-announcements": ["false"],
   "enable-local-redirect-policy": ["false"],

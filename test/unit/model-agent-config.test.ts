@@ -116,8 +116,8 @@ describe("agent settings", () => {
   });
 
   it("notes upstream's other keys and passes them over", () => {
-    expect(parseAgentConfig({ "enable-ipv6": "false", "hubble-listen-address": ":4244" }).notes).toEqual([
-      'enable-ipv6: "false" is what this version does anyway',
+    expect(parseAgentConfig({ "enable-ipsec": "false", "hubble-listen-address": ":4244" }).notes).toEqual([
+      'enable-ipsec: "false" is what this version does anyway',
       "hubble-listen-address: not used by this version",
     ]);
   });

@@ -193,6 +193,34 @@ export const ownLayouts = {
       "flags": { offset: 37, sizeBytes: 1 },
     },
   },
+  ipv6_frag_id: {
+    sizeBytes: 40,
+    fields: {
+      "id": { offset: 0, sizeBytes: 4, isBigEndian: true },
+      "proto": { offset: 4, sizeBytes: 1 },
+      "pad": { offset: 5, sizeBytes: 3 },
+      "saddr": { offset: 8, sizeBytes: 16 },
+      "daddr": { offset: 24, sizeBytes: 16 },
+    },
+  },
+  ipv6_revnat_entry: {
+    sizeBytes: 20,
+    fields: {
+      "address": { offset: 0, sizeBytes: 16 },
+      "port": { offset: 16, sizeBytes: 2, isBigEndian: true },
+      "rev_nat_index": { offset: 18, sizeBytes: 2 },
+    },
+  },
+  ipv6_revnat_tuple: {
+    sizeBytes: 32,
+    fields: {
+      "cookie": { offset: 0, sizeBytes: 8 },
+      "address": { offset: 8, sizeBytes: 16 },
+      "port": { offset: 24, sizeBytes: 2, isBigEndian: true },
+      "pad": { offset: 26, sizeBytes: 2 },
+      "pad2": { offset: 28, sizeBytes: 4 },
+    },
+  },
   lb4_backend: {
     sizeBytes: 12,
     fields: {
@@ -224,6 +252,49 @@ export const ownLayouts = {
     },
   },
   lb4_service: {
+    sizeBytes: 12,
+    fields: {
+      "backend_id": { offset: 0, sizeBytes: 4 },
+      "affinity_timeout": { offset: 0, sizeBytes: 4 },
+      "l7_lb_proxy_port": { offset: 0, sizeBytes: 4 },
+      "count": { offset: 4, sizeBytes: 2 },
+      "rev_nat_index": { offset: 6, sizeBytes: 2 },
+      "flags": { offset: 8, sizeBytes: 1 },
+      "flags2": { offset: 9, sizeBytes: 1 },
+      "qcount": { offset: 10, sizeBytes: 2 },
+    },
+  },
+  lb6_backend: {
+    sizeBytes: 24,
+    fields: {
+      "address": { offset: 0, sizeBytes: 16 },
+      "port": { offset: 16, sizeBytes: 2, isBigEndian: true },
+      "proto": { offset: 18, sizeBytes: 1 },
+      "flags": { offset: 19, sizeBytes: 1 },
+      "cluster_id": { offset: 20, sizeBytes: 2 },
+      "zone": { offset: 22, sizeBytes: 1 },
+      "pad": { offset: 23, sizeBytes: 1 },
+    },
+  },
+  lb6_key: {
+    sizeBytes: 24,
+    fields: {
+      "address": { offset: 0, sizeBytes: 16 },
+      "dport": { offset: 16, sizeBytes: 2, isBigEndian: true },
+      "backend_slot": { offset: 18, sizeBytes: 2 },
+      "proto": { offset: 20, sizeBytes: 1 },
+      "scope": { offset: 21, sizeBytes: 1 },
+      "pad": { offset: 22, sizeBytes: 2 },
+    },
+  },
+  lb6_reverse_nat: {
+    sizeBytes: 18,
+    fields: {
+      "address": { offset: 0, sizeBytes: 16 },
+      "port": { offset: 16, sizeBytes: 2, isBigEndian: true },
+    },
+  },
+  lb6_service: {
     sizeBytes: 12,
     fields: {
       "backend_id": { offset: 0, sizeBytes: 4 },
