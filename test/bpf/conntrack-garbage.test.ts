@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { layoutOf } from "../../src/abi/layouts.js";
 import { ownRelease } from "../../src/abi/release.js";
 import { collectConntrackGarbage } from "../../src/datapath/conntrack.js";
@@ -6,10 +6,11 @@ import { monotonicNowNs } from "../../src/kernel/net.js";
 import { DatapathHarness } from "./harness.js";
 
 let datapath: DatapathHarness;
-beforeEach(() => {
+beforeAll(() => {
   datapath = new DatapathHarness();
 });
-afterEach(() => datapath[Symbol.dispose]());
+beforeEach(() => datapath.reset());
+afterAll(() => datapath[Symbol.dispose]());
 
 const entry = layoutOf("ct_entry", ownRelease);
 /** Half of what the map takes: its LRU evicts nothing. */

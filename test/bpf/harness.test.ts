@@ -4,19 +4,28 @@ import { BpfMap } from "../../src/kernel/bpf-map.js";
 import { DatapathHarness, hostIp, LOOPBACK_IFINDEX, pod, u32, vip } from "./harness.js";
 import { ipv4Packet, tcpFlag } from "./packet-builder.js";
 
-/** Every entry of every map; of maps of maps the keys, for the ids of the inner ones are always new. */
-function dump(datapath: DatapathHarness): Readonly<Record<string, readonly string[]>> {
-  return Object.fromEntries(
-    [...datapath.maps].map(([name, map]) => {
-      const hasInnerMaps = map.info.type.endsWith("_of_maps");
-      const entries = [...readEntries(map)].map(({ key, value }) =>
-        hasInnerMaps
-          ? `${key.toString("hex")} ${value.readUInt32LE() !== 0}`
-          : `${key.toString("hex")} ${value.toString("hex")}`,
-      );
-      return [name, entries.sort()];
-    }),
-  );
+type Dump = Readonly<Record<string, readonly string[]>>;
+
+function dumpMap(map: BpfMap): readonly string[] {
+  return [...readEntries(map)].map(({ key, value }) => `${key.toString("hex")} ${value.toString("hex")}`).sort();
+}
+
+/** Every policy with its entries: which maps hold them does not matter. */
+function dumpPolicies(policies: BpfMap): readonly string[] {
+  return [...readEntries(policies)].flatMap(({ key, value }) => {
+    using policy = BpfMap.openById(value.readUInt32LE(), { readOnly: true });
+    return [key.toString("hex"), ...dumpMap(policy)];
+  });
+}
+
+/** Every entry of every map; of rings only which slots have one. */
+function dump(datapath: DatapathHarness): Dump {
+  const dumpOne = (name: string, map: BpfMap): readonly string[] => {
+    if (name === "cts_policy_maps") return dumpPolicies(map);
+    if (name === "cts_events") return [...readEntries(map)].map(({ value }) => `${value.readUInt32LE() !== 0}`);
+    return dumpMap(map);
+  };
+  return Object.fromEntries([...datapath.maps].map(([name, map]) => [name, dumpOne(name, map)]));
 }
 
 it("programs keep nothing outside of the maps that a reset clears, but for their constants", () => {
@@ -35,11 +44,12 @@ it("programs keep nothing outside of the maps that a reset clears, but for their
 it("a reset leaves nothing of what was written, sent, dropped, reported and lost", () => {
   using datapath = new DatapathHarness();
   const before = dump(datapath);
-  expect(before.cts_policy_maps).toHaveLength(2);
+  expect(before.cts_policy_maps).toHaveLength(6);
   datapath.addService([`${pod.server.ip}:8080`]);
   datapath.addHost("10.244.0.9");
   datapath.relabel(pod.server, LOOPBACK_IFINDEX, 4711);
   datapath.setPolicy(99, []);
+  datapath.setPolicy(pod.client.id, []);
   datapath.removePolicy(pod.server.id);
   const unended = datapath.policyEpoch.change();
   for (const destination of [pod.server.ip, vip, hostIp, "192.0.2.1"]) {
