@@ -84,7 +84,7 @@ export function encodePolicyEntry(entry: PolicyEntry): TableEntry {
       authType: 0,
       hasExplicitAuthType: false,
       precedence: HIGHEST_PRIORITY + (isDeny ? policyPrecedence.deny : policyPrecedence.allow),
-      cookie: 0,
+      cookie: entry.cookie ?? 0,
       proxyPortPriority: undefined,
       packets: undefined,
       bytes: undefined,

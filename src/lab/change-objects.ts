@@ -49,6 +49,9 @@ export function parseResourceType(word: string): ResourceType {
     cep: "ciliumendpoints",
     ciliumid: "ciliumidentities",
     cn: "ciliumnodes",
+    netpol: "networkpolicies",
+    cnp: "ciliumnetworkpolicies",
+    ccnp: "ciliumclusterwidenetworkpolicies",
   };
   const plain = word.toLowerCase().split(".")[0] ?? "";
   const types: readonly ResourceType[] = Object.values(resourceTypes);

@@ -198,6 +198,18 @@ export class IpPrefix {
     return address.family === this.address.family && IpPrefix.of(address, this.length).address.equals(this.address);
   }
 
+  /** True when every address of `other` is in this prefix. */
+  covers(other: IpPrefix): boolean {
+    const { address, length } = this;
+    if (other.length < length || other.address.family !== address.family) return false;
+    return (
+      ((address.word0 ^ other.address.word0) & leadingBits(length)) === 0 &&
+      ((address.word1 ^ other.address.word1) & leadingBits(length - 32)) === 0 &&
+      ((address.word2 ^ other.address.word2) & leadingBits(length - 64)) === 0 &&
+      ((address.word3 ^ other.address.word3) & leadingBits(length - 96)) === 0
+    );
+  }
+
   /** The address at `offset` inside the prefix, or undefined past its end. */
   at(offset: number): IpAddress | undefined {
     const hostBits = this.address.bitLength - this.length;
@@ -223,4 +235,10 @@ export class IpPrefix {
   toJSON(): string {
     return this.text;
   }
+}
+
+/** A word with the first `count` bits set: none below 1, all from 32 on. */
+function leadingBits(count: number): number {
+  if (count <= 0) return 0;
+  return count >= 32 ? -1 : ~(0xffff_ffff >>> count);
 }

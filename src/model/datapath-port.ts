@@ -85,6 +85,8 @@ export interface PolicyEntry {
   /** How many leading bits of the port count, 0…16. */
   readonly portPrefixLength: number;
   readonly verdict: "allow" | "deny";
+  /** What names the rules behind the entry in verdict events; 0 or absent = no rule (`policy/rule-table.ts`). */
+  readonly cookie?: number;
 }
 
 export interface ServicesPort {

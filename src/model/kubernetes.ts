@@ -1,4 +1,9 @@
 import type { KubeObject, ResourceType } from "./kube-object.js";
+import type {
+  CiliumClusterwideNetworkPolicy,
+  CiliumNetworkPolicy,
+  KubeNetworkPolicy,
+} from "./network-policy-objects.js";
 
 /** Kubernetes objects as the API serves them (v1 of their groups), cut to the fields that the product reads or writes. */
 
@@ -324,4 +329,17 @@ export const resourceTypes = {
   ciliumEndpoints: resourceType<CiliumEndpoint>("cilium.io/v2", "CiliumEndpoint", "ciliumendpoints", true),
   ciliumIdentities: resourceType<CiliumIdentity>("cilium.io/v2", "CiliumIdentity", "ciliumidentities", false),
   ciliumNodes: resourceType<CiliumNode>("cilium.io/v2", "CiliumNode", "ciliumnodes", false),
+  networkPolicies: resourceType<KubeNetworkPolicy>("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", true),
+  ciliumNetworkPolicies: resourceType<CiliumNetworkPolicy>(
+    "cilium.io/v2",
+    "CiliumNetworkPolicy",
+    "ciliumnetworkpolicies",
+    true,
+  ),
+  ciliumClusterwideNetworkPolicies: resourceType<CiliumClusterwideNetworkPolicy>(
+    "cilium.io/v2",
+    "CiliumClusterwideNetworkPolicy",
+    "ciliumclusterwidenetworkpolicies",
+    false,
+  ),
 } as const;

@@ -1,0 +1,27 @@
+import type { IpPrefix } from "../../lib/ip.js";
+import type { NumericIdentity } from "../identity.js";
+import type { Label } from "../labels.js";
+
+/** An identity as policies see it. */
+export interface PolicyIdentity {
+  readonly id: NumericIdentity;
+  /** With sources (`k8s:`, `reserved:`, `cidr:`), sorted. */
+  readonly labels: readonly Label[];
+  /** Of an identity that stands for a prefix outside the cluster: {@link prefixLabels} are among its labels. */
+  readonly prefix?: IpPrefix;
+  /** Ports by name of all endpoints that have this identity: the same name may stand for several. */
+  readonly namedPorts?: readonly NamedContainerPort[];
+}
+
+export interface NamedContainerPort {
+  readonly name: string;
+  readonly port: number;
+  /** IP protocol. */
+  readonly protocol: number;
+}
+
+/** The families that a cluster has: with both, what is outside it is `world-ipv4` or `world-ipv6`, else `world`. */
+export interface ClusterFamilies {
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+}

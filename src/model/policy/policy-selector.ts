@@ -1,0 +1,76 @@
+import type { Label } from "../labels.js";
+
+/** One requirement of a selector on the labels of an identity. */
+export interface SelectorRequirement {
+  /** Undefined: of any source (`any:`, or no source given). */
+  readonly source: string | undefined;
+  readonly key: string;
+  readonly operator: "in" | "not-in" | "exists" | "not-exists";
+  /** Sorted; of `in` and `not-in` only. */
+  readonly values: readonly string[];
+}
+
+/** All requirements must hold. Without any it selects every identity. */
+export interface PolicySelector {
+  /** Text that is equal for equal selectors, whatever the order that they were written in. */
+  readonly key: string;
+  /** Sorted. */
+  readonly requirements: readonly SelectorRequirement[];
+}
+
+/** A selector whose key does not depend on the order of requirements. Requirements on the same key all count. */
+export function createPolicySelector(requirements: readonly SelectorRequirement[]): PolicySelector {
+  const byText = new Map(requirements.map((requirement) => [requirementText(requirement), requirement] as const));
+  const sorted = [...byText].sort(([a], [b]) => (a < b ? -1 : 1));
+  return { key: sorted.map(([text]) => text).join(","), requirements: sorted.map(([, requirement]) => requirement) };
+}
+
+/** A requirement with upstream's syntax of keys: `k8s:app`, `any:app`, `reserved:host`; without a source any source will do. */
+export function createRequirement(
+  sourcedKey: string,
+  operator: SelectorRequirement["operator"],
+  values: readonly string[] = [],
+): SelectorRequirement {
+  const colon = sourcedKey.indexOf(":");
+  const source = colon <= 0 ? "any" : sourcedKey.slice(0, colon);
+  return {
+    source: source === "any" ? undefined : source,
+    key: sourcedKey.slice(colon + 1),
+    operator,
+    values: [...new Set(values)].sort(),
+  };
+}
+
+/** True when the labels of an identity meet every requirement; a missing key meets `not-in`. */
+export function matchesPolicySelector(selector: PolicySelector, labels: readonly Label[]): boolean {
+  return selector.requirements.every((requirement) => meets(requirement, labels));
+}
+
+function meets({ source, key, operator, values }: SelectorRequirement, labels: readonly Label[]): boolean {
+  const found = labels.find((label) => label.key === key && (source === undefined || source === label.source));
+  switch (operator) {
+    case "in":
+      return found !== undefined && values.includes(found.value);
+    case "not-in":
+      return found === undefined || !values.includes(found.value);
+    case "exists":
+      return found !== undefined;
+    case "not-exists":
+      return found === undefined;
+  }
+}
+
+/** As upstream prints requirements, for people and as part of keys: `k8s:app in (web)`, `!any:tier`. */
+export function requirementText({ source, key, operator, values }: SelectorRequirement): string {
+  const name = `${source ?? "any"}:${key}`;
+  switch (operator) {
+    case "in":
+      return values.length === 1 ? `${name}=${values[0]}` : `${name} in (${values.join(",")})`;
+    case "not-in":
+      return `${name} notin (${values.join(",")})`;
+    case "exists":
+      return name;
+    case "not-exists":
+      return `!${name}`;
+  }
+}
