@@ -65,7 +65,7 @@ async function describeAgent(
 }
 
 async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<string, unknown>>> {
-  const { node, pool, table, services, conntrack, drops, events, datapath } = runtime;
+  const { node, pool, table, services, conntrack, devices, drops, events, datapath } = runtime;
   return {
     addresses: {
       internalIp: node.internalIp,
@@ -75,6 +75,7 @@ async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<s
       capacity: pool.capacity,
     },
     underlay: { device: node.underlayDevice, mtu: node.mtu, routeMtu: node.routeMtu },
+    devices: devices.devices,
     endpoints: { total: table.size, ready: table.ready().length },
     services: services.counts,
     conntrack: { ...conntrack.totals, last: conntrack.last ?? null },

@@ -8,6 +8,7 @@ import { IdentityAllocator, identityNumber } from "../state/identity-allocator.j
 import type { AgentCaches } from "./agent-caches.js";
 import type { AgentOptions } from "./agent-options.js";
 import { ConntrackCollector } from "./conntrack/conntrack-collector.js";
+import { DeviceKeeper } from "./devices/device-keeper.js";
 import { EndpointManager } from "./endpoints/endpoint-manager.js";
 import { EndpointProgrammer } from "./endpoints/endpoint-programmer.js";
 import { EndpointStore } from "./endpoints/endpoint-store.js";
@@ -34,6 +35,7 @@ export interface AgentRuntime extends AsyncDisposable {
   readonly manager: EndpointManager;
   readonly services: ServiceReconciler;
   readonly reconcilers: Reconcilers;
+  readonly devices: DeviceKeeper;
   readonly conntrack: ConntrackCollector;
   readonly drops: DropLog;
   readonly events: EventHub;
@@ -79,6 +81,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
     log,
   });
   services.onLingering((delayMs) => conntrack.expedite(delayMs));
+  const devices = new DeviceKeeper({ datapath, config, node, status, log });
   const names = new NameCache(caches, services);
   const drops = new DropLog({
     datapath,
@@ -87,9 +90,10 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
     log,
   });
   const events = new EventHub({ datapath });
-  const runtime = { node, config, datapath, ...endpoints, services, reconcilers, conntrack, drops, events, names };
+  const followers = { services, reconcilers, devices, conntrack, drops, events, names };
+  const runtime = { node, config, datapath, ...endpoints, ...followers };
   try {
-    await caches.ready;
+    await Promise.all([caches.ready, devices.start()]);
     conntrack.start();
     services.start();
     reconcilers.start();
@@ -139,6 +143,7 @@ async function closeParts(runtime: RuntimeParts): Promise<void> {
   runtime.events[Symbol.dispose]();
   runtime.drops[Symbol.dispose]();
   runtime.conntrack[Symbol.dispose]();
+  await runtime.devices[Symbol.asyncDispose]();
   await runtime.reconcilers[Symbol.asyncDispose]();
   await runtime.services[Symbol.asyncDispose]();
   runtime.names[Symbol.dispose]();

@@ -1,4 +1,4 @@
-import type { IpPrefix } from "../lib/ip.js";
+import { IpPrefix } from "../lib/ip.js";
 import type { Logger } from "../lib/log.js";
 import { createWorkQueue, type WorkQueue } from "../lib/queue.js";
 import type { DatapathPort } from "../model/datapath-port.js";
@@ -9,7 +9,7 @@ import type { EndpointManager } from "./endpoints/endpoint-manager.js";
 import { publishEndpoint } from "./endpoints/endpoint-publisher.js";
 import type { EndpointRecord } from "./endpoints/endpoint-record.js";
 import type { EndpointTable } from "./endpoints/endpoint-table.js";
-import { desiredIpcache, tryParsePrefix } from "./ipcache/desired-ipcache.js";
+import { desiredIpcache } from "./ipcache/desired-ipcache.js";
 import { IpcacheWriter } from "./ipcache/ipcache-writer.js";
 import type { LocalNode } from "./nodes/local-node.js";
 import { publishNode } from "./nodes/node-publisher.js";
@@ -160,7 +160,7 @@ export class Reconcilers implements AsyncDisposable {
     const others = [...caches.ciliumNodes.items().values()]
       .filter((other) => other.metadata.name !== node.name)
       .flatMap((other) => other.spec.ipam?.podCIDRs ?? [])
-      .map(tryParsePrefix)
+      .map((text) => IpPrefix.tryParse(text))
       .filter((prefix): prefix is IpPrefix => prefix?.address.family === 4);
     return [node.podCidr, ...others];
   }

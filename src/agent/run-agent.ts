@@ -27,6 +27,7 @@ const subsystems = [
   "state",
   "node",
   "datapath",
+  "devices",
   "endpoints",
   "identities",
   "ipcache",

@@ -16,6 +16,7 @@ import type {
   EventRing,
   IpcacheEntry,
   MapFill,
+  NodeDevice,
   PolicyEntry,
   RecordTaker,
 } from "../model/datapath-port.js";
@@ -24,6 +25,7 @@ import { ClsactHooks } from "./clsact-hooks.js";
 import { type ConntrackScan, collectConntrackGarbage } from "./conntrack.js";
 import { configuredMapSizes, encodeDatapathConfig } from "./datapath-config.js";
 import type { DeviceHooks } from "./device-hooks.js";
+import { DevicePrograms } from "./device-programs.js";
 import { type Devices, ensureDevices } from "./devices.js";
 import { EndpointPrograms } from "./endpoint-programs.js";
 import { encodeEndpoint, encodeHostAddress, encodeIpcacheEntry, encodeIpcacheKey } from "./entries.js";
@@ -78,6 +80,7 @@ export class Datapath implements DatapathPort {
   readonly #hooks: DeviceHooks;
   readonly #programs: Programs;
   readonly #policies: PolicyMaps;
+  readonly #devices: DevicePrograms;
   readonly #events: EventReader;
   readonly #usesSocketLb: boolean;
   #conntrack: ConntrackScan | undefined;
@@ -97,6 +100,7 @@ export class Datapath implements DatapathPort {
     this.#events = parts.events;
     this.#usesSocketLb = parts.usesSocketLb;
     this.endpoints = new EndpointPrograms(parts);
+    this.#devices = new DevicePrograms(parts);
     this.services = new Services(parts.maps);
   }
 
@@ -133,6 +137,7 @@ export class Datapath implements DatapathPort {
     if (maps.hasReplaced) {
       // The old programs know the old maps only: the sooner they go, the fewer connections are in the wrong place.
       await datapath.endpoints.replacePrograms();
+      await datapath.#devices.replacePrograms();
       maps.takeLateEntries();
     }
     return datapath;
@@ -159,6 +164,10 @@ export class Datapath implements DatapathPort {
 
   writePolicy(endpointId: number, desired: readonly PolicyEntry[]): Promise<void> {
     return this.#policies.write(endpointId, desired);
+  }
+
+  writeDevices(desired: readonly NodeDevice[]): Promise<void> {
+    return this.#devices.write(desired);
   }
 
   async collectConntrackGarbage(): Promise<ConntrackGarbage> {

@@ -10,6 +10,8 @@ const objects = {
   from_overlay: { fromOverlay: "cts_vxlan_ingress" },
   from_host: { fromHost: "cts_host_egress" },
   to_host: { toHost: "cts_host_ingress" },
+  from_netdev: { fromNetdev: "cts_netdev_ingress" },
+  to_netdev: { toNetdev: "cts_netdev_egress" },
   sock4: {
     connect4: "cts_sock4_connect",
     sendmsg4: "cts_sock4_sendmsg",

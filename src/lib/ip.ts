@@ -194,6 +194,16 @@ export class IpPrefix {
     return IpPrefix.of(IpAddress.parse(text.slice(0, slash)), Number(lengthText));
   }
 
+  /** Like {@link IpPrefix.parse}, but undefined for text that is no prefix. */
+  static tryParse(text: string): IpPrefix | undefined {
+    try {
+      return IpPrefix.parse(text);
+    } catch (error) {
+      if (error instanceof UsageError) return undefined;
+      throw error;
+    }
+  }
+
   contains(address: IpAddress): boolean {
     return address.family === this.address.family && IpPrefix.of(address, this.length).address.equals(this.address);
   }

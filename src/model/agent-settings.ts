@@ -1,3 +1,4 @@
+import { deviceSettings } from "./device-settings.js";
 import { booleanSetting, choiceSetting, numberSetting, ratioSetting, secondsSetting, textSetting } from "./setting.js";
 
 /** Bounds of every conntrack and NAT map option upstream. */
@@ -32,12 +33,6 @@ export const agentSettings = {
   }),
   enableIpv4: booleanSetting("enable-ipv4", { description: "IPv4 for pods", defaultValue: true }),
   enableIpv6: booleanSetting("enable-ipv6", { description: "IPv6 for pods", defaultValue: false }),
-  routingMode: choiceSetting("routing-mode", {
-    description: "How packets reach another node's pods",
-    defaultValue: "tunnel",
-    choices: ["tunnel"],
-    later: ["native"],
-  }),
   tunnelProtocol: choiceSetting("tunnel-protocol", {
     description: "Encapsulation of the overlay",
     defaultValue: "vxlan",
@@ -200,4 +195,5 @@ export const agentSettings = {
     defaultValue: true,
   }),
   debug: booleanSetting("debug", { description: "Log at level debug", defaultValue: false }),
+  ...deviceSettings,
 } as const;

@@ -21,6 +21,9 @@ export interface DatapathPort extends AsyncDisposable {
   /** `cilium_policy_v2_<id>`: makes the map where it is missing. Resolves when the programs find it. */
   writePolicy(endpointId: number, desired: readonly PolicyEntry[]): Promise<void>;
 
+  /** The node's own devices: those named get programs, all others lose them. */
+  writeDevices(desired: readonly NodeDevice[]): Promise<void>;
+
   /** Deletes expired conntrack entries and says what the living ones refer to. May run in a worker thread. */
   collectConntrackGarbage(): ConntrackGarbage | Promise<ConntrackGarbage>;
   /** The records of slot 0 of `cts_events` since the last call. Never wakes and never blocks. */
@@ -71,6 +74,15 @@ export interface IpcacheEntry {
   readonly identity: number;
   /** Underlay address of the node behind which the prefix lies; absent = reached without the tunnel. */
   readonly tunnelEndpoint?: IpAddress;
+}
+
+/** A device of the node over which it reaches the world or other nodes. */
+export interface NodeDevice {
+  readonly name: string;
+  readonly ifindex: number;
+  /** Source of what is masqueraded there; absent = no address of the family. */
+  readonly ipv4?: IpAddress;
+  readonly ipv6?: IpAddress;
 }
 
 /** One key and value of a policy map; the L3/L4 wildcard is identity 0, protocol 0, port 0. */

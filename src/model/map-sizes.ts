@@ -1,18 +1,19 @@
 /** Settings whose default depends on the machine's memory. */
-export const memorySizedFields = ["ctTcpMax", "ctAnyMax", "sockRevNatMapMax"] as const;
+export const memorySizedFields = ["ctTcpMax", "ctAnyMax", "natMax", "sockRevNatMapMax"] as const;
 type MemorySizedField = (typeof memorySizedFields)[number];
 
 /** No machine is so small that fewer entries help, none so large that more do (upstream pkg/option, LimitTableAuto*). */
 const minimumEntries: Readonly<Record<MemorySizedField, number>> = {
   ctTcpMax: 131_072,
   ctAnyMax: 65_536,
+  natMax: 131_072,
   sockRevNatMapMax: 65_536,
 };
 const MAXIMUM_ENTRIES = 16_777_216;
 
 /**
  * Bytes that upstream counts for the maps that share its memory budget, at their default sizes: conntrack 94 an entry, NAT 94,
- * neighbours 24, the socket LB's reverse map 52 (pkg/maps). Ours has no NAT and neighbour maps yet, and keeps their share free,
+ * neighbours 24, the socket LB's reverse map 52 (pkg/maps). Ours has no neighbour maps, and keeps their share free,
  * so that a machine gets the same sizes from both.
  */
 const DEFAULT_BUDGET_BYTES = (524_288 + 262_144) * 94 + 524_288 * 94 + 524_288 * 24 + 262_144 * 52;

@@ -1,3 +1,4 @@
+import { type IpFamily, IpPrefix } from "../lib/ip.js";
 import { formatDurationMs, parseDurationMs } from "../lib/time.js";
 
 /** One key of the agent's ConfigMap. Every value is text in the ConfigMap. */
@@ -126,5 +127,48 @@ export function textSetting(
     ...rest,
     parse: (text) => (pattern.test(text) ? { value: text } : { problem: `takes ${words.allowed}, not "${text}"` }),
     format: String,
+  };
+}
+
+/** An address prefix of one family, or none. */
+export function prefixSetting(
+  key: string,
+  family: IpFamily,
+  words: { readonly description: string },
+): Setting<IpPrefix | undefined> {
+  const allowed = `nothing or an IPv${family} prefix`;
+  return {
+    key,
+    ...words,
+    defaultValue: undefined,
+    allowed,
+    parse: (text) => {
+      if (text === "") return { value: undefined };
+      const prefix = IpPrefix.tryParse(text);
+      const isOne = prefix?.address.family === family && text.includes("/");
+      return isOne ? { value: prefix } : { problem: `takes ${allowed}, not "${text}"` };
+    },
+    format: (value) => value?.text ?? "",
+  };
+}
+
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** `first,last` */
+export function portRangeSetting(key: string, words: SettingWords<PortRange>): Setting<PortRange> {
+  const allowed = "two ports, the lower one first, with a comma between";
+  return {
+    key,
+    ...words,
+    allowed,
+    parse: (text) => {
+      const [, first = 0, last = 0] = (/^(\d{1,5}),(\d{1,5})$/.exec(text) ?? []).map(Number);
+      const isRange = first > 0 && first < last && last <= 65_535;
+      return isRange ? { value: { first, last } } : { problem: `takes ${allowed}, not "${text}"` };
+    },
+    format: ({ first, last }) => `${first},${last}`,
   };
 }

@@ -4,10 +4,10 @@
  * encrypted, allowed or reachable.
  */
 export const laterSettings: Readonly<Record<string, readonly string[]>> = {
-  "auto-direct-node-routes": ["false"],
   "bpf-distributed-lru": ["false"],
   "bpf-lb-acceleration": ["disabled", ""],
   "bpf-lb-algorithm": ["random", ""],
+  "bpf-lb-dsr-dispatch": ["opt", ""],
   "bpf-lb-external-clusterip": ["false"],
   "bpf-lb-mode": ["snat", ""],
   "bpf-lb-sock-hostns-only": ["false"],
@@ -16,7 +16,6 @@ export const laterSettings: Readonly<Record<string, readonly string[]>> = {
   "datapath-mode": ["veth", ""],
   "enable-bandwidth-manager": ["false"],
   "enable-bgp-control-plane": ["false"],
-  "enable-bpf-masquerade": ["false"],
   "enable-egress-gateway": ["false"],
   "enable-encryption-strict-mode-egress": ["false"],
   "enable-encryption-strict-mode-ingress": ["false"],
@@ -24,13 +23,12 @@ export const laterSettings: Readonly<Record<string, readonly string[]>> = {
   "enable-envoy-config": ["false"],
   "enable-gateway-api": ["false"],
   "enable-host-firewall": ["false"],
-  "enable-host-legacy-routing": ["false"],
   "enable-ingress-controller": ["false"],
-  "enable-ip-masq-agent": ["false"],
   "enable-ipsec": ["false"],
   "enable-l2-announcements": ["false"],
   "enable-l2-pod-announcements": ["false"],
   "enable-local-redirect-policy": ["false"],
+  "enable-masquerade-to-route-source": ["false"],
   "enable-nat46x64-gateway": ["false"],
   "enable-node-selector-labels": ["false"],
   "enable-sctp": ["false"],
@@ -61,9 +59,9 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     aws-release-excess-ips azure-interface-name azure-use-primary-address azure-user-assigned-identity-id
     bgp-router-id-allocation-ip-pool bgp-router-id-allocation-mode bgp-secrets-namespace bpf-auth-map-max
     bpf-events-default-burst-limit bpf-events-default-rate-limit bpf-filter-priority bpf-fragments-map-max
-    bpf-lb-affinity-map-max bpf-lb-algorithm-annotation bpf-lb-dsr-dispatch bpf-lb-maglev-hash-seed
+    bpf-lb-affinity-map-max bpf-lb-algorithm-annotation bpf-lb-maglev-hash-seed
     bpf-lb-maglev-map-max bpf-lb-maglev-table-size bpf-lb-mode-annotation bpf-lb-sock-terminate-pod-connections
-    bpf-lb-source-range-all-types bpf-lb-source-range-map-max bpf-nat-global-max
+    bpf-lb-source-range-all-types bpf-lb-source-range-map-max
     bpf-neigh-global-max bpf-policy-map-pressure-metrics-threshold bpf-policy-stats-map-max bpf-root ces-rate-limits
     cgroup-root cilium-config cilium-endpoint-gc-interval clean-cilium-bpf-state clean-cilium-state
     cluster-health-port cluster-pool-ipv4-cidr cluster-pool-ipv4-mask-size cluster-pool-ipv6-cidr
@@ -71,7 +69,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     clustermesh-enable-endpoint-sync clustermesh-mcs-api-install-crds cni-chaining-target cni-exclusive
     cni-external-routing cni-log-file cni-uninstall connectivity-probe-frequency-ratio conntrack-gc-max-interval
     controller-group-metrics crd-wait-timeout custom-cni-conf datapath-plugins-state-dir debug-verbose
-    default-lb-service-ipam devices direct-routing-device direct-routing-skip-unreachable disable-endpoint-crd
+    default-lb-service-ipam disable-endpoint-crd
     disable-envoy-version-check disable-external-ip-mitigation disable-iptables-feeder-rules
     dns-policy-unload-on-shutdown dnsproxy-enable-transparent-mode dnsproxy-socket-linger-timeout ec2-api-endpoint
     egress-gateway-policy-map-max egress-gateway-reconciliation-trigger-interval egress-masquerade-interfaces
@@ -83,9 +81,9 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     enable-gateway-api-secrets-sync enable-health-check-loadbalancer-ip enable-health-check-nodeport
     enable-health-checking enable-host-port enable-hubble enable-hubble-open-metrics enable-identity-mark
     enable-ingress-proxy-protocol enable-ingress-secrets-sync enable-ipsec-key-watcher enable-ipv4-big-tcp
-    enable-ipv4-fragment-tracking enable-ipv4-masquerade enable-ipv6-big-tcp enable-ipv6-masquerade
+    enable-ipv4-fragment-tracking enable-ipv6-big-tcp
     enable-k8s-cluster-network-policy enable-k8s-networkpolicy enable-l2-neigh-discovery enable-l7-proxy
-    enable-lb-ipam enable-local-node-route enable-masquerade-to-route-source enable-metrics
+    enable-lb-ipam enable-local-node-route enable-metrics
     enable-no-service-endpoints-routable enable-node-ipam enable-node-port enable-non-default-deny-policies
     enable-pmtu-discovery enable-policy-secrets-sync enable-route-mtu-for-cni-chaining enable-service-topology
     enable-session-affinity enable-source-ip-verification enable-standalone-dns-proxy enable-svc-source-range-check
@@ -119,7 +117,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     ingress-use-remote-address install-no-conntrack-iptables-rules install-uplink-routes-for-delegated-ipam
     instance-tags-filter ip-tracing-option-type ipam-cilium-node-update-rate ipam-max-allocate ipam-min-allocate
     ipam-multi-pool-pre-allocation ipam-pre-allocate ipam-static-ip-tags ipsec-key-file ipsec-key-rotation-duration
-    iptables-lock-timeout iptables-random-fully ipv4-native-routing-cidr ipv6-native-routing-cidr
+    iptables-lock-timeout iptables-random-fully
     k8s-api-server-urls k8s-client-burst k8s-client-qps k8s-kubeconfig-path k8s-require-ipv4-pod-cidr
     k8s-require-ipv6-pod-cidr k8s-service-proxy-name kube-proxy-replacement-healthz-bind-address kvstore kvstore-opt
     l2-announcements-lease-duration l2-announcements-renew-deadline l2-announcements-retry-period
@@ -130,7 +128,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     mesh-auth-rotated-identities-queue-size mesh-auth-spiffe-trust-domain mesh-auth-spire-admin-socket
     mesh-auth-spire-agent-socket mesh-auth-spire-server-address mesh-auth-spire-server-connection-timeout metrics
     metrics-sampling-interval monitor-aggregation-flags nat-map-stats-entries nat-map-stats-interval node-labels
-    node-port-bind-protection node-port-range nodeport-addresses nodes-gc-interval operator-api-serve-addr
+    node-port-bind-protection nodeport-addresses nodes-gc-interval operator-api-serve-addr
     operator-k8s-client-burst operator-k8s-client-qps operator-pprof operator-pprof-address
     operator-pprof-block-profile-rate operator-pprof-mutex-profile-fraction operator-pprof-port
     operator-prometheus-enable-tls operator-prometheus-serve-addr operator-prometheus-tls-cert-file

@@ -11,6 +11,7 @@ import type {
   LoadBalancerChange,
   LoadBalancerFrontend,
   LoadBalancerTables,
+  NodeDevice,
   PolicyEntry,
   RecordLoss,
   RecordTaker,
@@ -35,6 +36,7 @@ export class InMemoryDatapath implements DatapathPort {
   events: DrainedEvents = { drops: [], traces: 0, lost: 0 };
   readonly takers = new Set<RecordTaker>();
   readonly eventRing = { cpus: 2, pages: 1024, pageBytes: 4096 };
+  devices: readonly NodeDevice[] = [];
   isClosed = false;
 
   readonly endpoints: EndpointsPort = {
@@ -69,6 +71,11 @@ export class InMemoryDatapath implements DatapathPort {
       for (const backendId of change.removedBackends) this.backends.delete(backendId);
     },
   };
+
+  async writeDevices(desired: readonly NodeDevice[]): Promise<void> {
+    this.#call("writeDevices");
+    this.devices = desired;
+  }
 
   writeEndpoints(desired: DesiredEndpoints): void {
     this.#call("writeEndpoints");

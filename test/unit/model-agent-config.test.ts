@@ -85,6 +85,31 @@ describe("agent settings", () => {
     ]);
   });
 
+  it("reads prefixes and port ranges of the node's devices", () => {
+    const data = { "ipv4-native-routing-cidr": "10.0.0.0/8", "node-port-range": "20000,20100" };
+    const { config } = parseAgentConfig(data);
+    expect(config.ipv4NativeRoutingCidr?.text).toBe("10.0.0.0/8");
+    expect(config.nodePortRange).toEqual({ first: 20_000, last: 20_100 });
+    expect(formatAgentConfig(config)).toEqual(data);
+    expect(
+      problemsOf({
+        "ipv4-native-routing-cidr": "fd00::/8",
+        "ipv6-native-routing-cidr": "fd00::1",
+        "node-port-range": "9,8",
+        devices: "eth0/1",
+        "enable-masquerade-to-route-source": "true",
+        "bpf-lb-dsr-dispatch": "geneve",
+      }),
+    ).toEqual([
+      'ipv4-native-routing-cidr takes nothing or an IPv4 prefix, not "fd00::/8"',
+      'ipv6-native-routing-cidr takes nothing or an IPv6 prefix, not "fd00::1"',
+      'node-port-range takes two ports, the lower one first, with a comma between, not "9,8"',
+      expect.stringContaining("devices takes device names"),
+      'enable-masquerade-to-route-source: "true" is not supported by this version; leave it out or set "false"',
+      'bpf-lb-dsr-dispatch: "geneve" is not supported by this version; leave it out or set "opt" or ""',
+    ]);
+  });
+
   it("names every wrong key and value at once, with the nearest known key", () => {
     expect(
       problemsOf({

@@ -65,7 +65,7 @@ function addRemoteNode(builder: IpcacheBuilder, node: CiliumNode): void {
     } else if (type !== "Hostname") builder.add(owner, { prefix, identity: REMOTE_NODE_IDENTITY });
   }
   for (const text of node.spec.ipam?.podCIDRs ?? []) {
-    const prefix = tryParsePrefix(text);
+    const prefix = IpPrefix.tryParse(text);
     if (prefix === undefined) builder.problem(`${owner}: podCIDR "${text}" is no prefix`);
     if (prefix?.address.family !== 4) continue;
     // Until a pod's own entry arrives, its packets find the node at least.
@@ -89,15 +89,6 @@ function addRemoteEndpoint(builder: IpcacheBuilder, endpoint: CiliumEndpoint, no
     const address = IpAddress.tryParse(ipv4);
     if (address === undefined) builder.problem(`${owner}: "${ipv4}" is no address`);
     else builder.add(owner, { prefix: IpPrefix.host(address), identity, tunnelEndpoint });
-  }
-}
-
-/** Undefined for text that is no prefix. */
-export function tryParsePrefix(text: string): IpPrefix | undefined {
-  try {
-    return IpPrefix.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { IpPrefix } from "../../lib/ip.js";
-import { runIpBatch } from "../system/ip-batch.js";
+import { listRoutes, type RouteFacts, runIpBatch } from "../system/ip-batch.js";
 import type { LocalNode } from "./local-node.js";
 
 /** Marks the routes that are ours (`ip route … proto 197`): no other number of `/etc/iproute2/rt_protos`. */
@@ -8,23 +8,13 @@ export const ROUTE_PROTOCOL = 197;
 /** The host's way to pods: the programs on this device do the rest. */
 const HOST_DEVICE = "cilium_host";
 
-interface RouteFacts {
-  readonly dst: string;
-  readonly dev?: string;
-  readonly gateway?: string;
-  readonly prefsrc?: string;
-  readonly protocol?: string;
-  readonly metrics?: readonly { readonly mtu?: number }[];
-}
-
 /**
  * Makes the host's routes to pods what they should be: one a podCIDR, through `cilium_host`. Touches only routes of our
  * own protocol number; a foreign route to the same destination stays and is reported.
  * @returns problems in words
  */
 export async function syncRoutes(node: LocalNode, podCidrs: readonly IpPrefix[]): Promise<readonly string[]> {
-  const facts = JSON.parse(await runIpBatch(["route show table main"])) as RouteFacts[];
-  const { steps, problems } = planRoutes(node, podCidrs, facts);
+  const { steps, problems } = planRoutes(node, podCidrs, await listRoutes(4));
   if (steps.length > 0) await runIpBatch(steps);
   return problems;
 }

@@ -8,7 +8,16 @@ export interface LinkFacts {
   readonly address?: string;
   readonly operstate?: string;
   readonly flags?: readonly string[];
-  readonly addr_info?: readonly { readonly family: string; readonly local: string; readonly prefixlen: number }[];
+  /** Name of the bridge or bond that it is a port of. */
+  readonly master?: string;
+  /** With details only. */
+  readonly linkinfo?: { readonly info_kind?: string };
+  readonly addr_info?: readonly {
+    readonly family: string;
+    readonly local: string;
+    readonly prefixlen: number;
+    readonly scope?: string;
+  }[];
 }
 
 /**
@@ -18,15 +27,34 @@ export interface LinkFacts {
  */
 export async function runIpBatch(
   lines: readonly string[],
-  options: { readonly netnsPath?: string } = {},
+  options: { readonly netnsPath?: string; readonly family?: 4 | 6; readonly details?: boolean } = {},
 ): Promise<string> {
   const enter = options.netnsPath === undefined ? [] : ["nsenter", `--net=${options.netnsPath}`, "--"];
-  const { stdout } = await runCommand([...enter, "ip", "-j", "-batch", "-"], `${lines.join("\n")}\n`);
+  const flags = [...(options.details === true ? ["-d"] : []), ...(options.family === 6 ? ["-6"] : [])];
+  const { stdout } = await runCommand([...enter, "ip", ...flags, "-j", "-batch", "-"], `${lines.join("\n")}\n`);
   return stdout;
 }
 
 /** Links of this network namespace, or of another; with their addresses. */
-export async function listLinks(options: { readonly netnsPath?: string } = {}): Promise<readonly LinkFacts[]> {
+export async function listLinks(
+  options: { readonly netnsPath?: string; readonly details?: boolean } = {},
+): Promise<readonly LinkFacts[]> {
   const stdout = await runIpBatch(["address show"], options);
   return stdout.trim() === "" ? [] : (JSON.parse(stdout) as LinkFacts[]);
+}
+
+/** A route as `ip -j route show` prints it; fields that the agent reads. */
+export interface RouteFacts {
+  readonly dst: string;
+  readonly dev?: string;
+  readonly gateway?: string;
+  readonly prefsrc?: string;
+  readonly protocol?: string;
+  readonly metrics?: readonly { readonly mtu?: number }[];
+}
+
+/** Routes of the main table of one family. */
+export async function listRoutes(family: 4 | 6): Promise<readonly RouteFacts[]> {
+  const stdout = await runIpBatch(["route show table main"], { family });
+  return stdout.trim() === "" ? [] : (JSON.parse(stdout) as RouteFacts[]);
 }

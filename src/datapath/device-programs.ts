@@ -1,0 +1,57 @@
+import { waitForAll } from "../lib/wait-for-all.js";
+import type { NodeDevice } from "../model/datapath-port.js";
+import type { DeviceHooks } from "./device-hooks.js";
+import type { Programs } from "./programs.js";
+
+const DIRECTIONS = ["ingress", "egress"] as const;
+
+const programOf = { ingress: "fromNetdev", egress: "toNetdev" } as const;
+
+/** Programs on the node's own devices. Those of others on the same devices stay. */
+export class DevicePrograms {
+  readonly #hooks: DeviceHooks;
+  readonly #programs: Programs;
+
+  constructor(options: { readonly hooks: DeviceHooks; readonly programs: Programs }) {
+    this.#hooks = options.hooks;
+    this.#programs = options.programs;
+  }
+
+  /** The named devices have programs afterwards, and no others. */
+  async write(desired: readonly NodeDevice[]): Promise<void> {
+    const wanted = new Set(desired.map(({ ifindex }) => ifindex));
+    await waitForAll([...wanted].map((ifindex) => this.#attach(ifindex)));
+    const surplus = this.#hooks.names().filter((name) => {
+      const ifindex = deviceOfHook(name);
+      return ifindex !== undefined && !wanted.has(ifindex);
+    });
+    await waitForAll(surplus.map((name) => this.#hooks.remove(name)));
+  }
+
+  /** Gives what is attached already its new programs. */
+  async replacePrograms(): Promise<void> {
+    const present = (await this.#hooks.list()).filter(({ name, ifindex }) => deviceOfHook(name) === ifindex);
+    await waitForAll([...new Set(present.map(({ ifindex }) => ifindex))].map((ifindex) => this.#attach(ifindex)));
+  }
+
+  async #attach(ifindex: number): Promise<void> {
+    await waitForAll(
+      DIRECTIONS.map((direction) =>
+        this.#hooks.ensureDevice(hookName(ifindex, direction), this.#programs[programOf[direction]], {
+          ifindex,
+          direction,
+        }),
+      ),
+    );
+  }
+}
+
+/** By index: a BPF file system takes no names with dots, and VLAN devices have such. */
+function hookName(ifindex: number, direction: "ingress" | "egress"): string {
+  return `netdev_${ifindex}_${direction}`;
+}
+
+function deviceOfHook(name: string): number | undefined {
+  const match = /^netdev_(\d+)_(?:ingress|egress)$/.exec(name);
+  return match === null ? undefined : Number(match[1]);
+}
