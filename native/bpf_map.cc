@@ -22,6 +22,7 @@ Napi::Function BpfMap::Define(Napi::Env env) {
                          InstanceMethod<&BpfMap::Update>("update"),
                          InstanceMethod<&BpfMap::Delete>("delete"),
                          InstanceMethod<&BpfMap::UpdateInnerAsync>("updateInnerAsync"),
+                         InstanceMethod<&BpfMap::UpdateInnersAsync>("updateInnersAsync"),
                          InstanceMethod<&BpfMap::DeleteAsync>("deleteAsync"),
                          InstanceMethod<&BpfMap::NextKey>("nextKey"),
                          InstanceMethod<&BpfMap::LookupBatch>("lookupBatch"),
@@ -119,6 +120,37 @@ class BpfMap::UpdateInnerCall : public AsyncCall {
   uint32_t flags_;
 };
 
+// ENOTSUPP of the kernel, which no header of user space has: this map has no batch call (maps of maps before 5.13).
+constexpr int kNotSupported = 524;
+
+class BpfMap::UpdateInnersCall : public AsyncCall {
+ public:
+  UpdateInnersCall(int fd, const Napi::Value& keys, const Napi::Array& inner_fds, uint32_t key_bytes)
+      : keys_(CopyOf(keys)), inners_(inner_fds.Length()), key_bytes_(key_bytes) {
+    Duplicate(fd, &map_);
+    for (uint32_t i = 0; i < inners_.size(); i++) Duplicate(I32(inner_fds.Get(i)), &inners_[i]);
+  }
+  int Run() override {
+    std::vector<int> values;
+    for (const UniqueFd& inner : inners_) values.push_back(inner.get());
+    uint32_t count = static_cast<uint32_t>(values.size());
+    LIBBPF_OPTS(bpf_map_batch_opts, opts);
+    int rc = bpf_map_update_batch(map_.get(), keys_.data(), values.data(), &count, &opts);
+    if (rc != -EINVAL && rc != -kNotSupported) return rc;
+    for (size_t i = 0; i < values.size(); i++) {
+      rc = bpf_map_update_elem(map_.get(), keys_.data() + i * key_bytes_, &values[i], BPF_ANY);
+      if (rc < 0) return rc;
+    }
+    return 0;
+  }
+
+ private:
+  UniqueFd map_;
+  std::vector<uint8_t> keys_;
+  std::vector<UniqueFd> inners_;
+  uint32_t key_bytes_;
+};
+
 class BpfMap::DeleteCall : public AsyncCall {
  public:
   DeleteCall(int fd, const Napi::Value& key) : key_(CopyOf(key)) { Duplicate(fd, &map_); }
@@ -133,6 +165,12 @@ class BpfMap::DeleteCall : public AsyncCall {
 Napi::Value BpfMap::UpdateInnerAsync(const Napi::CallbackInfo& info) {
   return AsyncCall::Start(info.Env(),
                           std::make_unique<UpdateInnerCall>(fd_.get(), info[0], I32(info[1]), U32(info[2])));
+}
+
+// updateInnersAsync(keys, innerFds, keyBytes) -> promise. As updateInnerAsync for several keys, which wait once.
+Napi::Value BpfMap::UpdateInnersAsync(const Napi::CallbackInfo& info) {
+  return AsyncCall::Start(info.Env(), std::make_unique<UpdateInnersCall>(fd_.get(), info[0], info[1].As<Napi::Array>(),
+                                                                         U32(info[2])));
 }
 
 // deleteAsync(key) -> promise

@@ -21,6 +21,7 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
   Napi::Value Update(const Napi::CallbackInfo& info);
   Napi::Value Delete(const Napi::CallbackInfo& info);
   Napi::Value UpdateInnerAsync(const Napi::CallbackInfo& info);
+  Napi::Value UpdateInnersAsync(const Napi::CallbackInfo& info);
   Napi::Value DeleteAsync(const Napi::CallbackInfo& info);
   Napi::Value NextKey(const Napi::CallbackInfo& info);
   Napi::Value LookupBatch(const Napi::CallbackInfo& info);
@@ -31,6 +32,7 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
   void Close(const Napi::CallbackInfo& info);
 
   class UpdateInnerCall;
+  class UpdateInnersCall;
   class DeleteCall;
 
   UniqueFd fd_;

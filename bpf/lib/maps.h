@@ -43,7 +43,8 @@ DECLARE_MAP(cilium_ipv4_frag_datagrams, BPF_MAP_TYPE_LRU_HASH, struct ipv4_frag_
 DECLARE_MAP(cilium_ipv6_frag_datagrams, BPF_MAP_TYPE_LRU_HASH, struct ipv6_frag_id, struct ipv4_frag_l4ports, 8192, 0);
 DECLARE_MAP(cts_owner, BPF_MAP_TYPE_HASH, struct cts_owner_key, struct cts_owner_value, 8192, BPF_F_NO_PREALLOC);
 
-/* Endpoint id → that endpoint's pinned cilium_policy_v2_NNNNN: one program serves all endpoints. */
+/* Endpoint id → that endpoint's pinned cilium_policy_v2_NNNNN: one program serves all endpoints. An array, because its slot is
+ * exchanged in one step: who walks a bucket of a hash while an element is replaced may find neither. */
 struct policy_map {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(key_size, sizeof(struct policy_key));
@@ -53,10 +54,9 @@ struct policy_map {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__type(key, __u32);
-	__uint(max_entries, 65535);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
 	__array(values, struct policy_map);
 } cts_policy_maps SEC(".maps");
 

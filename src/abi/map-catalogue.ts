@@ -122,7 +122,7 @@ export const mapCatalogue: readonly CatalogueEntry[] = [
     ["cts_owner_key", "cts_owner_value", writable, 8_192],
     "what this installation made in the kernel",
   ),
-  entry("cts_policy_maps", "hash_of_maps", ["u32", "u32", writable, 65_535], "policy maps by endpoint id"),
+  entry("cts_policy_maps", "array_of_maps", ["u32", "u32", 0, 65_536], "policy maps by endpoint id"),
   entry("cts_policy_epoch", "array", ["u32", "u32", 0, 1], "counts the changes of policy maps; odd during one"),
   entry("cts_events", "array_of_maps", ["u32", "u32", 0, 4], "event ring buffers, one a reader"),
   entry("cts_events_lost", "percpu_array", ["u32", "u64", 0, 4], "events that found their ring full"),

@@ -133,6 +133,7 @@ export class Datapath implements DatapathPort {
       attachSocketLb(links, programs, config.socketLb ? options.cgroupPath : undefined),
     ]);
     const policies = new PolicyMaps({ folder: folder.maps, maps, maxEntries: config.policyMapMax });
+    await policies.indexPinned();
     const datapath = new Datapath({ maps, hooks, programs, policies, events, usesSocketLb: config.socketLb });
     if (maps.hasReplaced) {
       // The old programs know the old maps only: the sooner they go, the fewer connections are in the wrong place.

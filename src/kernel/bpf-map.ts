@@ -218,6 +218,22 @@ export class BpfMap extends NativeHandle<NativeMap> {
     if (status < 0) throw this.#failure("map-update", `update a key (mode ${mode}) of`, status);
   }
 
+  /**
+   * As {@link updateInnerAsync} for several keys, concatenated: where the kernel has the batch call (6.8 and newer) all of
+   * them wait once. What fails in the middle leaves the keys before it written.
+   */
+  async updateInnersAsync(keys: Uint8Array, inners: readonly BpfMap[]): Promise<void> {
+    const native = this.use("update keys");
+    if (!Array.isArray(inners)) refuseArgument("inners", "a list of maps", inners);
+    requireBytes(keys, inners.length * this.info.keySizeBytes, "keys");
+    for (const inner of inners) requireInstance(inner, BpfMap, "inner");
+    if (!isMapOfMapsType(this.info.type)) refuseArgument("map", "a map of maps", this.describe());
+    if (inners.length === 0) return;
+    const fds = inners.map((inner) => inner.fd);
+    const status = await native.updateInnersAsync(keys, fds, this.info.keySizeBytes);
+    if (status < 0) throw this.#failure("map-update", `update ${inners.length} keys of`, status);
+  }
+
   /** As {@link delete}, on a thread of libuv's pool: in a map of maps it waits as {@link updateInnerAsync} does. */
   async deleteAsync(key: Uint8Array): Promise<boolean> {
     const native = this.use("delete a key");

@@ -149,7 +149,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     name: "map_in_map",
     since: "4.12",
     probed: "create a hash of maps",
-    costWhenMissing: "the datapath cannot run: policy is a hash of maps",
+    costWhenMissing: "the datapath cannot run: policies are maps in a map",
     run: (addon) => withMap(addon, "hash", (inner) => withMap(addon, "hash_of_maps", () => true, inner)),
   },
   {

@@ -45,6 +45,7 @@ export interface NativeMap extends NativeHandle {
   update(key: Uint8Array, value: Uint8Array, flags: number): number;
   delete(key: Uint8Array): number;
   updateInnerAsync(key: Uint8Array, innerFd: number, flags: number): Promise<number>;
+  updateInnersAsync(keys: Uint8Array, innerFds: readonly number[], keyBytes: number): Promise<number>;
   deleteAsync(key: Uint8Array): Promise<number>;
   nextKey(key: Uint8Array | undefined, keyOut: Uint8Array): number;
   lookupBatch(

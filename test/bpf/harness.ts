@@ -22,7 +22,7 @@ import { type AgentConfig, defaultAgentConfig } from "../../src/model/agent-conf
 import type { LoadBalancerFrontend, PolicyEntry } from "../../src/model/datapath-port.js";
 import type { CtRow, MetricRow } from "../../src/model/rows.js";
 
-const objectsDir = fileURLToPath(new URL("../../bpf/build", import.meta.url));
+export const objectsDir = fileURLToPath(new URL("../../bpf/build", import.meta.url));
 
 /** A test run's packet comes in on loopback unless told otherwise. */
 export const LOOPBACK_IFINDEX = 1;

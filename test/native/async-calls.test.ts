@@ -45,6 +45,8 @@ it("misuse and refusals are rejections with the errors of the synchronous calls"
     shortKey: "invalid-argument",
     otherShape: "map-update EINVAL",
     absent: "map-update ENOENT",
+    notAllShapes: "map-update EINVAL",
+    shortKeys: "invalid-argument",
     deletedAbsent: false,
     shortDelete: "invalid-argument",
   });

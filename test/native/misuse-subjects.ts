@@ -109,6 +109,7 @@ export function misuseSubjects(world: MisuseWorld): readonly MisuseSubject[] {
         update: [key, bytes(8), optional(oneOf("any"))],
         delete: [key],
         updateInnerAsync: [key, map, optional(oneOf("any"))],
+        updateInnersAsync: [bytes(0), list([])],
         deleteAsync: [key],
         nextKey: [optional(key)],
         lookupBatch: [optional(key), integer(2, 1, 1 << 24)],

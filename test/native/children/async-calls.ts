@@ -87,7 +87,9 @@ const cases: Readonly<Record<string, (objectPath: string, bpffs: string) => unkn
       shortKey: await refusal(outer.updateInnerAsync(Buffer.alloc(3), plain)),
       otherShape: await refusal(outer.updateInnerAsync(key, otherShape)),
       absent: await refusal(outer.updateInnerAsync(key, plain, "replace")),
+      shortKeys: await refusal(outer.updateInnersAsync(key, [plain, plain])),
       deletedAbsent: await outer.deleteAsync(key),
+      notAllShapes: await refusal(outer.updateInnersAsync(Buffer.concat([key, key]), [plain, otherShape])),
       shortDelete: await refusal(outer.deleteAsync(Buffer.alloc(5))),
     };
   },
