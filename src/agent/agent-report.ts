@@ -2,6 +2,7 @@ import { emptyNames } from "../model/names-document.js";
 import type { EndpointRow } from "../model/rows.js";
 import type { AgentRuntime } from "./agent-runtime.js";
 import { type AgentApi, waitForAttachments } from "./api/agent-routes.js";
+import { addressPair } from "./endpoints/cilium-endpoint.js";
 import type { EndpointRecord } from "./endpoints/endpoint-record.js";
 import { collectMetrics } from "./metrics/agent-metrics.js";
 import { formatMetrics } from "./metrics/metrics-text.js";
@@ -65,14 +66,15 @@ async function describeAgent(
 }
 
 async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<string, unknown>>> {
-  const { node, pool, table, services, conntrack, devices, drops, events, datapath } = runtime;
+  const { node, pools, table, services, conntrack, devices, drops, events, datapath } = runtime;
+  const { usedCount, capacity } = pools.tightest;
   return {
     addresses: {
-      internalIp: node.internalIp,
-      ciliumHostIp: node.ciliumHostIp,
-      podCidr: node.podCidr,
-      used: pool.usedCount,
-      capacity: pool.capacity,
+      internalIps: node.internalIps,
+      ciliumHostIps: node.podRanges.map(({ ciliumHostIp }) => ciliumHostIp),
+      podCidrs: node.podRanges.map(({ podCidr }) => podCidr),
+      used: usedCount,
+      capacity,
     },
     underlay: { device: node.underlayDevice, mtu: node.mtu, routeMtu: node.routeMtu },
     devices: devices.devices,
@@ -92,7 +94,7 @@ function toEndpointRow(record: EndpointRecord, node: string): EndpointRow {
     id: record.endpointId,
     identity: record.identity,
     identityLabels: record.labels,
-    ipv4: record.address.text,
+    ...addressPair(record),
     state: record.state,
     // No policy selects a pod before the policy engine exists: both directions are open.
     policyEnforcement: "none",

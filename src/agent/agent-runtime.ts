@@ -17,8 +17,8 @@ import { type RestoredEndpoints, restoreEndpoints } from "./endpoints/restore-en
 import { DropLog } from "./events/drop-log.js";
 import { EventHub } from "./events/event-hub.js";
 import { createIdentityResolver, type IdentityResolver, type PodRef } from "./identities/identity-resolver.js";
-import type { AddressPool } from "./ipam/address-pool.js";
-import { openAddressPool, savePoolCursor } from "./ipam/pool-cursor.js";
+import type { AddressPools } from "./ipam/address-pools.js";
+import { openAddressPools, savePoolCursors } from "./ipam/pool-cursor.js";
 import { NameCache } from "./names/name-cache.js";
 import type { LocalNode } from "./nodes/local-node.js";
 import { Reconcilers } from "./reconcilers.js";
@@ -30,7 +30,7 @@ export interface AgentRuntime extends AsyncDisposable {
   readonly node: LocalNode;
   readonly config: AgentConfig;
   readonly datapath: DatapathPort;
-  readonly pool: AddressPool;
+  readonly pools: AddressPools;
   readonly table: EndpointTable;
   readonly manager: EndpointManager;
   readonly services: ServiceReconciler;
@@ -109,18 +109,19 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
 
 async function openEndpoints(
   options: RuntimeOptions,
-): Promise<Pick<AgentRuntime, "pool" | "table" | "manager"> & { readonly restored: RestoredEndpoints }> {
+): Promise<Pick<AgentRuntime, "pools" | "table" | "manager"> & { readonly restored: RestoredEndpoints }> {
   const { agent, node, datapath, log } = options;
   const { links, runDir } = agent;
   const table = new EndpointTable();
   const store = new EndpointStore(runDir);
   const programmer = new EndpointProgrammer({ datapath, node, table });
-  const pool = await openAddressPool(runDir, node.podCidr);
-  const restored = await restoreEndpoints({ datapath, store, links, pool, table, programmer, log });
+  const podCidrs = node.podRanges.map(({ podCidr }) => podCidr);
+  const pools = await openAddressPools(runDir, podCidrs);
+  const restored = await restoreEndpoints({ datapath, store, links, pools, table, programmer, log });
   const manager = new EndpointManager({
     node,
-    pool,
-    savePool: () => savePoolCursor(runDir, pool),
+    pools,
+    savePools: () => savePoolCursors(runDir, pools),
     table,
     store,
     links,
@@ -129,7 +130,7 @@ async function openEndpoints(
     isReserved: (endpointId) => restored.reservedIds.has(endpointId),
     log,
   });
-  return { pool, table, manager, restored };
+  return { pools, table, manager, restored };
 }
 
 type RuntimeParts = Omit<AgentRuntime, keyof AsyncDisposable>;

@@ -154,15 +154,15 @@ export class Reconcilers implements AsyncDisposable {
     this.#options.status.report(subsystem, all);
   }
 
-  /** Own one first; a prefix that is none is reported by the ipcache. */
+  /** Own ones first; a prefix that is none is reported by the ipcache. */
   #podCidrs(): readonly IpPrefix[] {
     const { node, caches } = this.#options;
     const others = [...caches.ciliumNodes.items().values()]
       .filter((other) => other.metadata.name !== node.name)
       .flatMap((other) => other.spec.ipam?.podCIDRs ?? [])
       .map((text) => IpPrefix.tryParse(text))
-      .filter((prefix): prefix is IpPrefix => prefix?.address.family === 4);
-    return [node.podCidr, ...others];
+      .filter((prefix): prefix is IpPrefix => prefix !== undefined);
+    return [...node.podRanges.map(({ podCidr }) => podCidr), ...others];
   }
 }
 

@@ -10,7 +10,7 @@ import { type AgentRuntime, openRuntime } from "./agent-runtime.js";
 import { createAgentRoutes } from "./api/agent-routes.js";
 import { type HttpServer, openHttpServer } from "./api/http-server.js";
 import { openProcessMonitor } from "./metrics/process-facts.js";
-import { describeLocalNode } from "./nodes/local-node.js";
+import { describeLocalNode, podFamilies } from "./nodes/local-node.js";
 import { waitForNode } from "./nodes/wait-for-node.js";
 import { countStart } from "./start-counter.js";
 import { StatusBoard } from "./status/status-board.js";
@@ -87,13 +87,14 @@ async function startRuntime(options: AgentOptions, status: StatusBoard, signal: 
   const { log, state } = options;
   const caches = openCaches(state, { signal, status, log });
   try {
-    const [config, { node, spec }, links] = await Promise.all([
-      readAgentConfig(state, log),
-      waitForNode({ name: options.nodeName, nodes: caches.nodes, signal, status, log }),
+    const config = await readAgentConfig(state, log);
+    const families = podFamilies(config);
+    const [{ node, spec }, links] = await Promise.all([
+      waitForNode({ name: options.nodeName, families, nodes: caches.nodes, signal, status, log }),
       listLinks(),
     ]);
     if (config.debug) log.level = "debug";
-    const localNode = describeLocalNode({ node, spec, links, configuredMtu: config.mtu });
+    const localNode = describeLocalNode({ node, spec, links, config });
     const datapath = await options.openDatapath({ config, node: localNode });
     status.set("datapath", "ok");
     try {

@@ -6,13 +6,14 @@ import type { ConntrackGarbage } from "../model/datapath-port.js";
 import type { MapSet } from "./map-set.js";
 import { deleteKeys, readEntries } from "./table.js";
 
-const CT_MAPS = ["cilium_ct4_global", "cilium_ct_any4_global"] as const;
-
 const entry = layoutOf("ct_entry", ownRelease).fields;
-const tuple = layoutOf("ipv4_ct_tuple", ownRelease).fields;
 const LIFETIME = entry.lifetime!.offset;
 const BACKEND_ID = entry.backend_id!.offset;
-const FLAGS = tuple.flags!.offset;
+/** Maps, and where the flags stand in their keys. */
+const CT_MAPS = ([4, 6] as const).flatMap((family) => {
+  const flagsOffset = layoutOf(`ipv${family}_ct_tuple`, ownRelease).fields.flags!.offset;
+  return [`cilium_ct${family}_global`, `cilium_ct_any${family}_global`].map((name) => ({ name, flagsOffset }));
+});
 
 /** `TUPLE_F_SERVICE` of bpf/lib/conntrack.h. */
 const TUPLE_SERVICE = 4;
@@ -38,13 +39,13 @@ export async function collectConntrackGarbage(
   let deleted = 0;
   const backendIdsInUse = new Set<number>();
   const living = new Map<string, number>();
-  for (const name of CT_MAPS) {
+  for (const { name, flagsOffset } of CT_MAPS) {
     const map = maps.get(name);
     const now = Number(monotonicNowNs() / 1_000_000_000n);
     const expired: Buffer[] = [];
     const isExpired = (key: Buffer, value: Buffer): boolean => {
       if (value.readUInt32LE(LIFETIME) < now) return true;
-      if ((key[FLAGS]! & TUPLE_SERVICE) !== 0) backendIdsInUse.add(Number(value.readBigUInt64LE(BACKEND_ID)));
+      if ((key[flagsOffset]! & TUPLE_SERVICE) !== 0) backendIdsInUse.add(Number(value.readBigUInt64LE(BACKEND_ID)));
       return false;
     };
     let seen = 0;

@@ -1,6 +1,6 @@
 import { ownReleases } from "../abi/release.js";
 import { structCodec } from "../abi/struct-codec.js";
-import type { IpAddress } from "../lib/ip.js";
+import { IpAddress } from "../lib/ip.js";
 import type { AgentConfig } from "../model/agent-config.js";
 import { be, bytes, ip4, uint } from "../model/struct-fields.js";
 import type { Devices } from "./devices.js";
@@ -10,6 +10,9 @@ import type { Devices } from "./devices.js";
  * `medium` on a connection is reported when it begins and when both sides have closed: two records, not six.
  */
 const TRACE_FLAGS = { none: 0, lowest: 0x07, low: 0x07, medium: 0, maximum: 0 } as const;
+
+/** Of a family that pods do not have. */
+const NO_ADDRESS = IpAddress.ofV4(0);
 
 const codec = structCodec("datapath_config", ownReleases, {
   hostIfindex: uint("host_ifindex"),
@@ -32,14 +35,18 @@ const codec = structCodec("datapath_config", ownReleases, {
 });
 
 /** The load-time constants of every program: `struct datapath_config` of bpf/lib/config.h. */
-export function encodeDatapathConfig(config: AgentConfig, devices: Devices, hostIpv4: IpAddress): Buffer {
+export function encodeDatapathConfig(
+  config: AgentConfig,
+  devices: Devices,
+  ciliumHostIps: readonly IpAddress[],
+): Buffer {
   const hostMac = new Uint8Array(8);
   hostMac.set(devices.hostMac);
   return codec.encode({
     hostIfindex: devices.hostIfindex,
     tunnelIfindex: devices.tunnelIfindex,
     hostMac,
-    hostIpv4,
+    hostIpv4: ciliumHostIps.find(({ family }) => family === 4) ?? NO_ADDRESS,
     ctRegularTcpSeconds: config.ctTimeoutTcpSeconds,
     ctRegularAnySeconds: config.ctTimeoutAnySeconds,
     ctServiceTcpSeconds: config.ctTimeoutServiceTcpSeconds,

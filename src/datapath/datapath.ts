@@ -48,7 +48,7 @@ export interface DatapathOptions {
   /** UUID of this installation; that of an existing `cts_owner` wins. */
   readonly installId: string;
   readonly config: AgentConfig;
-  readonly node: { readonly ciliumHostIp: IpAddress; readonly mtu: number };
+  readonly node: { readonly podRanges: readonly { readonly ciliumHostIp: IpAddress }[]; readonly mtu: number };
   /** Takes over foreign pins whose layout is ours. */
   readonly adopt?: boolean;
 }
@@ -65,6 +65,9 @@ const COUNTED_MAPS = [
   "cilium_lb4_services_v2",
   "cilium_lb4_backends_v3",
   "cilium_lb4_reverse_nat",
+  "cilium_lb6_services_v2",
+  "cilium_lb6_backends_v3",
+  "cilium_lb6_reverse_nat",
   "cilium_lxc",
   "cilium_ipcache_v2",
   "cilium_metrics",
@@ -119,9 +122,10 @@ export class Datapath implements DatapathPort {
       maxEntries: configuredMapSizes(config),
       adopt: options.adopt ?? false,
     });
-    const { ciliumHostIp, mtu } = options.node;
-    const devices = await ensureDevices({ ciliumHostIp, mtu, tunnelPort: config.tunnelPort }, maps.ownership);
-    const datapathConfig = encodeDatapathConfig(config, devices, ciliumHostIp);
+    const { podRanges, mtu } = options.node;
+    const ciliumHostIps = podRanges.map(({ ciliumHostIp }) => ciliumHostIp);
+    const devices = await ensureDevices({ ciliumHostIps, mtu, tunnelPort: config.tunnelPort }, maps.ownership);
+    const datapathConfig = encodeDatapathConfig(config, devices, ciliumHostIps);
     const programs = loadPrograms({ objectsDir: options.objectsDir, maps, config: datapathConfig });
     const links = new LinkSet({ folder: folder.links, ownership: maps.ownership });
     // The reader first: no event is lost between a program's start and its reader's.

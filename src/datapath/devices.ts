@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { interfaceIndex, interfaceMac } from "../kernel/net.js";
 import { KernelError } from "../lib/errors.js";
-import type { IpAddress } from "../lib/ip.js";
+import { type IpAddress, type IpFamily, IpPrefix } from "../lib/ip.js";
 import { readNumberFile } from "./bpf-folder.js";
 import type { Ownership } from "./ownership.js";
 
@@ -22,7 +22,8 @@ export interface Devices {
 }
 
 export interface DeviceOptions {
-  readonly ciliumHostIp: IpAddress;
+  /** One for each family that pods have. */
+  readonly ciliumHostIps: readonly IpAddress[];
   /** MTU of the underlay; the routes to pods carry the lower one. */
   readonly mtu: number;
   readonly tunnelPort: number;
@@ -53,11 +54,11 @@ export async function ensureDevices(options: DeviceOptions, ownership: Ownership
   await runIp([
     ...[HOST_DEVICE, NET_DEVICE].map((device) => `link set ${device} mtu ${options.mtu} arp off up`),
     `link set ${TUNNEL_DEVICE} mtu ${options.mtu} up`,
-    `address replace ${options.ciliumHostIp}/32 dev ${HOST_DEVICE}`,
+    ...options.ciliumHostIps.map(hostAddressStep),
   ]);
   recordDevice(HOST_DEVICE, ownership);
   recordDevice(TUNNEL_DEVICE, ownership);
-  if (readNumberFile("/proc/sys/net/ipv4/ip_forward") !== 1) writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
+  for (const { family } of options.ciliumHostIps) enableForwarding(family);
   return {
     hostIfindex: requireIndex(HOST_DEVICE),
     netIfindex: requireIndex(NET_DEVICE),
@@ -66,11 +67,21 @@ export async function ensureDevices(options: DeviceOptions, ownership: Ownership
   };
 }
 
+/** An IPv6 address is nobody else's: asking for it would only keep it from being used. */
+function hostAddressStep(address: IpAddress): string {
+  return `address replace ${IpPrefix.host(address)} dev ${HOST_DEVICE}${address.family === 6 ? " nodad" : ""}`;
+}
+
+function enableForwarding(family: IpFamily): void {
+  const file = family === 4 ? "/proc/sys/net/ipv4/ip_forward" : "/proc/sys/net/ipv6/conf/all/forwarding";
+  if (readNumberFile(file) !== 1) writeFileSync(file, "1");
+}
+
 function setDeviceSysctls(device: string): void {
   writeFileSync(`/proc/sys/net/ipv4/conf/${device}/rp_filter`, "0");
   writeFileSync(`/proc/sys/net/ipv4/conf/${device}/forwarding`, "1");
-  // No link-local address, so no neighbour discovery that the IPv4 programs would count as drops. Kernels without IPv6
-  // have no such file, and refuse iproute2's `addrgenmode`.
+  // No link-local address, so no router solicitations and group reports that the programs would count as drops. Kernels
+  // without IPv6 have no such file, and refuse iproute2's `addrgenmode`.
   const addressMode = `/proc/sys/net/ipv6/conf/${device}/addr_gen_mode`;
   if (existsSync(addressMode)) writeFileSync(addressMode, "1");
 }

@@ -57,13 +57,15 @@ export function parseAgentConfig(
     if ("problem" in parsed) problems.push(`${key} ${parsed.problem}`);
     else values[field] = parsed.value;
   }
+  const config = { ...defaultAgentConfig(), ...(values as Partial<AgentConfig>) };
+  if (!config.enableIpv4 && !config.enableIpv6)
+    problems.push('enable-ipv4 and enable-ipv6 are both "false": pods need an address');
   if (problems.length > 0) {
     throw new UsageError("agent-config", `the agent's settings are wrong:\n${problems.join("\n")}`, {
       hint: "A setting keeps its default when its key is left out.",
       details: { problems },
     });
   }
-  const config = { ...defaultAgentConfig(), ...(values as Partial<AgentConfig>) };
   const { memoryBytes } = options;
   if (memoryBytes === undefined) return { config, notes };
   return { config: sizeMaps(config, (field) => values[field] !== undefined, memoryBytes), notes };

@@ -46,7 +46,7 @@ export const agentSettings = {
     max: 65_535,
   }),
   mtu: numberSetting("mtu", {
-    description: "MTU of the underlay; pods get 50 bytes less (VXLAN over IPv4)",
+    description: "MTU of the underlay; with an overlay pods get 50 bytes less, or 70 where nodes have IPv6 alone",
     defaultValue: 0,
     min: 576,
     max: 65_520,

@@ -71,7 +71,7 @@ export class DatapathHarness implements Disposable {
     object.load();
     this.maps = new Map(object.maps.filter((map) => !map.isInternal).map((map) => [map.name, object.map(map.name)]));
     const devices = { hostIfindex: 1, netIfindex: 1, tunnelIfindex: 1, hostMac: Buffer.from(hostMac, "hex") };
-    const bytes = encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, IpAddress.parse(hostIp));
+    const bytes = encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, [IpAddress.parse(hostIp)]);
     this.programs = loadPrograms({ objectsDir, maps: this, config: bytes });
     this.#policyEpoch = new PolicyEpoch(this.get("cts_policy_epoch"));
     this.#events = new EventReader(this);

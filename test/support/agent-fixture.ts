@@ -7,7 +7,7 @@ import { EndpointStore } from "../../src/agent/endpoints/endpoint-store.js";
 import { EndpointTable } from "../../src/agent/endpoints/endpoint-table.js";
 import { type RestoredEndpoints, restoreEndpoints } from "../../src/agent/endpoints/restore-endpoints.js";
 import type { IdentityResolver, ResolvedIdentity } from "../../src/agent/identities/identity-resolver.js";
-import { openAddressPool, savePoolCursor } from "../../src/agent/ipam/pool-cursor.js";
+import { openAddressPools, savePoolCursors } from "../../src/agent/ipam/pool-cursor.js";
 import type { LocalNode } from "../../src/agent/nodes/local-node.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
 import { createLogger } from "../../src/lib/log.js";
@@ -20,13 +20,24 @@ export const silentLog = createLogger({ name: "test", level: "silent" });
 export const testNode: LocalNode = {
   name: "a",
   internalIp: IpAddress.parse("172.18.0.2"),
-  podCidr: IpPrefix.parse("10.244.0.0/24"),
-  ciliumHostIp: IpAddress.parse("10.244.0.1"),
+  internalIps: [IpAddress.parse("172.18.0.2")],
+  podRanges: [{ podCidr: IpPrefix.parse("10.244.0.0/24"), ciliumHostIp: IpAddress.parse("10.244.0.1") }],
   addresses: [IpAddress.parse("172.18.0.2"), IpAddress.parse("10.244.0.1")],
   underlayDevice: "eth0",
   mtu: 1500,
   routeMtu: 1450,
   labels: {},
+};
+
+/** The same node with both families. */
+export const dualNode: LocalNode = {
+  ...testNode,
+  internalIps: [...testNode.internalIps, IpAddress.parse("fd00:172:18::2")],
+  podRanges: [
+    ...testNode.podRanges,
+    { podCidr: IpPrefix.parse("fd00:10:244::/64"), ciliumHostIp: IpAddress.parse("fd00:10:244::1") },
+  ],
+  addresses: [...testNode.addresses, IpAddress.parse("fd00:172:18::2"), IpAddress.parse("fd00:10:244::1")],
 };
 
 /** The parts of an agent that hold endpoints, over fakes for the kernel; `restart` is a new process on the same run directory. */
@@ -42,29 +53,30 @@ export class AgentFixture {
 
   private constructor(readonly runDir: string) {}
 
-  static async create(): Promise<AgentFixture> {
+  static async create(node = testNode): Promise<AgentFixture> {
     const fixture = new AgentFixture(await mkdtemp(join(tmpdir(), "cts-t-agent-")));
-    await fixture.restart();
+    await fixture.restart(node);
     return fixture;
   }
 
-  async restart(): Promise<void> {
+  async restart(node = testNode): Promise<void> {
     const { datapath, links, runDir } = this;
-    const pool = await openAddressPool(runDir, testNode.podCidr);
+    const podCidrs = node.podRanges.map(({ podCidr }) => podCidr);
+    const pools = await openAddressPools(runDir, podCidrs);
     const table = new EndpointTable();
     this.table = table;
     const store = new EndpointStore(runDir);
-    const programmer = new EndpointProgrammer({ datapath, node: testNode, table });
+    const programmer = new EndpointProgrammer({ datapath, node, table });
     const identities: IdentityResolver = {
       resolve: async ({ podNamespace, podName }) => this.pods.get(`${podNamespace}/${podName}`),
     };
-    const savePool = (): Promise<void> => savePoolCursor(runDir, pool);
-    const restored = await restoreEndpoints({ datapath, store, links, pool, table, programmer, log: silentLog });
+    const savePools = (): Promise<void> => savePoolCursors(runDir, pools);
+    const restored = await restoreEndpoints({ datapath, store, links, pools, table, programmer, log: silentLog });
     this.restored = restored;
     this.manager = new EndpointManager({
-      node: testNode,
-      pool,
-      savePool,
+      node,
+      pools,
+      savePools,
       table,
       store,
       links,

@@ -111,7 +111,7 @@ describe("ADD", () => {
     expect([isAnswered, agent.table.ready().length, agent.changed]).toEqual([false, 0, []]);
     // A comparison of whole maps meanwhile must find it all the same.
     expect(agent.table.placed()).toHaveLength(1);
-    expect(agent.table.findByAddress(agent.table.list()[0]!.address)?.podName).toBe("web");
+    expect(agent.table.findByAddress(agent.table.list()[0]!.addresses[0]!)?.podName).toBe("web");
     release();
     await adding;
     expect(agent.table.ready()).toHaveLength(1);
@@ -220,9 +220,9 @@ describe("DEL", () => {
     await agent.manager.add(cniRequest("db"));
     const web = agent.table.findByPod("shop", "web")!;
     const db = agent.table.findByPod("shop", "db")!;
-    agent.table.set({ ...web, address: db.address });
+    agent.table.set({ ...web, addresses: db.addresses });
     await agent.manager.delete(cniRequest("web"));
-    expect(agent.datapath.ipcache.get(`${db.address}/32`)).toBe("4712");
+    expect(agent.datapath.ipcache.get(`${db.addresses[0]}/32`)).toBe("4712");
   });
 });
 
@@ -316,7 +316,7 @@ describe("restart", () => {
     await agent.manager.add(cniRequest("db"));
     const { endpointId } = agent.table.findByPod("shop", "db")!;
     const path = join(agent.runDir, "endpoints", `${endpointId}.json`);
-    const later = { address: "10.244.0.2", createdAt: "2999-01-01T00:00:00.000Z" };
+    const later = { addresses: ["10.244.0.2"], createdAt: "2999-01-01T00:00:00.000Z" };
     await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), ...later }));
     await agent.restart();
     expect(agent.restored.living.map((record) => record.podName)).toEqual(["web"]);

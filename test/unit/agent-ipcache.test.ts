@@ -13,9 +13,9 @@ const ownPod = {
   endpointId: 7,
   podNamespace: "shop",
   podName: "web",
-  address: IpAddress.parse("10.244.0.9"),
+  addresses: [IpAddress.parse("10.244.0.9")],
   identity: 4711,
-} as EndpointRecord;
+} as unknown as EndpointRecord;
 
 function remoteNode(name: string, internalIp: string, podCidr: string, ciliumIp: string): CiliumNode {
   return {

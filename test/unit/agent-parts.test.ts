@@ -208,32 +208,34 @@ describe("the local node", () => {
     typeof describeLocalNode
   >[0]["links"];
 
+  const config = { mtu: 0, routingMode: "tunnel" } as const;
+
   it("takes MTU and device from the interface that has the internal address", () => {
-    const spec = readNodeSpec(node, "a");
+    const spec = readNodeSpec(node, "a", [4]);
     if ("missing" in spec) throw new Error(spec.missing);
-    expect(describeLocalNode({ node, spec, links, configuredMtu: 0 })).toMatchObject({
+    expect(describeLocalNode({ node, spec, links, config })).toMatchObject({
       underlayDevice: "eth0",
       mtu: 1400,
       routeMtu: 1350,
     });
-    const addresses = describeLocalNode({ node, spec, links, configuredMtu: 0 }).addresses.map(String);
+    const addresses = describeLocalNode({ node, spec, links, config }).addresses.map(String);
     expect(addresses).toEqual(["172.18.0.2", "10.244.0.1", "10.9.0.1"]);
   });
 
   it("refuses to be a node whose address no interface has", () => {
-    const spec = readNodeSpec(node, "a");
+    const spec = readNodeSpec(node, "a", [4]);
     if ("missing" in spec) throw new Error(spec.missing);
-    expect(() => describeLocalNode({ node, spec, links: links.slice(0, 1), configuredMtu: 0 })).toThrow(
+    expect(() => describeLocalNode({ node, spec, links: links.slice(0, 1), config })).toThrow(
       /no interface has 172.18.0.2, InternalIP of a/,
     );
   });
 
   it("says what is missing", () => {
     const { spec: _spec, ...bare } = node;
-    expect(readNodeSpec(undefined, "x")).toEqual({ missing: "there is no Node x" });
-    expect(readNodeSpec(bare, "a")).toEqual({ missing: "Node a has no podCIDR of IPv4 yet" });
-    expect(readNodeSpec({ ...node, status: {} }, "a")).toEqual({
-      missing: "Node a has no InternalIP of IPv4 in its status",
+    expect(readNodeSpec(undefined, "x", [4])).toEqual({ missing: "there is no Node x" });
+    expect(readNodeSpec(bare, "a", [4])).toEqual({ missing: "Node a has no podCIDR of IPv4 yet" });
+    expect(readNodeSpec({ ...node, status: {} }, "a", [4])).toEqual({
+      missing: "Node a has no InternalIP in its status",
     });
   });
 });

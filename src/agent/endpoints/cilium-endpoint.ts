@@ -34,11 +34,16 @@ export function desiredCiliumEndpoint(
         "pod-name": `${record.podNamespace}/${record.podName}`,
       },
       identity: { id: record.identity, labels: record.labels },
-      networking: { addressing: [{ ipv4: record.address.text }], node: node.internalIp.text },
+      networking: { addressing: [addressPair(record)], node: node.internalIp.text },
       ...(namedPorts.length === 0 ? {} : { "named-ports": namedPorts }),
       state: "ready",
     },
   };
+}
+
+/** As objects and reports of upstream have them. */
+export function addressPair({ addresses }: EndpointRecord): { readonly ipv4?: string; readonly ipv6?: string } {
+  return Object.fromEntries(addresses.map(({ family, text }) => [`ipv${family}`, text]));
 }
 
 function podReference(

@@ -1,8 +1,14 @@
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { AgentError, SystemError } from "../../lib/errors.js";
-import type { IpAddress } from "../../lib/ip.js";
+import { type IpAddress, IpPrefix } from "../../lib/ip.js";
 import { type LinkFacts, listLinks, runIpBatch } from "../system/ip-batch.js";
+
+/** An address of a pod, and what it sends to whatever lies outside. */
+export interface LinkAddress {
+  readonly address: IpAddress;
+  readonly gateway: IpAddress;
+}
 
 export interface EndpointLink {
   readonly netns: string;
@@ -10,8 +16,8 @@ export interface EndpointLink {
   readonly mac: string;
   readonly hostIfname: string;
   readonly hostMac: string;
-  readonly address: IpAddress;
-  readonly gateway: IpAddress;
+  /** One for each family, IPv4 first. */
+  readonly addresses: readonly LinkAddress[];
   /** Of the device; the same on both sides. */
   readonly mtu: number;
   /** Of the pod's routes: lower by what the overlay adds, so that TCP's segments fit without fragments. */
@@ -74,8 +80,8 @@ async function createPair(link: EndpointLink): Promise<number> {
 }
 
 /**
- * Without an address generator no link-local IPv6 address appears, and no neighbour discovery that IPv4-only programs
- * would drop and count. A kernel without IPv6 refuses the word.
+ * Without an address generator no link-local IPv6 address appears, from which the pod would solicit routers and report
+ * groups, all of which the programs would drop and count. A kernel without IPv6 refuses the word.
  */
 function noIpv6Addresses(): string {
   return existsSync("/proc/sys/net/ipv6") ? "addrgenmode none" : "";
@@ -88,15 +94,26 @@ async function relaxHostSide(ifname: string): Promise<void> {
 }
 
 function podSideSteps(link: EndpointLink): readonly string[] {
-  const { ifName, gateway } = link;
+  const { ifName } = link;
   return [
     "link set lo up",
     `link set ${ifName} ${noIpv6Addresses()} up`,
-    `address replace ${link.address}/${link.address.bitLength} dev ${ifName}`,
-    `route replace ${gateway}/${gateway.bitLength} dev ${ifName} scope link`,
-    `route replace default via ${gateway} dev ${ifName} mtu ${link.routeMtu}`,
-    // The gateway's address lies on cilium_host, which no ARP from here reaches.
-    `neighbour replace ${gateway} lladdr ${link.hostMac} dev ${ifName} nud permanent`,
+    ...link.addresses.flatMap((address) => addressSteps(link, address)),
+  ];
+}
+
+function addressSteps(
+  { ifName, hostMac, routeMtu }: EndpointLink,
+  { address, gateway }: LinkAddress,
+): readonly string[] {
+  // The agent hands each address out once: asking whether somebody has it would only delay the pod's first packet.
+  const [everywhere, noDetection] = address.family === 4 ? ["0.0.0.0/0", ""] : ["::/0", " nodad"];
+  return [
+    `address replace ${IpPrefix.host(address)} dev ${ifName}${noDetection}`,
+    `route replace ${IpPrefix.host(gateway)} dev ${ifName} scope link`,
+    `route replace ${everywhere} via ${gateway} dev ${ifName} mtu ${routeMtu}`,
+    // The gateway's address lies on cilium_host, which neither ARP nor neighbour discovery reaches from here.
+    `neighbour replace ${gateway} lladdr ${hostMac} dev ${ifName} nud permanent`,
   ];
 }
 
@@ -129,8 +146,7 @@ async function checkLink(link: EndpointLink & { readonly ifindex: number }): Pro
   const pod = inside.find((facts) => facts.ifname === link.ifName);
   if (pod === undefined) return [...problems, `interface ${link.ifName} does not exist in ${link.netns}`];
   if (pod.address !== link.mac) problems.push(`interface ${link.ifName} has MAC ${pod.address}, not ${link.mac}`);
-  if (!pod.addr_info?.some((info) => info.local === link.address.text)) {
-    problems.push(`address ${link.address} is missing on ${link.ifName}`);
-  }
-  return problems;
+  const present = new Set(pod.addr_info?.map((info) => info.local));
+  const missing = link.addresses.filter(({ address }) => !present.has(address.text));
+  return [...problems, ...missing.map(({ address }) => `address ${address} is missing on ${link.ifName}`)];
 }

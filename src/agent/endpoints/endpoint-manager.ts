@@ -1,12 +1,13 @@
+import { IpPrefix } from "../../lib/ip.js";
 import type { Logger } from "../../lib/log.js";
 import { waitForAll } from "../../lib/wait-for-all.js";
 import type { CniRequest, CniResult } from "../../model/cni.js";
 import { CniError, CniErrorCode } from "../cni/cni-error.js";
 import type { IdentityResolver } from "../identities/identity-resolver.js";
-import type { AddressPool } from "../ipam/address-pool.js";
+import type { AddressPools } from "../ipam/address-pools.js";
 import type { LocalNode } from "../nodes/local-node.js";
 import { KeyedLock } from "../system/keyed-lock.js";
-import type { EndpointLink, LinkPort } from "./endpoint-link.js";
+import type { EndpointLink, LinkAddress, LinkPort } from "./endpoint-link.js";
 import type { EndpointProgrammer } from "./endpoint-programmer.js";
 import {
   attachmentKey,
@@ -22,8 +23,8 @@ import { randomMacAddress } from "./mac-address.js";
 
 export interface EndpointManagerOptions {
   readonly node: LocalNode;
-  readonly pool: AddressPool;
-  readonly savePool: () => Promise<void>;
+  readonly pools: AddressPools;
+  readonly savePools: () => Promise<void>;
   readonly table: EndpointTable;
   readonly store: EndpointStore;
   readonly links: LinkPort;
@@ -126,7 +127,7 @@ export class EndpointManager {
     table.set(draft);
     try {
       // On disk before the first thing in the kernel: whatever a kill leaves behind is found and undone at the next start.
-      await Promise.all([store.save(draft), this.#options.savePool()]);
+      await Promise.all([store.save(draft), this.#options.savePools()]);
       const [ifindex, resolved] = await waitForAll([
         this.#options.links.create(this.#link(draft)),
         this.#options.identities.resolve(draft),
@@ -144,7 +145,7 @@ export class EndpointManager {
         {
           endpointId: record.endpointId,
           pod: podText(record),
-          address: record.address.text,
+          addresses: record.addresses.join(),
           identity: record.identity,
           durationMs,
         },
@@ -159,7 +160,7 @@ export class EndpointManager {
   }
 
   #draft(request: CniRequest): EndpointRecord {
-    const { table, pool, isReserved } = this.#options;
+    const { table, pools, isReserved } = this.#options;
     const isUsed = (id: number): boolean => table.get(id) !== undefined || isReserved(id);
     const endpointId = pickEndpointId(attachmentKey(request), isUsed);
     return {
@@ -172,7 +173,7 @@ export class EndpointManager {
       podName: request.podName,
       podNamespace: request.podNamespace,
       ...(request.podUid === undefined ? {} : { podUid: request.podUid }),
-      address: pool.allocate(),
+      addresses: pools.allocate(),
       mac: randomMacAddress(),
       hostIfname: hostInterfaceName(request),
       hostMac: randomMacAddress(),
@@ -194,7 +195,7 @@ export class EndpointManager {
   }
 
   async #remove(record: EndpointRecord): Promise<void> {
-    const { table, store, links, programmer, pool, log } = this.#options;
+    const { table, store, links, programmer, pools, log } = this.#options;
     const leaving: EndpointRecord = { ...record, state: "deleting" };
     table.set(leaving);
     await store.save(leaving);
@@ -203,8 +204,11 @@ export class EndpointManager {
     await programmer.uninstall(leaving);
     await store.delete(record.endpointId);
     table.delete(record.endpointId);
-    if (table.findByAddress(record.address) === undefined) pool.release(record.address);
-    log.info({ endpointId: record.endpointId, pod: podText(record), address: record.address.text }, "endpoint removed");
+    pools.release(record.addresses.filter((address) => table.findByAddress(address) === undefined));
+    log.info(
+      { endpointId: record.endpointId, pod: podText(record), addresses: record.addresses.join() },
+      "endpoint removed",
+    );
     this.#tell(leaving);
   }
 
@@ -215,20 +219,34 @@ export class EndpointManager {
   #link(record: EndpointRecord): EndpointLink & { readonly ifindex: number } {
     const { node } = this.#options;
     const overhead = node.mtu - node.routeMtu;
-    return { ...record, gateway: node.ciliumHostIp, routeMtu: record.mtu - overhead };
+    return { ...record, addresses: this.#placedAddresses(record), routeMtu: record.mtu - overhead };
   }
 
   #result(record: EndpointRecord): CniResult {
-    const gateway = this.#options.node.ciliumHostIp.text;
+    const addresses = this.#placedAddresses(record);
     return {
       cniVersion: "1.0.0",
       interfaces: [
         { name: record.hostIfname, mac: record.hostMac },
         { name: record.ifName, mac: record.mac, sandbox: record.netns },
       ],
-      ips: [{ address: `${record.address}/${record.address.bitLength}`, gateway, interface: 1 }],
-      routes: [{ dst: `${gateway}/${this.#options.node.ciliumHostIp.bitLength}` }, { dst: "0.0.0.0/0", gw: gateway }],
+      ips: addresses.map(({ address, gateway }) => {
+        return { address: IpPrefix.host(address).text, gateway: gateway.text, interface: 1 };
+      }),
+      routes: addresses.flatMap(({ gateway }) => [
+        { dst: IpPrefix.host(gateway).text },
+        { dst: gateway.family === 4 ? "0.0.0.0/0" : "::/0", gw: gateway.text },
+      ]),
     };
+  }
+
+  /** The addresses whose family this node has a gateway of: the others' family was switched off since. */
+  #placedAddresses({ addresses }: EndpointRecord): readonly LinkAddress[] {
+    const gateways = this.#options.node.podRanges.map(({ ciliumHostIp }) => ciliumHostIp);
+    return addresses.flatMap((address) => {
+      const gateway = gateways.find(({ family }) => family === address.family);
+      return gateway === undefined ? [] : [{ address, gateway }];
+    });
   }
 }
 

@@ -44,13 +44,13 @@ export class EndpointProgrammer {
    */
   async install(record: EndpointRecord): Promise<void> {
     this.writeTable();
-    this.#datapath.updateIpcache({ upserted: [ownIpcacheEntry(record)], removed: [] });
+    this.#datapath.updateIpcache({ upserted: ownIpcacheEntries(record), removed: [] });
     await this.#attach(record);
   }
 
   /** Identity changed: in place, connections go on. */
   update(record: EndpointRecord): void {
-    this.#datapath.updateIpcache({ upserted: [ownIpcacheEntry(record)], removed: [] });
+    this.#datapath.updateIpcache({ upserted: ownIpcacheEntries(record), removed: [] });
     this.writeTable();
   }
 
@@ -58,10 +58,9 @@ export class EndpointProgrammer {
   async uninstall(record: EndpointRecord): Promise<void> {
     await this.#datapath.endpoints.detach(record.endpointId);
     this.writeTable();
-    // The address may belong to another endpoint by now: a DEL that comes again must not take it away from that one.
-    const owner = this.#table.findByAddress(record.address);
-    if (owner !== undefined) return;
-    this.#datapath.updateIpcache({ upserted: [], removed: [IpPrefix.host(record.address)] });
+    // An address may belong to another endpoint by now: a DEL that comes again must not take it away from that one.
+    const removed = record.addresses.filter((address) => this.#table.findByAddress(address) === undefined);
+    this.#datapath.updateIpcache({ upserted: [], removed: removed.map((address) => IpPrefix.host(address)) });
   }
 
   /** After a restart: everything that outlived the agent is compared, only differences are written. */
@@ -82,23 +81,17 @@ export class EndpointProgrammer {
 
   writeTable(): void {
     this.#datapath.writeEndpoints({
-      pods: this.#table.placed().map(endpointEntry),
+      pods: this.#table.placed().flatMap(endpointEntries),
       hostAddresses: this.#node.addresses,
     });
   }
 }
 
-export function ownIpcacheEntry(record: EndpointRecord): IpcacheEntry {
-  return { prefix: IpPrefix.host(record.address), identity: record.identity };
+export function ownIpcacheEntries({ addresses, identity }: EndpointRecord): readonly IpcacheEntry[] {
+  return addresses.map((address) => ({ prefix: IpPrefix.host(address), identity }));
 }
 
-function endpointEntry(record: EndpointRecord): EndpointEntry {
-  return {
-    endpointId: record.endpointId,
-    address: record.address,
-    ifindex: record.ifindex,
-    mac: record.mac,
-    nodeMac: record.hostMac,
-    identity: record.identity,
-  };
+function endpointEntries(record: EndpointRecord): readonly EndpointEntry[] {
+  const { endpointId, ifindex, mac, hostMac: nodeMac, identity } = record;
+  return record.addresses.map((address) => ({ endpointId, address, ifindex, mac, nodeMac, identity }));
 }

@@ -17,7 +17,8 @@ export interface EndpointRecord {
   readonly podName: string;
   readonly podNamespace: string;
   readonly podUid?: string;
-  readonly address: IpAddress;
+  /** One for each family, IPv4 first; never empty. */
+  readonly addresses: readonly IpAddress[];
   readonly mac: string;
   /** Host side of the veth. */
   readonly hostIfname: string;
@@ -67,7 +68,7 @@ export function parseEndpointRecord(text: string, source: string): EndpointRecor
   } catch (cause) {
     throw new AgentError("endpoint-file", `${source} is not JSON`, { cause });
   }
-  const address = typeof raw.address === "string" ? IpAddress.tryParse(raw.address) : undefined;
+  const addresses = parseAddresses(raw);
   const hasNumbers = ["endpointId", "ifindex", "mtu", "identity"].every((field) => Number.isInteger(raw[field]));
   const hasTexts = [
     "state",
@@ -80,8 +81,15 @@ export function parseEndpointRecord(text: string, source: string): EndpointRecor
     "hostIfname",
     "hostMac",
   ].every((field) => typeof raw[field] === "string");
-  if (raw.version !== 1 || address === undefined || !hasNumbers || !hasTexts || !Array.isArray(raw.labels)) {
+  if (raw.version !== 1 || addresses === undefined || !hasNumbers || !hasTexts || !Array.isArray(raw.labels)) {
     throw new AgentError("endpoint-file", `${source} is no endpoint record of this release`);
   }
-  return { ...(raw as unknown as EndpointRecord), address };
+  return { ...(raw as unknown as EndpointRecord), addresses };
+}
+
+/** Records of agents that knew one family have `address`. Undefined for anything but addresses. */
+function parseAddresses(raw: Readonly<Record<string, unknown>>): readonly IpAddress[] | undefined {
+  const texts: readonly unknown[] = Array.isArray(raw.addresses) ? raw.addresses : [raw.address];
+  const addresses = texts.flatMap((text) => (typeof text === "string" ? (IpAddress.tryParse(text) ?? []) : []));
+  return addresses.length === texts.length && addresses.length > 0 ? addresses : undefined;
 }

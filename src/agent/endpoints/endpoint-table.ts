@@ -29,7 +29,7 @@ export class EndpointTable {
   }
 
   findByAddress(address: IpAddress): EndpointRecord | undefined {
-    return this.placed().find((record) => record.address.equals(address));
+    return this.placed().find((record) => record.addresses.some((own) => own.equals(address)));
   }
 
   /** The newest ready endpoint of a pod: a pod whose sandbox was made anew has two until the old one's DEL. */

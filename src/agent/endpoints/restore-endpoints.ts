@@ -2,7 +2,7 @@ import type { Logger } from "../../lib/log.js";
 import { Turns } from "../../lib/turns.js";
 import { waitForAll } from "../../lib/wait-for-all.js";
 import type { DatapathPort } from "../../model/datapath-port.js";
-import type { AddressPool } from "../ipam/address-pool.js";
+import type { AddressPools } from "../ipam/address-pools.js";
 import type { LinkPort } from "./endpoint-link.js";
 import type { EndpointProgrammer } from "./endpoint-programmer.js";
 import type { EndpointRecord } from "./endpoint-record.js";
@@ -13,7 +13,7 @@ export interface RestoreOptions {
   readonly datapath: DatapathPort;
   readonly store: EndpointStore;
   readonly links: LinkPort;
-  readonly pool: AddressPool;
+  readonly pools: AddressPools;
   readonly table: EndpointTable;
   readonly programmer: EndpointProgrammer;
   readonly log: Logger;
@@ -68,7 +68,7 @@ async function removeUnknown(
 function sortRecords(
   records: readonly EndpointRecord[],
   links: ReadonlyMap<string, number>,
-  { pool, log }: RestoreOptions,
+  { pools, log }: RestoreOptions,
 ): { living: EndpointRecord[]; dead: EndpointRecord[]; problems: string[] } {
   const living: EndpointRecord[] = [];
   const dead: EndpointRecord[] = [];
@@ -77,13 +77,15 @@ function sortRecords(
     record.state === "ready" && links.get(record.hostIfname) === record.ifindex;
   // Older ones first: of two with one address the one that had it first keeps it.
   for (const record of [...records].sort((a, b) => a.createdAt.localeCompare(b.createdAt))) {
-    const { endpointId, hostIfname, address } = record;
-    if (isThere(record) && pool.claim(address)) {
+    const { endpointId, hostIfname, addresses } = record;
+    if (isThere(record) && pools.claim(addresses)) {
       living.push(record);
       continue;
     }
     if (isThere(record)) {
-      problems.push(`endpoint ${endpointId} had the address ${address} of another endpoint and was removed`);
+      problems.push(
+        `endpoint ${endpointId} had the address ${addresses.join(" or ")} of another endpoint and was removed`,
+      );
     }
     log.info({ endpointId, state: record.state, hostIfname }, "endpoint of a former run is gone");
     dead.push({ ...record, state: "deleting" });

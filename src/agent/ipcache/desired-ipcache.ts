@@ -1,7 +1,7 @@
-import { IpAddress, IpPrefix } from "../../lib/ip.js";
+import { IpAddress, type IpFamily, IpPrefix } from "../../lib/ip.js";
 import type { IpcacheEntry } from "../../model/datapath-port.js";
 import type { CiliumEndpoint, CiliumNode } from "../../model/kubernetes.js";
-import { ownIpcacheEntry } from "../endpoints/endpoint-programmer.js";
+import { ownIpcacheEntries } from "../endpoints/endpoint-programmer.js";
 import type { EndpointRecord } from "../endpoints/endpoint-record.js";
 import type { LocalNode } from "../nodes/local-node.js";
 
@@ -9,6 +9,14 @@ import type { LocalNode } from "../nodes/local-node.js";
 export const HOST_IDENTITY = 1;
 export const WORLD_IDENTITY = 2;
 export const REMOTE_NODE_IDENTITY = 6;
+export const WORLD_IPV4_IDENTITY = 9;
+export const WORLD_IPV6_IDENTITY = 10;
+
+/** What lies outside the cluster is one identity, or with both families one for each. As upstream has it. */
+export function worldIdentity(family: IpFamily, families: readonly IpFamily[]): number {
+  if (families.length === 1) return WORLD_IDENTITY;
+  return family === 4 ? WORLD_IPV4_IDENTITY : WORLD_IPV6_IDENTITY;
+}
 
 export interface DesiredIpcache {
   readonly entries: readonly IpcacheEntry[];
@@ -29,35 +37,39 @@ export interface IpcacheSources {
  * other nodes, then their endpoints. Same content as upstream writes with the overlay on.
  */
 export function desiredIpcache(sources: IpcacheSources): DesiredIpcache {
-  const builder = new IpcacheBuilder();
-  builder.add("the world", { prefix: IpPrefix.parse("0.0.0.0/0"), identity: WORLD_IDENTITY });
+  const families = sources.node.podRanges.map(({ podCidr }) => podCidr.address.family);
+  const builder = new IpcacheBuilder(families);
+  for (const text of ["0.0.0.0/0", "::/0"]) {
+    const prefix = IpPrefix.parse(text);
+    builder.add("the world", { prefix, identity: worldIdentity(prefix.address.family, families) });
+  }
   for (const address of sources.node.addresses) {
     builder.add(`node ${sources.node.name}`, { prefix: IpPrefix.host(address), identity: HOST_IDENTITY });
   }
   for (const record of sources.endpoints) {
-    builder.add(`pod ${record.podNamespace}/${record.podName}`, ownIpcacheEntry(record));
+    for (const entry of ownIpcacheEntries(record)) builder.add(`pod ${record.podNamespace}/${record.podName}`, entry);
   }
   for (const node of sources.ciliumNodes) {
-    if (node.metadata.name !== sources.node.name) addRemoteNode(builder, node);
+    if (node.metadata.name !== sources.node.name) addRemoteNode(builder, node, sources.node);
   }
   for (const endpoint of sources.ciliumEndpoints) addRemoteEndpoint(builder, endpoint, sources.node);
   return builder.result();
 }
 
-function addRemoteNode(builder: IpcacheBuilder, node: CiliumNode): void {
+function addRemoteNode(builder: IpcacheBuilder, node: CiliumNode, own: LocalNode): void {
   const owner = `node ${node.metadata.name}`;
   const internalIp = node.spec.addresses
     ?.filter((entry) => entry.type === "InternalIP")
     .map((entry) => IpAddress.tryParse(entry.ip))
-    .find((address) => address?.family === 4);
+    .find((address) => address?.family === own.internalIp.family);
   if (internalIp === undefined) {
-    builder.problem(`${owner} has no InternalIP of IPv4: its pods are not reachable`);
+    builder.problem(`${owner} has no InternalIP of IPv${own.internalIp.family}: its pods are not reachable`);
     return;
   }
   for (const { type, ip } of node.spec.addresses ?? []) {
     const address = IpAddress.tryParse(ip);
     if (address === undefined) builder.problem(`${owner}: "${ip}" is no address`);
-    if (address?.family !== 4) continue;
+    if (address === undefined) continue;
     const prefix = IpPrefix.host(address);
     // The node's own addresses are reached over the underlay; the one on cilium_host lies behind the tunnel.
     if (type === "CiliumInternalIP") {
@@ -67,9 +79,9 @@ function addRemoteNode(builder: IpcacheBuilder, node: CiliumNode): void {
   for (const text of node.spec.ipam?.podCIDRs ?? []) {
     const prefix = IpPrefix.tryParse(text);
     if (prefix === undefined) builder.problem(`${owner}: podCIDR "${text}" is no prefix`);
-    if (prefix?.address.family !== 4) continue;
+    if (prefix === undefined) continue;
     // Until a pod's own entry arrives, its packets find the node at least.
-    builder.add(owner, { prefix, identity: WORLD_IDENTITY, tunnelEndpoint: internalIp });
+    builder.add(owner, { prefix, identity: builder.worldOf(prefix), tunnelEndpoint: internalIp });
   }
 }
 
@@ -84,10 +96,11 @@ function addRemoteEndpoint(builder: IpcacheBuilder, endpoint: CiliumEndpoint, no
     builder.problem(`${owner}: node "${nodeText}" is no address`);
     return;
   }
-  for (const { ipv4 } of endpoint.status?.networking?.addressing ?? []) {
-    if (ipv4 === undefined) continue;
-    const address = IpAddress.tryParse(ipv4);
-    if (address === undefined) builder.problem(`${owner}: "${ipv4}" is no address`);
+  const addressing = endpoint.status?.networking?.addressing ?? [];
+  for (const text of addressing.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])) {
+    if (text === undefined) continue;
+    const address = IpAddress.tryParse(text);
+    if (address === undefined) builder.problem(`${owner}: "${text}" is no address`);
     else builder.add(owner, { prefix: IpPrefix.host(address), identity, tunnelEndpoint });
   }
 }
@@ -95,8 +108,19 @@ function addRemoteEndpoint(builder: IpcacheBuilder, endpoint: CiliumEndpoint, no
 class IpcacheBuilder {
   readonly #entries = new Map<string, { readonly owner: string; readonly entry: IpcacheEntry }>();
   readonly #problems: string[] = [];
+  readonly #families: readonly IpFamily[];
 
+  constructor(families: readonly IpFamily[]) {
+    this.#families = families;
+  }
+
+  worldOf({ address }: IpPrefix): number {
+    return worldIdentity(address.family, this.#families);
+  }
+
+  /** Entries of a family that pods do not have are left out. */
   add(owner: string, entry: IpcacheEntry): void {
+    if (!this.#families.includes(entry.prefix.address.family)) return;
     const before = this.#entries.get(entry.prefix.text);
     if (before === undefined) this.#entries.set(entry.prefix.text, { owner, entry });
     else if (before.owner !== owner)

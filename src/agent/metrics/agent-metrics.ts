@@ -1,10 +1,15 @@
 import type { AgentRuntime } from "../agent-runtime.js";
+import type { AddressPool } from "../ipam/address-pool.js";
 import type { ReportSources } from "../report-sources.js";
 import type { MetricFamily, MetricSample } from "./metrics-text.js";
 
 /** Metrics of the agent; names of upstream where upstream has the metric, `cilium_ts_*` otherwise. */
 export function collectMetrics(sources: ReportSources, runtime: AgentRuntime | undefined): readonly MetricFamily[] {
   return [...processMetrics(sources), ...(runtime === undefined ? [] : runtimeMetrics(runtime))];
+}
+
+function familyLabel({ prefix }: AddressPool): Readonly<Record<string, string>> {
+  return { family: `ipv${prefix.address.family}` };
 }
 
 function processMetrics({ monitor, status, starts, options }: ReportSources): readonly MetricFamily[] {
@@ -24,7 +29,7 @@ function processMetrics({ monitor, status, starts, options }: ReportSources): re
 }
 
 function runtimeMetrics(runtime: AgentRuntime): readonly MetricFamily[] {
-  const { table, pool, services, conntrack, drops, events, datapath } = runtime;
+  const { table, pools, services, conntrack, drops, events, datapath } = runtime;
   const states = new Map<string, number>();
   for (const { state } of table.list()) states.set(state, (states.get(state) ?? 0) + 1);
   const { counts } = services;
@@ -35,10 +40,16 @@ function runtimeMetrics(runtime: AgentRuntime): readonly MetricFamily[] {
       "Endpoints by state",
       [...states].map(([state, value]) => ({ labels: { endpoint_state: state }, value })),
     ),
-    gauge("cilium_ip_addresses", "Addresses of pods in use", [{ labels: { family: "ipv4" }, value: pool.usedCount }]),
-    gauge("cilium_ipam_capacity", "Addresses of the node's podCIDR", [
-      { labels: { family: "ipv4" }, value: pool.capacity },
-    ]),
+    gauge(
+      "cilium_ip_addresses",
+      "Addresses of pods in use",
+      pools.pools.map((pool) => ({ labels: familyLabel(pool), value: pool.usedCount })),
+    ),
+    gauge(
+      "cilium_ipam_capacity",
+      "Addresses of the node's podCIDR",
+      pools.pools.map((pool) => ({ labels: familyLabel(pool), value: pool.capacity })),
+    ),
     gauge("cilium_ts_frontends", "Frontends in the maps", [{ value: counts.frontends }]),
     gauge("cilium_ts_backends", "Backends in the maps", [
       { labels: { state: "used" }, value: counts.backends - counts.lingeringBackends },

@@ -33,11 +33,11 @@ export function desiredCiliumNode(node: LocalNode, bootId: string | undefined): 
     },
     spec: {
       addresses: [
-        { type: "InternalIP", ip: node.internalIp.text },
-        { type: "CiliumInternalIP", ip: node.ciliumHostIp.text },
+        ...node.internalIps.map(({ text }) => ({ type: "InternalIP" as const, ip: text })),
+        ...node.podRanges.map(({ ciliumHostIp }) => ({ type: "CiliumInternalIP" as const, ip: ciliumHostIp.text })),
       ],
       ...(bootId === undefined ? {} : { bootid: bootId }),
-      ipam: { podCIDRs: [node.podCidr.text] },
+      ipam: { podCIDRs: node.podRanges.map(({ podCidr }) => podCidr.text) },
     },
   };
 }

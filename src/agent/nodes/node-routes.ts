@@ -1,6 +1,7 @@
-import type { IpPrefix } from "../../lib/ip.js";
+import { IpPrefix } from "../../lib/ip.js";
+import { waitForAll } from "../../lib/wait-for-all.js";
 import { listRoutes, type RouteFacts, runIpBatch } from "../system/ip-batch.js";
-import type { LocalNode } from "./local-node.js";
+import type { LocalNode, PodRange } from "./local-node.js";
 
 /** Marks the routes that are ours (`ip route … proto 197`): no other number of `/etc/iproute2/rt_protos`. */
 export const ROUTE_PROTOCOL = 197;
@@ -14,7 +15,8 @@ const HOST_DEVICE = "cilium_host";
  * @returns problems in words
  */
 export async function syncRoutes(node: LocalNode, podCidrs: readonly IpPrefix[]): Promise<readonly string[]> {
-  const { steps, problems } = planRoutes(node, podCidrs, await listRoutes(4));
+  const tables = await waitForAll(node.podRanges.map(({ podCidr }) => listRoutes(podCidr.address.family)));
+  const { steps, problems } = planRoutes(node, podCidrs, tables.flat());
   if (steps.length > 0) await runIpBatch(steps);
   return problems;
 }
@@ -25,12 +27,16 @@ export function planRoutes(
   podCidrs: readonly IpPrefix[],
   facts: readonly RouteFacts[],
 ): { readonly steps: readonly string[]; readonly problems: readonly string[] } {
-  const gateway = node.ciliumHostIp.text;
-  const wanted = new Map<string, string>([[gateway, `${gateway}/32 dev ${HOST_DEVICE} scope link`]]);
-  for (const prefix of podCidrs) {
-    const mtu = prefix.text === node.podCidr.text ? "" : ` mtu ${node.routeMtu}`;
-    wanted.set(routeKey(prefix.text), `${prefix} via ${gateway} dev ${HOST_DEVICE} src ${gateway}${mtu}`);
-  }
+  const wanted = new Map(
+    node.podRanges.flatMap((range) => {
+      const { family } = range.podCidr.address;
+      return wantedRoutes(
+        node,
+        range,
+        podCidrs.filter((prefix) => prefix.address.family === family),
+      );
+    }),
+  );
   const steps: string[] = [];
   const problems: string[] = [];
   for (const [destination, words] of wanted) {
@@ -49,22 +55,37 @@ export function planRoutes(
   return { steps, problems };
 }
 
+/** Destination → route, in the words of iproute2. */
+function wantedRoutes(
+  { routeMtu }: LocalNode,
+  { podCidr, ciliumHostIp: gateway }: PodRange,
+  podCidrs: readonly IpPrefix[],
+): readonly (readonly [string, string])[] {
+  const mtuTo = (prefix: IpPrefix): string => (prefix.text === podCidr.text ? "" : ` mtu ${routeMtu}`);
+  const to = (prefix: IpPrefix, via: string): readonly [string, string] => [
+    routeKey(prefix.text),
+    `${prefix} ${via}dev ${HOST_DEVICE} src ${gateway}${mtuTo(prefix)}`,
+  ];
+  // The kernel takes no address of its own as an IPv6 gateway; the device asks for no neighbour anyway (it has no ARP).
+  if (gateway.family === 6) return podCidrs.map((prefix) => to(prefix, ""));
+  const onLink = [gateway.text, `${gateway}/32 dev ${HOST_DEVICE} scope link`] as const;
+  return [onLink, ...podCidrs.map((prefix) => to(prefix, `via ${gateway} `))];
+}
+
 function isOurs(route: RouteFacts): boolean {
   return route.protocol === String(ROUTE_PROTOCOL);
 }
 
 /** iproute2 prints a host route without its length. */
 function routeKey(destination: string): string {
-  return destination.replace(/\/32$/, "");
+  return destination.replace(destination.includes(":") ? /\/128$/ : /\/32$/, "");
 }
 
 function isSame(route: RouteFacts, words: string): boolean {
   if (!isOurs(route)) return false;
   const mtu = route.metrics?.find((metric) => metric.mtu !== undefined)?.mtu;
-  const prefix = route.dst.includes("/") ? route.dst : `${route.dst}/32`;
-  const found =
-    route.gateway === undefined
-      ? `${prefix} dev ${route.dev} scope link`
-      : `${prefix} via ${route.gateway} dev ${route.dev} src ${route.prefsrc}${mtu === undefined ? "" : ` mtu ${mtu}`}`;
-  return found === words;
+  const prefix = IpPrefix.parse(route.dst).text;
+  const via = route.gateway === undefined ? "" : `via ${route.gateway} `;
+  const source = route.prefsrc === undefined ? "scope link" : `src ${route.prefsrc}`;
+  return `${prefix} ${via}dev ${route.dev} ${source}${mtu === undefined ? "" : ` mtu ${mtu}`}` === words;
 }

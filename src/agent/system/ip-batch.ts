@@ -23,7 +23,8 @@ export interface LinkFacts {
 /**
  * iproute2 in batch mode: one process for many steps (a process costs some 3 ms, a step some µs). The first step that
  * fails ends the batch. With `netnsPath` the batch runs inside that network namespace: through nsenter, because `ip -n`
- * also makes a mount namespace and mounts a /sys, which costs more than the batch itself.
+ * also makes a mount namespace and mounts a /sys, which costs more than the batch itself. `family` is needed where a step
+ * names no address, as "route show".
  */
 export async function runIpBatch(
   lines: readonly string[],
