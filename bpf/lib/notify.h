@@ -58,11 +58,11 @@ static __always_inline __u32 event_capture(struct __sk_buff *skb, __u8 *payload)
 
 	if (bytes > CAPTURE_BYTES)
 		bytes = CAPTURE_BYTES;
-	/* The mask tells the verifier what the comparison said; 128 itself is handled apart. */
 	if (bytes == CAPTURE_BYTES)
 		return bpf_skb_load_bytes(skb, 0, payload, CAPTURE_BYTES) ? 0 : CAPTURE_BYTES;
 	bytes &= CAPTURE_BYTES - 1;
-	if (!bytes || bpf_skb_load_bytes(skb, 0, payload, bytes))
+	barrier_var(bytes);
+	if (bytes < ETH_HLEN || bpf_skb_load_bytes(skb, 0, payload, bytes))
 		return 0;
 	return bytes;
 }
