@@ -66,9 +66,8 @@ export type PolicyVerdict = AllowVerdict | DenyVerdict | DefaultDenyVerdict;
 
 export interface AllowVerdict {
   readonly verdict: "allow";
-  /** Absent: nothing is enforced. */
   readonly entry: PolicyEntry;
-  /** Rules behind the entry; none: the direction is not enforced, or the peer is the own node. */
+  /** Rules behind the entry; none: nothing is denied by default, or the peer is the own node. */
   readonly rules: readonly RuleOrigin[];
 }
 

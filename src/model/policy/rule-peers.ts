@@ -1,10 +1,22 @@
 import type { IpPrefix } from "../../lib/ip.js";
-import type { PolicyRule } from "./policy-rule.js";
-import type { PolicySelector } from "./policy-selector.js";
+import { labelKeys } from "../labels.js";
+import type { PolicyPeer, PolicyRule, ServicePeer } from "./policy-rule.js";
+import {
+  createPolicySelector,
+  createRequirement,
+  matchesPolicySelector,
+  type PolicySelector,
+} from "./policy-selector.js";
 
-/** The prefixes that rules name, excepted ones too, each once: each needs an identity of local scope. Sorted. */
-export function cidrsOf(_rules: readonly PolicyRule[]): readonly IpPrefix[] {
-  throw new Error("follows");
+/**
+ * The prefixes that rules name, excepted ones too, each once and sorted: each needs an identity of local scope. Not those of
+ * length 0: they are the world, which has identities of its own.
+ */
+export function cidrsOf(rules: readonly PolicyRule[]): readonly IpPrefix[] {
+  const peers = rules.flatMap((rule) => rule.peers.filter((peer) => peer.kind === "cidr"));
+  const prefixes = peers.flatMap(({ prefix, except }) => [prefix, ...except]).filter(({ length }) => length > 0);
+  const byText = new Map(prefixes.map((prefix) => [prefix.text, prefix]));
+  return [...byText.values()].sort((a, b) => a.address.compare(b.address) || a.length - b.length);
 }
 
 /** What `toServices` needs to know of a Service. */
@@ -20,16 +32,45 @@ export interface PolicyService {
 
 /**
  * The same rules with Services replaced by who is behind them, as upstream: the pods that a Service selects, or the addresses of
- * one without a selector. A rule whose Services do not exist is about nobody.
+ * one without a selector. A rule whose Services do not exist is about nobody (upstream, with ports: about everybody).
  */
 export function resolveServicePeers(
-  _rules: readonly PolicyRule[],
-  _services: readonly PolicyService[],
+  rules: readonly PolicyRule[],
+  services: readonly PolicyService[],
 ): readonly PolicyRule[] {
-  throw new Error("follows");
+  return rules.map((rule) => {
+    if (!rule.peers.some((peer) => peer.kind === "service")) return rule;
+    const peers = rule.peers.flatMap((peer) => {
+      if (peer.kind !== "service") return [peer];
+      return services.filter((service) => matchesService(peer, service)).flatMap(peersBehind);
+    });
+    return { ...rule, peers };
+  });
+}
+
+function matchesService(peer: ServicePeer, service: PolicyService): boolean {
+  if (peer.namespace !== undefined && peer.namespace !== service.namespace) return false;
+  if (peer.selector === undefined) return peer.name === service.name;
+  const labels = Object.entries(service.labels).map(([key, value]) => ({ source: "k8s", key, value }));
+  return matchesPolicySelector(peer.selector, labels);
+}
+
+function peersBehind({ namespace, selector = {}, prefixes }: PolicyService): readonly PolicyPeer[] {
+  const pairs = Object.entries(selector);
+  if (pairs.length === 0) return prefixes.map((prefix) => ({ kind: "cidr", prefix, except: [] }));
+  const requirements = [
+    ...pairs.map(([key, value]) => createRequirement(`k8s:${key}`, "in", [value])),
+    createRequirement(`k8s:${labelKeys.podNamespace}`, "in", [namespace]),
+  ];
+  return [{ kind: "selector", selector: createPolicySelector(requirements) }];
 }
 
 /** Every selector that the rules use for peers and subjects, each once: `policy selectors`. Sorted by key. */
-export function selectorsOf(_rules: readonly PolicyRule[]): readonly PolicySelector[] {
-  throw new Error("follows");
+export function selectorsOf(rules: readonly PolicyRule[]): readonly PolicySelector[] {
+  const selectors = rules.flatMap((rule) => [
+    rule.subject.selector,
+    ...rule.peers.flatMap((peer) => (peer.kind === "selector" ? [peer.selector] : [])),
+  ]);
+  const byKey = new Map(selectors.map((selector) => [selector.key, selector]));
+  return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
