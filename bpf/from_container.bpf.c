@@ -6,6 +6,7 @@
 #include "lib/deliver.h"
 #include "lib/encap.h"
 #include "lib/hairpin.h"
+#include "lib/ndp.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -15,24 +16,25 @@ struct destination {
 	struct remote_endpoint_info *remote;
 };
 
-static __always_inline void destination_find4(struct packet *pkt, struct destination *to)
+static __always_inline void destination_find(struct packet *pkt, struct destination *to)
 {
 	to->remote = NULL;
-	to->local = endpoint_lookup4(pkt->daddr);
+	to->local = endpoint_lookup(&pkt->daddr, pkt->family);
 	if (to->local) {
 		pkt->dst_identity = endpoint_is_host(to->local) ? IDENTITY_HOST : to->local->sec_id;
 		return;
 	}
-	to->remote = ipcache_lookup4(pkt->daddr);
+	to->remote = ipcache_lookup(&pkt->daddr, pkt->family);
 	pkt->dst_identity = remote_identity(to->remote);
 }
 
 /* Conntrack and policy of the sender; `rev_nat_index` is not zero when the packet was just load-balanced. */
-static __always_inline int endpoint_egress4(struct __sk_buff *skb, struct packet *pkt, __u16 rev_nat_index)
+static __always_inline int endpoint_egress(struct __sk_buff *skb, struct packet *pkt, __u16 rev_nat_index)
 {
+	struct ct_birth birth = { .rev_nat_index = rev_nat_index };
 	int ret;
 
-	ret = ct_lookup4(skb, pkt, CT_EGRESS);
+	ret = ct_lookup(skb, pkt, CT_EGRESS);
 	if (ret)
 		return ret;
 	if (pkt->ct_state == CT_REPLY || pkt->ct_state == CT_RELATED)
@@ -43,23 +45,25 @@ static __always_inline int endpoint_egress4(struct __sk_buff *skb, struct packet
 	/* The same ports to the same backend, now over the Service and then direct or the other way round: the old entry
 	 * would give the replies the wrong source. */
 	if (pkt->ct_state == CT_NEW || pkt->ct_rev_nat_index != rev_nat_index)
-		return ct_create4(pkt, skb->len, CT_EGRESS, rev_nat_index, false);
+		return ct_create(pkt, skb->len, CT_EGRESS, &birth);
 	if (ret != POLICY_AS_REMEMBERED)
-		ct_remember_policy4(pkt, CT_EGRESS);
+		ct_remember_policy(pkt, CT_EGRESS);
 	return 0;
 }
 
-static __always_inline int from_container4(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+static __always_inline int from_container(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	struct endpoint_info *sender;
 	struct destination to;
 	__u16 rev_nat_index = 0;
 	int ret;
 
-	ret = packet_parse4(skb, pkt);
+	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
-	sender = endpoint_lookup4(pkt->saddr);
+	if (packet_is_ip6(pkt) && (packet_is_nd(pkt) || packet_is_mld(pkt)))
+		return ndp_handle(skb, pkt);
+	sender = endpoint_lookup(&pkt->saddr, pkt->family);
 	if (!sender || sender->ifindex != skb->ifindex)
 		return DROP_AT(pkt, DROP_INVALID_SIP);
 	pkt->source = sender->lxc_id;
@@ -69,34 +73,34 @@ static __always_inline int from_container4(struct __sk_buff *skb, struct packet 
 		return DROP_AT(pkt, DROP_ENCAP_PROHIBITED);
 
 	*trace_point = TRACE_TO_LXC;
-	if (pkt->daddr == HAIRPIN_ADDRESS4)
-		return hairpin_reply4(skb, pkt, sender);
-	destination_find4(pkt, &to);
+	if (packet_is_hairpin_reply(pkt))
+		return hairpin_reply(skb, pkt, sender);
+	destination_find(pkt, &to);
 	/* A pod's address is no Service's: most packets are spared the look-up. */
 	if (!endpoint_is_pod(to.local) && !identity_is_pod(pkt->dst_identity)) {
-		ret = service_translate4(skb, pkt, &rev_nat_index);
+		ret = service_translate(skb, pkt, &rev_nat_index);
 		if (ret)
 			return ret;
-		if (rev_nat_index && pkt->daddr == pkt->saddr)
-			return hairpin_forward4(skb, pkt, sender, rev_nat_index);
+		if (rev_nat_index && ip_equal(&pkt->daddr, &pkt->saddr))
+			return hairpin_forward(skb, pkt, sender, rev_nat_index);
 		if (rev_nat_index)
-			destination_find4(pkt, &to);
-		else if (pkt->dst_identity == IDENTITY_WORLD && service_owns_address4(pkt->daddr))
+			destination_find(pkt, &to);
+		else if (identity_is_world(pkt->dst_identity) && service_owns_address(pkt))
 			return DROP_AT(pkt, DROP_NO_SERVICE);
 	}
-	ret = endpoint_egress4(skb, pkt, rev_nat_index);
+	ret = endpoint_egress(skb, pkt, rev_nat_index);
 	if (ret)
 		return ret;
 
 	if (endpoint_is_pod(to.local))
-		return deliver_to_endpoint4(skb, pkt, to.local, false);
+		return deliver_to_endpoint(skb, pkt, to.local, false);
 	if (to.local) {
 		*trace_point = TRACE_TO_HOST;
-		return deliver_to_host4(skb, pkt);
+		return deliver_to_host(skb, pkt);
 	}
 	if (remote_is_tunnelled(to.remote)) {
 		*trace_point = TRACE_TO_OVERLAY;
-		return encap_redirect4(skb, pkt, to.remote->tunnel_endpoint.ip4);
+		return encap_redirect(skb, pkt, to.remote);
 	}
 	*trace_point = TRACE_TO_STACK;
 	return EXIT_AT(pkt, VERDICT_PASS);
@@ -109,15 +113,18 @@ int cts_lxc_ingress(struct __sk_buff *skb)
 	__u8 trace_point = TRACE_NONE;
 	int verdict;
 
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		verdict = from_container4(skb, &pkt, &trace_point);
+	switch (packet_family(skb)) {
+	case FAMILY_IPV4:
+		pkt.family = FAMILY_IPV4;
+		verdict = from_container(skb, &pkt, &trace_point);
 		break;
-	case bpf_htons(ETH_P_ARP):
-		verdict = arp_respond(skb, &pkt);
+	case FAMILY_IPV6:
+		pkt.family = FAMILY_IPV6;
+		verdict = from_container(skb, &pkt, &trace_point);
 		break;
 	default:
-		verdict = DROP_AT(&pkt, DROP_UNKNOWN_L3);
+		verdict = skb->protocol == bpf_htons(ETH_P_ARP) ? arp_respond(skb, &pkt) :
+								  DROP_AT(&pkt, DROP_UNKNOWN_L3);
 		break;
 	}
 	return packet_exit(skb, &pkt, verdict, trace_point);

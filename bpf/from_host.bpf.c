@@ -8,24 +8,24 @@
 char _license[] SEC("license") = "Dual BSD/GPL";
 
 /* HOST for the node's own addresses; what the node forwards for others keeps its identity. */
-static __always_inline __u32 sender_identity4(const struct packet *pkt)
+static __always_inline __u32 sender_identity(const struct packet *pkt)
 {
-	if (endpoint_is_host(endpoint_lookup4(pkt->saddr)))
+	if (endpoint_is_host(endpoint_lookup(&pkt->saddr, pkt->family)))
 		return IDENTITY_HOST;
-	return remote_identity(ipcache_lookup4(pkt->saddr));
+	return remote_identity(ipcache_lookup(&pkt->saddr, pkt->family));
 }
 
-static __always_inline int from_host4(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+static __always_inline int from_host(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	struct remote_endpoint_info *remote;
 	struct endpoint_info *local;
 	int ret;
 
-	ret = packet_parse4(skb, pkt);
+	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
-	pkt->src_identity = sender_identity4(pkt);
-	local = endpoint_lookup4(pkt->daddr);
+	pkt->src_identity = sender_identity(pkt);
+	local = endpoint_lookup(&pkt->daddr, pkt->family);
 	if (endpoint_is_pod(local)) {
 		pkt->dst_identity = local->sec_id;
 		ret = packet_forward_l2_l3(skb, pkt, local->node_mac, local->mac);
@@ -35,12 +35,12 @@ static __always_inline int from_host4(struct __sk_buff *skb, struct packet *pkt,
 		skb->mark = mark_from_identity(pkt->src_identity);
 		return EXIT_AT(pkt, bpf_redirect(local->ifindex, 0));
 	}
-	remote = ipcache_lookup4(pkt->daddr);
+	remote = ipcache_lookup(&pkt->daddr, pkt->family);
 	if (remote_is_tunnelled(remote)) {
 		*trace_point = TRACE_TO_OVERLAY;
 		pkt->dst_identity = remote->sec_identity;
 		pkt->report = 1;
-		return encap_redirect4(skb, pkt, remote->tunnel_endpoint.ip4);
+		return encap_redirect(skb, pkt, remote);
 	}
 	return DROP_AT(pkt, DROP_UNROUTABLE);
 }
@@ -52,9 +52,14 @@ int cts_host_egress(struct __sk_buff *skb)
 	__u8 trace_point = TRACE_NONE;
 	int verdict;
 
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		verdict = from_host4(skb, &pkt, &trace_point);
+	switch (packet_family(skb)) {
+	case FAMILY_IPV4:
+		pkt.family = FAMILY_IPV4;
+		verdict = from_host(skb, &pkt, &trace_point);
+		break;
+	case FAMILY_IPV6:
+		pkt.family = FAMILY_IPV6;
+		verdict = from_host(skb, &pkt, &trace_point);
 		break;
 	default:
 		verdict = DROP_AT(&pkt, DROP_UNKNOWN_L3);

@@ -6,7 +6,7 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline int from_overlay4(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	struct bpf_tunnel_key key = {};
 	struct endpoint_info *local;
@@ -18,10 +18,10 @@ static __always_inline int from_overlay4(struct __sk_buff *skb, struct packet *p
 	if (key.tunnel_id == IDENTITY_UNKNOWN || key.tunnel_id == IDENTITY_HOST)
 		return DROP_AT(pkt, DROP_INVALID_IDENTITY);
 	pkt->src_identity = key.tunnel_id;
-	ret = packet_parse4(skb, pkt);
+	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
-	local = endpoint_lookup4(pkt->daddr);
+	local = endpoint_lookup(&pkt->daddr, pkt->family);
 	if (!local)
 		return DROP_AT(pkt, DROP_UNROUTABLE);
 	/* The inner destination MAC is the sender's affair; the stack would call the packet somebody else's. */
@@ -29,10 +29,10 @@ static __always_inline int from_overlay4(struct __sk_buff *skb, struct packet *p
 	if (endpoint_is_host(local)) {
 		*trace_point = TRACE_TO_HOST;
 		pkt->dst_identity = IDENTITY_HOST;
-		return deliver_to_host4(skb, pkt);
+		return deliver_to_host(skb, pkt);
 	}
 	*trace_point = TRACE_TO_LXC;
-	return deliver_to_endpoint4(skb, pkt, local, true);
+	return deliver_to_endpoint(skb, pkt, local, true);
 }
 
 SEC("tc")
@@ -42,9 +42,18 @@ int cts_vxlan_ingress(struct __sk_buff *skb)
 	__u8 trace_point = TRACE_NONE;
 	int verdict;
 
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		verdict = from_overlay4(skb, &pkt, &trace_point);
-	else
+	switch (packet_family(skb)) {
+	case FAMILY_IPV4:
+		pkt.family = FAMILY_IPV4;
+		verdict = from_overlay(skb, &pkt, &trace_point);
+		break;
+	case FAMILY_IPV6:
+		pkt.family = FAMILY_IPV6;
+		verdict = from_overlay(skb, &pkt, &trace_point);
+		break;
+	default:
 		verdict = DROP_AT(&pkt, DROP_UNKNOWN_L3);
+		break;
+	}
 	return packet_exit(skb, &pkt, verdict, trace_point);
 }

@@ -4,24 +4,27 @@
 #include "lib/parse.h"
 #include "lib/exit.h"
 #include "lib/deliver.h"
+#include "lib/ndp.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline int to_container4(struct __sk_buff *skb, struct packet *pkt)
+static __always_inline int to_container(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct endpoint_info *ep;
 	int ret;
 
-	ret = packet_parse4(skb, pkt);
+	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
-	ep = endpoint_lookup4(pkt->daddr);
+	if (packet_is_ip6(pkt) && packet_is_nd(pkt))
+		return EXIT_AT(pkt, VERDICT_PASS);
+	ep = endpoint_lookup(&pkt->daddr, pkt->family);
 	if (!ep || ep->ifindex != skb->ifindex)
 		return DROP_AT(pkt, DROP_UNROUTABLE);
 	pkt->src_identity = identity_from_mark(skb->mark);
 	if (!pkt->src_identity)
-		pkt->src_identity = remote_identity(ipcache_lookup4(pkt->saddr));
-	ret = endpoint_ingress4(skb, pkt, ep, false);
+		pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family));
+	ret = endpoint_ingress(skb, pkt, ep, false);
 	return ret ? ret : EXIT_AT(pkt, VERDICT_PASS);
 }
 
@@ -31,15 +34,18 @@ int cts_lxc_egress(struct __sk_buff *skb)
 	struct packet pkt = { .direction = METRIC_INGRESS };
 	int verdict;
 
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		verdict = to_container4(skb, &pkt);
+	switch (packet_family(skb)) {
+	case FAMILY_IPV4:
+		pkt.family = FAMILY_IPV4;
+		verdict = to_container(skb, &pkt);
 		break;
-	case bpf_htons(ETH_P_ARP):
-		verdict = EXIT_AT(&pkt, VERDICT_PASS);
+	case FAMILY_IPV6:
+		pkt.family = FAMILY_IPV6;
+		verdict = to_container(skb, &pkt);
 		break;
 	default:
-		verdict = DROP_AT(&pkt, DROP_UNKNOWN_L3);
+		verdict = skb->protocol == bpf_htons(ETH_P_ARP) ? EXIT_AT(&pkt, VERDICT_PASS) :
+								  DROP_AT(&pkt, DROP_UNKNOWN_L3);
 		break;
 	}
 	return packet_exit(skb, &pkt, verdict, TRACE_TO_LXC);

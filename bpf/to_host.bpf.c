@@ -7,14 +7,14 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline int to_host4(struct __sk_buff *skb, struct packet *pkt)
+static __always_inline int to_host(struct __sk_buff *skb, struct packet *pkt)
 {
 	int ret;
 
-	ret = packet_parse4(skb, pkt);
+	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
-	if (!endpoint_is_host(endpoint_lookup4(pkt->daddr)))
+	if (!endpoint_is_host(endpoint_lookup(&pkt->daddr, pkt->family)))
 		return DROP_AT(pkt, DROP_UNKNOWN_TARGET);
 	return EXIT_AT(pkt, VERDICT_PASS);
 }
@@ -25,9 +25,18 @@ int cts_host_ingress(struct __sk_buff *skb)
 	struct packet pkt = { .direction = METRIC_INGRESS, .dst_identity = IDENTITY_HOST };
 	int verdict;
 
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		verdict = to_host4(skb, &pkt);
-	else
+	switch (packet_family(skb)) {
+	case FAMILY_IPV4:
+		pkt.family = FAMILY_IPV4;
+		verdict = to_host(skb, &pkt);
+		break;
+	case FAMILY_IPV6:
+		pkt.family = FAMILY_IPV6;
+		verdict = to_host(skb, &pkt);
+		break;
+	default:
 		verdict = DROP_AT(&pkt, DROP_UNKNOWN_L3);
+		break;
+	}
 	return packet_exit(skb, &pkt, verdict, TRACE_NONE);
 }

@@ -30,6 +30,7 @@ static __always_inline int arp_respond(struct __sk_buff *skb, struct packet *pkt
 		struct arp_ipv4 arp;
 	} __attribute__((packed)) frame;
 	struct endpoint_info *ep;
+	union ip_address sender;
 	__be32 requested;
 
 	if (bpf_skb_load_bytes(skb, 0, &frame, sizeof(frame)))
@@ -37,7 +38,8 @@ static __always_inline int arp_respond(struct __sk_buff *skb, struct packet *pkt
 	if (frame.arp.hrd != bpf_htons(ARPHRD_ETHER) || frame.arp.pro != bpf_htons(ETH_P_IP) ||
 	    frame.arp.op != bpf_htons(ARPOP_REQUEST) || frame.arp.spa == frame.arp.tpa)
 		return EXIT_AT(pkt, VERDICT_PASS);
-	ep = endpoint_lookup4(frame.arp.spa);
+	sender = ip_from4(frame.arp.spa);
+	ep = endpoint_lookup(&sender, FAMILY_IPV4);
 	if (!ep || ep->ifindex != skb->ifindex)
 		return DROP_AT(pkt, DROP_INVALID_SIP);
 	requested = frame.arp.tpa;

@@ -22,6 +22,10 @@ struct datapath_config {
 	__u8 trace_aggregation;		 /* 0: every forwarded packet is reported; else as trace_flags and the interval say */
 	__u8 ct_accounting;		 /* 1: count packets and bytes in every conntrack entry */
 	__be16 tunnel_port;		 /* UDP port of cilium_vxlan */
+	__be32 service_loopback_ipv4;	 /* what a pod sees as its peer when a Service sends it to itself */
+	__be32 service_loopback_ipv6[4]; /* the same for IPv6 */
+	__u8 enable_ipv4;		 /* 1: pods have IPv4 addresses */
+	__u8 enable_ipv6;		 /* 1: pods have IPv6 addresses */
 };
 
 volatile const struct datapath_config config = {};

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "maps.h"
 #include "packet.h"
+#include "verifier.h"
 
 /* Upstream's states. */
 #define CT_NEW	       0
@@ -19,9 +20,6 @@
 #define CT_INGRESS 1
 #define CT_SERVICE 2
 
-/* Upstream's 169.254.42.1: what a pod sees as its peer when a Service sends it to itself. */
-#define HAIRPIN_ADDRESS4 bpf_htonl(0xa9fe2a01)
-
 /* CLOCK_MONOTONIC; asked once a packet, whose entries are up to four. */
 static __always_inline __u32 now_seconds(struct packet *pkt)
 {
@@ -30,7 +28,7 @@ static __always_inline __u32 now_seconds(struct packet *pkt)
 	return pkt->now_seconds;
 }
 
-/* The part of conntrack that knows no address family: flags, lifetime, reports. */
+/* ---- one entry: flags, lifetime, reports ---- */
 
 static __always_inline bool ct_entry_is_closed(const struct ct_entry *entry)
 {
@@ -129,73 +127,133 @@ static __always_inline bool ct_entry_is_reopened(const struct ct_entry *entry, c
 	return is_opening(pkt) && (entry->rx_closing || entry->tx_closing);
 }
 
-/* ---- IPv4 ---- */
+/* ---- the maps: TCP and the rest, of each family ---- */
 
-static __always_inline void *ct_map4(__u8 proto)
+union ct_key {
+	struct ipv4_ct_tuple v4;
+	struct ipv6_ct_tuple v6;
+} __attribute__((aligned(8))); /* so that addresses are copied in words */
+
+/* Where an entry is looked for. The addresses and ports go into the fields of these names. */
+struct ct_place {
+	const union ip_address *daddr;
+	const union ip_address *saddr;
+	__be16 dport;
+	__be16 sport;
+	__u8 flags; /* TUPLE_F_* */
+};
+
+static __always_inline void ct_key_set(union ct_key *key, const struct packet *pkt, const struct ct_place *place)
 {
-	return proto == IPPROTO_TCP ? (void *)&cilium_ct4_global : (void *)&cilium_ct_any4_global;
+	if (packet_is_ip6(pkt)) {
+		__builtin_memcpy(key->v6.daddr, place->daddr, sizeof(key->v6.daddr));
+		__builtin_memcpy(key->v6.saddr, place->saddr, sizeof(key->v6.saddr));
+		key->v6.dport = place->dport;
+		key->v6.sport = place->sport;
+		key->v6.nexthdr = pkt->proto;
+		key->v6.flags = place->flags;
+	} else {
+		key->v4.daddr = place->daddr->ip4;
+		key->v4.saddr = place->saddr->ip4;
+		key->v4.dport = place->dport;
+		key->v4.sport = place->sport;
+		key->v4.nexthdr = pkt->proto;
+		key->v4.flags = place->flags;
+	}
 }
 
-/* The key of the packet's entry, taken for the forward direction or for a reply. */
-static __always_inline void ct_tuple4(struct ipv4_ct_tuple *tuple, const struct packet *pkt, int dir, bool is_reply)
+/* The key of the packet's entry, taken for the forward direction or for a reply. One branch and not one a field: pointers
+ * that depend on a branch are paths that the verifier never joins again. */
+static __always_inline void ct_key_of(union ct_key *key, const struct packet *pkt, int dir, bool is_reply)
 {
-	tuple->daddr = is_reply ? pkt->daddr : pkt->saddr;
-	tuple->saddr = is_reply ? pkt->saddr : pkt->daddr;
-	tuple->dport = is_reply ? pkt->sport : pkt->dport;
-	tuple->sport = is_reply ? pkt->dport : pkt->sport;
-	tuple->nexthdr = pkt->proto;
-	tuple->flags = is_reply == (dir == CT_INGRESS) ? TUPLE_F_OUT : TUPLE_F_IN;
+	__u8 flags = is_reply == (dir == CT_INGRESS) ? TUPLE_F_OUT : TUPLE_F_IN;
+
+	if (is_reply) {
+		struct ct_place place = { &pkt->daddr, &pkt->saddr, pkt->sport, pkt->dport, flags };
+
+		ct_key_set(key, pkt, &place);
+	} else {
+		struct ct_place place = { &pkt->saddr, &pkt->daddr, pkt->dport, pkt->sport, flags };
+
+		ct_key_set(key, pkt, &place);
+	}
 }
 
-static __always_inline struct ct_entry *ct_find4(void *map, const struct packet *pkt, int dir, bool is_reply)
+static __always_inline void *ct_map(const struct packet *pkt)
 {
-	struct ipv4_ct_tuple tuple;
-
-	ct_tuple4(&tuple, pkt, dir, is_reply);
-	return bpf_map_lookup_elem(map, &tuple);
+	if (packet_is_ip6(pkt))
+		return pkt->proto == IPPROTO_TCP ? (void *)&cilium_ct6_global : (void *)&cilium_ct_any6_global;
+	return pkt->proto == IPPROTO_TCP ? (void *)&cilium_ct4_global : (void *)&cilium_ct_any4_global;
 }
 
-/* The packet an ICMP error quotes (RFC 792: its IP header and 8 bytes). Seen from the same hook it runs the other
- * way. CT_RELATED if its connection is known, CT_NEW if not, or a drop reason. An error goes to whoever sent the quoted
- * packet; to anybody else it is no answer: the map holds all pods' connections, so quoting one's own would pass the
- * policies of all others. */
-static __always_inline int ct_lookup_related4(struct __sk_buff *skb, struct packet *pkt, int dir)
+static __always_inline struct ct_entry *ct_find(void *map, const struct packet *pkt, int dir, bool is_reply)
+{
+	union ct_key key;
+
+	ct_key_of(&key, pkt, dir, is_reply);
+	return bpf_map_lookup_elem(map, &key);
+}
+
+/* ---- ICMP errors ---- */
+
+/* Reads the packet that an ICMP error quotes (RFC 792: its IP header and 8 bytes; RFC 4443: as much as fits). False where
+ * it cannot be told: another version, or IPv6 with extension headers. */
+static __always_inline bool packet_parse_quoted(struct __sk_buff *skb, const struct packet *pkt, struct packet *inner)
+{
+	__u32 offset = pkt->l4_offset + sizeof(struct icmp_header);
+	struct icmp_header l4;
+
+	inner->family = pkt->family;
+	if (packet_is_ip6(pkt)) {
+		struct ipv6_header ip6;
+
+		if (bpf_skb_load_bytes(skb, offset, &ip6, sizeof(ip6)))
+			return false;
+		inner->saddr = ip6.saddr;
+		inner->daddr = ip6.daddr;
+		inner->proto = ip6.nexthdr;
+		inner->l4_offset = offset + sizeof(ip6);
+	} else {
+		struct iphdr ip4;
+
+		if (bpf_skb_load_bytes(skb, offset, &ip4, sizeof(ip4)))
+			return false;
+		inner->saddr.ip4 = ip4.saddr;
+		inner->daddr.ip4 = ip4.daddr;
+		inner->proto = ip4.protocol;
+		inner->l4_offset = offset + ip4.ihl * 4;
+	}
+	if (bpf_skb_load_bytes(skb, inner->l4_offset, &l4, sizeof(l4)))
+		return false;
+	if (packet_is_icmp(inner)) {
+		packet_note_echo(inner, l4.type, l4.id);
+	} else {
+		__builtin_memcpy(&inner->sport, &l4, sizeof(inner->sport));
+		__builtin_memcpy(&inner->dport, (__u8 *)&l4 + 2, sizeof(inner->dport));
+	}
+	return true;
+}
+
+/* The connection of the packet that an ICMP error quotes. Seen from the same hook it runs the other way. CT_RELATED if it
+ * is known, CT_NEW if not, or a drop reason. An error goes to whoever sent the quoted packet; to anybody else it is no
+ * answer: the map holds all pods' connections, so quoting one's own would pass the policies of all others. */
+static __always_inline int ct_lookup_related(struct __sk_buff *skb, struct packet *pkt, int dir)
 {
 	struct packet inner = {};
 	void *map;
-	struct iphdr ip4;
-	__u32 offset = pkt->l4_offset + sizeof(struct icmp_header);
-	__be16 ports[2];
 
-	if (bpf_skb_load_bytes(skb, offset, &ip4, sizeof(ip4)))
+	if (!packet_parse_quoted(skb, pkt, &inner))
 		return DROP_AT(pkt, DROP_CT_INVALID_HDR);
-	if (bpf_skb_load_bytes(skb, offset + ip4.ihl * 4, ports, sizeof(ports)))
-		return DROP_AT(pkt, DROP_CT_INVALID_HDR);
-	if (ip4.saddr != pkt->daddr)
+	if (!ip_equal(&inner.saddr, &pkt->daddr))
 		return CT_NEW;
-	inner.saddr = ip4.saddr;
-	inner.daddr = ip4.daddr;
-	inner.proto = ip4.protocol;
-	if (ip4.protocol != IPPROTO_ICMP) {
-		inner.sport = ports[0];
-		inner.dport = ports[1];
-	} else {
-		/* A quoted echo: its identifier, as packet_parse_l4() places it. */
-		__be16 id;
-
-		if (bpf_skb_load_bytes(skb, offset + ip4.ihl * 4 + 4, &id, sizeof(id)))
-			return DROP_AT(pkt, DROP_CT_INVALID_HDR);
-		if ((bpf_ntohs(ports[0]) >> 8) == ICMP_ECHO)
-			inner.sport = id;
-		else
-			inner.dport = id;
-	}
 	dir = dir == CT_INGRESS ? CT_EGRESS : CT_INGRESS;
-	map = ct_map4(inner.proto);
-	return ct_find4(map, &inner, dir, false) || ct_find4(map, &inner, dir, true) ? CT_RELATED : CT_NEW;
+	map = ct_map(&inner);
+	return ct_find(map, &inner, dir, false) || ct_find(map, &inner, dir, true) ? CT_RELATED : CT_NEW;
 }
 
-static __always_inline void ct_search4(void *map, struct packet *pkt, __u32 bytes, int dir)
+/* ---- a packet's connection ---- */
+
+static __always_inline void ct_search(void *map, struct packet *pkt, __u32 bytes, int dir)
 {
 	bool is_first = is_opening(pkt), is_reply;
 	struct ct_entry *entry;
@@ -203,10 +261,10 @@ static __always_inline void ct_search4(void *map, struct packet *pkt, __u32 byte
 	/* Servers listen on low ports: the likelier side first spares most packets a look-up that misses. A SYN is never a
 	 * reply: else a server could dial back from the port that was dialled, past the client's policy. */
 	is_reply = !is_first && bpf_ntohs(pkt->sport) < bpf_ntohs(pkt->dport);
-	entry = ct_find4(map, pkt, dir, is_reply);
+	entry = ct_find(map, pkt, dir, is_reply);
 	if (!entry && !is_first) {
 		is_reply = !is_reply;
-		entry = ct_find4(map, pkt, dir, is_reply);
+		entry = ct_find(map, pkt, dir, is_reply);
 	}
 	if (!entry || ct_entry_is_reopened(entry, pkt)) {
 		pkt->ct_state = CT_NEW;
@@ -219,56 +277,82 @@ static __always_inline void ct_search4(void *map, struct packet *pkt, __u32 byte
 	ct_entry_touch(entry, pkt, bytes, dir);
 }
 
+static __always_inline void ct_forget_branches(struct __sk_buff *skb, struct packet *pkt)
+{
+	__u32 unknown = skb->hash;
+
+	VERIFIER_FORGET(pkt->proto, unknown);
+	VERIFIER_FORGET(pkt->tcp_flags, unknown);
+	VERIFIER_FORGET(pkt->ct_state, unknown);
+	VERIFIER_FORGET(pkt->report, unknown);
+	VERIFIER_FORGET(pkt->ct_rev_nat_index, unknown);
+}
+
 /* Finds the packet's connection from the endpoint's egress or ingress side; sets pkt->ct_state and pkt->report, and what
  * its entry remembers. 0 or a drop reason. */
-static __always_inline int ct_lookup4(struct __sk_buff *skb, struct packet *pkt, int dir)
+static __always_inline int ct_lookup(struct __sk_buff *skb, struct packet *pkt, int dir)
 {
 	int state;
 
 	pkt->ct_rev_nat_index = 0;
 	pkt->policy_stamp = 0;
-	if (pkt->proto == IPPROTO_ICMP && icmp_type_is_error(pkt->icmp_type)) {
-		state = ct_lookup_related4(skb, pkt, dir);
+	if (packet_is_icmp_error(pkt)) {
+		state = ct_lookup_related(skb, pkt, dir);
 		if (state < 0)
 			return state;
 		pkt->ct_state = state;
 		pkt->report = 1;
 		return 0;
 	}
-	/* By name, not by ct_map4(): only where the map is known does the kernel inline its look-up. */
-	if (pkt->proto == IPPROTO_TCP)
-		ct_search4(&cilium_ct4_global, pkt, skb->len, dir);
-	else
-		ct_search4(&cilium_ct_any4_global, pkt, skb->len, dir);
+	/* By name, not by ct_map(): only where the map is known does the kernel inline its look-up. */
+	if (packet_is_ip6(pkt)) {
+		if (pkt->proto == IPPROTO_TCP)
+			ct_search(&cilium_ct6_global, pkt, skb->len, dir);
+		else
+			ct_search(&cilium_ct_any6_global, pkt, skb->len, dir);
+	} else {
+		if (pkt->proto == IPPROTO_TCP)
+			ct_search(&cilium_ct4_global, pkt, skb->len, dir);
+		else
+			ct_search(&cilium_ct_any4_global, pkt, skb->len, dir);
+	}
+	ct_forget_branches(skb, pkt);
 	return 0;
 }
 
-/* Creates the entry of a connection's first packet. 0 or a drop reason. */
-static __always_inline int ct_create4(struct packet *pkt, __u32 bytes, int dir, __u16 rev_nat_index, bool from_tunnel)
-{
-	struct ipv4_ct_tuple tuple;
-	struct ct_entry entry = {};
+/* What the entry of a new connection is born with beside what its first packet says. */
+struct ct_birth {
+	__u16 rev_nat_index;
+	bool from_tunnel;
+	bool is_hairpin;
+};
 
-	ct_tuple4(&tuple, pkt, dir, false);
+/* Creates the entry of a connection's first packet. 0 or a drop reason. */
+static __always_inline int ct_create(struct packet *pkt, __u32 bytes, int dir, const struct ct_birth *birth)
+{
+	struct ct_entry entry = {};
+	union ct_key key;
+
+	ct_key_of(&key, pkt, dir, false);
 	ct_entry_init(&entry, pkt, bytes, dir);
 	entry.reserved0 = pkt->policy_stamp;
-	entry.rev_nat_index = rev_nat_index;
-	entry.from_tunnel = from_tunnel;
-	entry.lb_loopback = pkt->saddr == HAIRPIN_ADDRESS4;
-	if (bpf_map_update_elem(ct_map4(pkt->proto), &tuple, &entry, BPF_ANY))
+	entry.rev_nat_index = birth->rev_nat_index;
+	entry.from_tunnel = birth->from_tunnel;
+	entry.lb_loopback = birth->is_hairpin;
+	if (bpf_map_update_elem(ct_map(pkt), &key, &entry, BPF_ANY))
 		return DROP_AT(pkt, DROP_CT_CREATE_FAILED);
 	return 0;
 }
 
 /* Lets the entry of an established connection remember what policy_check_connection() found. An older stamp may stay where
  * nothing can be remembered: it fits no later epoch. */
-static __always_inline void ct_remember_policy4(const struct packet *pkt, int dir)
+static __always_inline void ct_remember_policy(const struct packet *pkt, int dir)
 {
 	struct ct_entry *entry;
 
 	if (!pkt->policy_stamp)
 		return;
-	entry = ct_find4(ct_map4(pkt->proto), pkt, dir, false);
+	entry = ct_find(ct_map(pkt), pkt, dir, false);
 	if (entry)
 		entry->reserved0 = pkt->policy_stamp;
 }

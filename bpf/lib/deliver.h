@@ -7,37 +7,38 @@
 
 /* The ingress side of a local endpoint, shared by all who deliver to it: conntrack, policy, reverse NAT.
  * pkt->src_identity must be set. 0 or a drop reason. */
-static __always_inline int endpoint_ingress4(struct __sk_buff *skb, struct packet *pkt, const struct endpoint_info *ep,
+static __always_inline int endpoint_ingress(struct __sk_buff *skb, struct packet *pkt, const struct endpoint_info *ep,
 					     bool from_tunnel)
 {
+	struct ct_birth birth = { .from_tunnel = from_tunnel };
 	int ret;
 
 	pkt->direction = METRIC_INGRESS;
 	pkt->dst_identity = ep->sec_id;
 	pkt->dst_endpoint = ep->lxc_id;
-	ret = ct_lookup4(skb, pkt, CT_INGRESS);
+	ret = ct_lookup(skb, pkt, CT_INGRESS);
 	if (ret || pkt->ct_state == CT_RELATED)
 		return ret;
 	if (pkt->ct_state == CT_REPLY)
-		return pkt->ct_rev_nat_index ? service_reverse_nat4(skb, pkt, pkt->ct_rev_nat_index) : 0;
+		return pkt->ct_rev_nat_index ? service_reverse_nat(skb, pkt, pkt->ct_rev_nat_index) : 0;
 	ret = policy_check_connection(pkt, ep->lxc_id, pkt->src_identity, false);
 	if (ret)
 		return ret == POLICY_AS_REMEMBERED ? 0 : ret;
 	if (pkt->ct_state == CT_ESTABLISHED) {
-		ct_remember_policy4(pkt, CT_INGRESS);
+		ct_remember_policy(pkt, CT_INGRESS);
 		return 0;
 	}
-	return ct_create4(pkt, skb->len, CT_INGRESS, 0, from_tunnel);
+	return ct_create(pkt, skb->len, CT_INGRESS, &birth);
 }
 
 /* Hands the packet to a local endpoint from an ingress hook, past the host's stack and the veth's egress hook.
  * A redirect verdict or a drop reason. */
-static __always_inline int deliver_to_endpoint4(struct __sk_buff *skb, struct packet *pkt,
+static __always_inline int deliver_to_endpoint(struct __sk_buff *skb, struct packet *pkt,
 						const struct endpoint_info *ep, bool from_tunnel)
 {
 	int ret;
 
-	ret = endpoint_ingress4(skb, pkt, ep, from_tunnel);
+	ret = endpoint_ingress(skb, pkt, ep, from_tunnel);
 	if (ret)
 		return ret;
 	ret = packet_forward_l2_l3(skb, pkt, ep->node_mac, ep->mac);
@@ -48,7 +49,7 @@ static __always_inline int deliver_to_endpoint4(struct __sk_buff *skb, struct pa
 
 /* Hands the packet to this node's own stack, as if it had come in through cilium_host: its routes to pods point there,
  * so reverse-path filters agree. A redirect verdict or a drop reason. */
-static __always_inline int deliver_to_host4(struct __sk_buff *skb, struct packet *pkt)
+static __always_inline int deliver_to_host(struct __sk_buff *skb, struct packet *pkt)
 {
 	__u8 mac[ETH_ALEN];
 

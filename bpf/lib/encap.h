@@ -4,19 +4,34 @@
 #include "identity.h"
 #include "packet.h"
 
-/* Sends the packet to another node through cilium_vxlan, the sender's identity in the VNI. To other nodes this node is
- * "remote-node". A redirect verdict or a drop reason. */
-static __always_inline int encap_redirect4(struct __sk_buff *skb, struct packet *pkt, __be32 tunnel_endpoint)
+/* To other nodes this node is "remote-node", and the wire knows one world. */
+static __always_inline __u32 identity_on_wire(__u32 identity)
+{
+	if (identity == IDENTITY_HOST)
+		return IDENTITY_REMOTE_NODE;
+	return identity_is_world(identity) ? IDENTITY_WORLD : identity;
+}
+
+/* Sends the packet to another node through cilium_vxlan, the sender's identity in the VNI. A redirect verdict or a drop
+ * reason. */
+static __always_inline int encap_redirect(struct __sk_buff *skb, struct packet *pkt,
+					  const struct remote_endpoint_info *remote)
 {
 	struct bpf_tunnel_key key = {
-		.tunnel_id = pkt->src_identity == IDENTITY_HOST ? IDENTITY_REMOTE_NODE : pkt->src_identity,
-		.remote_ipv4 = bpf_ntohl(tunnel_endpoint),
+		.tunnel_id = identity_on_wire(pkt->src_identity),
 		.tunnel_ttl = 64,
 	};
+	__u64 flags = BPF_F_ZERO_CSUM_TX;
 
-	if (!tunnel_endpoint)
-		return DROP_AT(pkt, DROP_NO_TUNNEL_ENDPOINT);
-	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX))
+	if (remote->flag_ipv6_tunnel_ep) {
+		__builtin_memcpy(key.remote_ipv6, remote->tunnel_endpoint.ip6, sizeof(key.remote_ipv6));
+		flags |= BPF_F_TUNINFO_IPV6;
+	} else {
+		if (!remote->tunnel_endpoint.ip4)
+			return DROP_AT(pkt, DROP_NO_TUNNEL_ENDPOINT);
+		key.remote_ipv4 = bpf_ntohl(remote->tunnel_endpoint.ip4);
+	}
+	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags))
 		return DROP_AT(pkt, DROP_WRITE_ERROR);
 	return EXIT_AT(pkt, bpf_redirect(config.tunnel_ifindex, 0));
 }

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 #pragma once
+#include "address.h"
 #include "maps.h"
 
 #define IDENTITY_UNKNOWN     0
 #define IDENTITY_HOST	     1
 #define IDENTITY_WORLD	     2
 #define IDENTITY_REMOTE_NODE 6
+#define IDENTITY_WORLD_IPV4  9 /* instead of WORLD where both families are served; not on the wire */
+#define IDENTITY_WORLD_IPV6  10
 #define IDENTITY_FIRST_POD   256	  /* upstream: IdentityUserFirst */
 #define IDENTITY_SCOPE_MASK  0xff000000 /* not zero: of a CIDR or of a remote node, known to this node only */
 
 static __always_inline bool identity_is_pod(__u32 identity)
 {
 	return identity >= IDENTITY_FIRST_POD && !(identity & IDENTITY_SCOPE_MASK);
+}
+
+static __always_inline bool identity_is_world(__u32 identity)
+{
+	return identity == IDENTITY_WORLD || identity == IDENTITY_WORLD_IPV4 || identity == IDENTITY_WORLD_IPV6;
 }
 
 /* skb->mark, upstream's encoding: identity bits 0-15 in mark 16-31, bits 16-23 in mark 0-7, magic in mark 8-11. */
@@ -38,14 +46,14 @@ static __always_inline __u32 identity_from_mark(__u32 mark)
 
 #define IPCACHE_STATIC_PREFIX 32
 
-static __always_inline struct remote_endpoint_info *ipcache_lookup4(__be32 address)
+static __always_inline struct remote_endpoint_info *ipcache_lookup(const union ip_address *address, __u8 family)
 {
 	struct ipcache_key key = {
-		.prefixlen = IPCACHE_STATIC_PREFIX + 32,
-		.family = FAMILY_IPV4,
-		.ip4 = address,
+		.prefixlen = IPCACHE_STATIC_PREFIX + (family == FAMILY_IPV6 ? 128 : 32),
+		.family = family,
 	};
 
+	__builtin_memcpy(key.ip6, address, sizeof(key.ip6));
 	return bpf_map_lookup_elem(&cilium_ipcache_v2, &key);
 }
 
@@ -60,13 +68,13 @@ static __always_inline bool remote_is_tunnelled(const struct remote_endpoint_inf
 	return remote && remote->flag_has_tunnel_ep && !remote->flag_skip_tunnel;
 }
 
-static __always_inline struct endpoint_info *endpoint_lookup4(__be32 address)
+static __always_inline struct endpoint_info *endpoint_lookup(const union ip_address *address, __u8 family)
 {
 	struct endpoint_key key = {
-		.ip4 = address,
-		.family = FAMILY_IPV4,
+		.family = family,
 	};
 
+	__builtin_memcpy(key.ip6, address, sizeof(key.ip6));
 	return bpf_map_lookup_elem(&cilium_lxc, &key);
 }
 

@@ -17,6 +17,9 @@
 #define TRACE_TO_STACK	   3
 #define TRACE_TO_OVERLAY   4
 
+/* Of drop and trace messages. */
+#define NOTIFY_F_IPV6 1
+
 #define CAPTURE_BYTES 128
 
 /* Slot of the agent; sessions get theirs from the same array. */
@@ -60,7 +63,6 @@ static __always_inline __u32 event_capture(struct __sk_buff *skb, __u8 *payload)
 		bytes = CAPTURE_BYTES;
 	if (bytes == CAPTURE_BYTES)
 		return bpf_skb_load_bytes(skb, 0, payload, CAPTURE_BYTES) ? 0 : CAPTURE_BYTES;
-	/* Told to the verifier by a mask, and by "not less": before 6.8 it learned nothing from "not zero". */
 	bytes &= CAPTURE_BYTES - 1;
 	barrier_var(bytes);
 	if (bytes < ETH_HLEN || bpf_skb_load_bytes(skb, 0, payload, bytes))
@@ -86,6 +88,7 @@ static __always_inline __u32 event_capture(struct __sk_buff *skb, __u8 *payload)
 		(record)->header.dst_label = (pkt)->dst_identity;                                                      \
 		(record)->header.dst_id = (pkt)->dst_endpoint;                                                         \
 		(record)->header.ifindex = (skb)->ifindex;                                                             \
+		(record)->header.flags = (skb)->protocol == bpf_htons(ETH_P_IPV6) ? NOTIFY_F_IPV6 : 0;                 \
 	})
 
 static __always_inline void notify_drop(struct __sk_buff *skb, struct packet *pkt, __u8 reason)
@@ -115,6 +118,6 @@ static __always_inline void notify_trace(struct __sk_buff *skb, struct packet *p
 		return;
 	NOTIFY_CAPTURE(record, skb, pkt, NOTIFY_TRACE, point, NOTIFY_TRACE_VERSION);
 	record->header.reason = pkt->ct_state;
-	record->header.orig_ip4 = pkt->orig_addr;
+	__builtin_memcpy(record->header.orig_ip6, &pkt->orig_addr, sizeof(record->header.orig_ip6));
 	EVENT_SUBMIT(record);
 }

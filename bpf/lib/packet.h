@@ -11,24 +11,31 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "address.h"
+#include "config.h"
 #include "drop_reasons.h"
 #include "layouts.h"
 #include "source_files.h"
 
-#define IPPROTO_SCTP_ 132
+#define IPPROTO_ICMPV6_ 58
+#define IPPROTO_SCTP_	132
 
 #define TCP_FLAG_FIN 0x01
 #define TCP_FLAG_SYN 0x02
 #define TCP_FLAG_RST 0x04
 #define TCP_FLAG_ACK 0x10
 
-/* RFC 792; <linux/icmp.h> pulls the C library in. */
-#define ICMP_ECHOREPLY	   0
-#define ICMP_DEST_UNREACH  3
-#define ICMP_ECHO	   8
-#define ICMP_TIME_EXCEEDED 11
-#define ICMP_PARAMETERPROB 12
+/* RFC 792 and RFC 4443; <linux/icmp.h> pulls the C library in. */
+#define ICMP_ECHOREPLY	     0
+#define ICMP_DEST_UNREACH    3
+#define ICMP_ECHO	     8
+#define ICMP_TIME_EXCEEDED   11
+#define ICMP_PARAMETERPROB   12
+#define ICMPV6_ERROR_MAX     4 /* unreachable, too big, time exceeded, parameter problem */
+#define ICMPV6_ECHO_REQUEST  128
+#define ICMPV6_ECHO_REPLY    129
 
+/* Both families' messages begin so; id and sequence are those of an echo. */
 struct icmp_header {
 	__u8 type;
 	__u8 code;
@@ -36,6 +43,16 @@ struct icmp_header {
 	__be16 id;
 	__be16 sequence;
 };
+
+/* RFC 8200; <linux/ipv6.h> pulls the C library in. */
+struct ipv6_header {
+	__be32 version_class_flow;
+	__be16 payload_len;
+	__u8 nexthdr;
+	__u8 hop_limit;
+	union ip_address saddr;
+	union ip_address daddr;
+} __attribute__((packed, aligned(4)));
 
 #define IP_MF	  0x2000
 #define IP_OFFSET 0x1fff
@@ -45,34 +62,35 @@ struct icmp_header {
 #define METRIC_EGRESS  2
 #define METRIC_SERVICE 3
 
-/* What is known of a packet: filled by packet_parse4(), then by each step that learns more. On the stack of a program,
- * so every exit can count and report it. */
+/* What is known of a packet: filled by packet_parse(), then by each step that learns more. On the stack of a program, so
+ * every exit can count and report it. Its family is a constant where the program branched on the protocol: what the other
+ * family needs is not compiled in. */
 struct packet {
-	__be32 saddr;
-	__be32 daddr;
-	__be16 sport; /* ICMP: the identifier of an echo request */
-	__be16 dport; /* ICMP: the identifier of an echo reply */
+	union ip_address saddr;
+	union ip_address daddr;
+	union ip_address orig_addr; /* source before a translation, zero: none */
+	__be16 sport;		    /* ICMP: the identifier of an echo request */
+	__be16 dport;		    /* ICMP: the identifier of an echo reply */
+	__u8 family;		    /* FAMILY_* */
 	__u8 proto;
 	__u8 tcp_flags;
 	__u8 icmp_type;
 	__u8 has_l4; /* 1: the L4 header is in this packet (no later fragment) */
+	__u8 direction; /* METRIC_* */
+	__u8 ct_state;
+	__u8 report; /* this packet is worth a trace event */
 	__u32 l4_offset;
 
 	__u32 src_identity;
 	__u32 dst_identity;
 	__u16 source; /* endpoint whose program runs */
 	__u16 dst_endpoint;
-	__be32 orig_addr; /* source before a translation, 0: none */
-	__u8 direction;	  /* METRIC_* */
-	__u8 ct_state;
-	__u8 report; /* this packet is worth a trace event */
 	__u16 ct_rev_nat_index; /* of its entry */
-	__u32 now_seconds;	/* 0: not asked yet */
-	__u64 policy_stamp;	/* of its entry; after policy_check_connection() what the entry shall remember */
-
 	__u16 exit_line;
 	__u8 exit_file;
 	__s8 exit_error;
+	__u32 now_seconds;  /* 0: not asked yet */
+	__u64 policy_stamp; /* of its entry; after policy_check_connection() what the entry shall remember */
 };
 
 /* Notes where a packet was decided; the value of the expression is `verdict`. */
@@ -84,9 +102,49 @@ struct packet {
 	})
 #define DROP_AT(pkt, reason) EXIT_AT(pkt, reason)
 
-static __always_inline bool icmp_type_is_error(__u8 type)
+/* FAMILY_* of a packet that this node serves, 0 for all others. */
+static __always_inline __u8 packet_family(const struct __sk_buff *skb)
 {
-	return type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB;
+	if (skb->protocol == bpf_htons(ETH_P_IP) && config.enable_ipv4)
+		return FAMILY_IPV4;
+	if (skb->protocol == bpf_htons(ETH_P_IPV6) && config.enable_ipv6)
+		return FAMILY_IPV6;
+	return 0;
+}
+
+static __always_inline bool packet_is_ip6(const struct packet *pkt)
+{
+	return pkt->family == FAMILY_IPV6;
+}
+
+/* Bytes up to the end of the IP header without options. */
+static __always_inline __u32 packet_l3_bytes(const struct packet *pkt)
+{
+	return ETH_HLEN + (packet_is_ip6(pkt) ? sizeof(struct ipv6_header) : sizeof(struct iphdr));
+}
+
+static __always_inline bool packet_is_icmp(const struct packet *pkt)
+{
+	return pkt->proto == (packet_is_ip6(pkt) ? IPPROTO_ICMPV6_ : IPPROTO_ICMP);
+}
+
+static __always_inline bool packet_is_icmp_error(const struct packet *pkt)
+{
+	if (!packet_is_icmp(pkt))
+		return false;
+	if (packet_is_ip6(pkt))
+		return pkt->icmp_type && pkt->icmp_type <= ICMPV6_ERROR_MAX;
+	return pkt->icmp_type == ICMP_DEST_UNREACH || pkt->icmp_type == ICMP_TIME_EXCEEDED ||
+	       pkt->icmp_type == ICMP_PARAMETERPROB;
+}
+
+/* An echo's identifier stands in for the port of whoever asked. */
+static __always_inline void packet_note_echo(struct packet *pkt, __u8 type, __be16 id)
+{
+	if (type == (packet_is_ip6(pkt) ? ICMPV6_ECHO_REQUEST : ICMP_ECHO))
+		pkt->sport = id;
+	else if (type == (packet_is_ip6(pkt) ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY))
+		pkt->dport = id;
 }
 
 /* Makes `bytes` bytes readable and writable directly; 0 or a drop reason. */
@@ -97,79 +155,36 @@ static __always_inline int packet_pull(struct __sk_buff *skb, __u32 bytes)
 	return bpf_skb_pull_data(skb, bytes) ? DROP_INVALID : 0;
 }
 
-#define TCP_FLAGS_OFFSET 13
-
-/* Reads TCP's ports and flags in place; false when the packet has IP options or is not linear so far. */
-static __always_inline bool packet_parse_tcp_linear(struct __sk_buff *skb, struct packet *pkt)
-{
-	struct tcphdr *tcp = (void *)(long)skb->data + ETH_HLEN + sizeof(struct iphdr);
-
-	if (pkt->l4_offset != ETH_HLEN + sizeof(struct iphdr) || (void *)(tcp + 1) > (void *)(long)skb->data_end)
-		return false;
-	pkt->sport = tcp->source;
-	pkt->dport = tcp->dest;
-	pkt->tcp_flags = ((__u8 *)tcp)[TCP_FLAGS_OFFSET];
-	return true;
-}
-
-/* Ports, TCP flags, ICMP identifier at pkt->l4_offset. */
-static __always_inline int packet_parse_l4(struct __sk_buff *skb, struct packet *pkt)
-{
-	if (pkt->proto == IPPROTO_TCP) {
-		__u8 header[TCP_FLAGS_OFFSET + 1];
-
-		if (packet_parse_tcp_linear(skb, pkt))
-			return 0;
-		if (bpf_skb_load_bytes(skb, pkt->l4_offset, header, sizeof(header)))
-			return DROP_AT(pkt, DROP_CT_INVALID_HDR);
-		__builtin_memcpy(&pkt->sport, header, 2);
-		__builtin_memcpy(&pkt->dport, header + 2, 2);
-		pkt->tcp_flags = header[TCP_FLAGS_OFFSET];
-	} else if (pkt->proto == IPPROTO_UDP || pkt->proto == IPPROTO_SCTP_) {
-		__be16 ports[2];
-
-		if (bpf_skb_load_bytes(skb, pkt->l4_offset, ports, sizeof(ports)))
-			return DROP_AT(pkt, DROP_CT_INVALID_HDR);
-		pkt->sport = ports[0];
-		pkt->dport = ports[1];
-	} else if (pkt->proto == IPPROTO_ICMP) {
-		struct icmp_header header;
-
-		if (bpf_skb_load_bytes(skb, pkt->l4_offset, &header, sizeof(header)))
-			return DROP_AT(pkt, DROP_CT_INVALID_HDR);
-		pkt->icmp_type = header.type;
-		if (header.type == ICMP_ECHO)
-			pkt->sport = header.id;
-		else if (header.type == ICMP_ECHOREPLY)
-			pkt->dport = header.id;
-	} else {
-		return DROP_AT(pkt, DROP_CT_UNKNOWN_PROTO);
-	}
-	return 0;
-}
-
-/* Sets both MAC addresses and takes one from the TTL; 0 or a drop reason. */
+/* Sets both MAC addresses and takes one from the TTL or hop limit; 0 or a drop reason. */
 static __always_inline int packet_forward_l2_l3(struct __sk_buff *skb, struct packet *pkt, const __u8 *src_mac,
 						const __u8 *dst_mac)
 {
+	struct ipv6_header *ip6;
 	struct ethhdr *eth;
 	struct iphdr *ip4;
 	__u32 sum;
 	int ret;
 
-	ret = packet_pull(skb, ETH_HLEN + sizeof(*ip4));
+	ret = packet_pull(skb, packet_l3_bytes(pkt));
 	if (ret)
 		return DROP_AT(pkt, ret);
 	eth = (void *)(long)skb->data;
-	ip4 = (void *)(eth + 1);
-	if ((void *)(ip4 + 1) > (void *)(long)skb->data_end)
+	if ((void *)eth + packet_l3_bytes(pkt) > (void *)(long)skb->data_end)
 		return DROP_AT(pkt, DROP_INVALID);
-	if (ip4->ttl <= 1)
-		return DROP_AT(pkt, DROP_TTL_EXCEEDED);
-	/* RFC 1624: the TTL is the high byte of its 16-bit word. */
-	sum = ip4->check + bpf_htons(0x0100);
-	ip4->check = sum + (sum >= 0xffff);
-	ip4->ttl--;
+	if (packet_is_ip6(pkt)) {
+		ip6 = (void *)(eth + 1);
+		if (ip6->hop_limit <= 1)
+			return DROP_AT(pkt, DROP_TTL_EXCEEDED);
+		ip6->hop_limit--;
+	} else {
+		ip4 = (void *)(eth + 1);
+		if (ip4->ttl <= 1)
+			return DROP_AT(pkt, DROP_TTL_EXCEEDED);
+		/* RFC 1624: the TTL is the high byte of its 16-bit word. */
+		sum = ip4->check + bpf_htons(0x0100);
+		ip4->check = sum + (sum >= 0xffff);
+		ip4->ttl--;
+	}
 	__builtin_memcpy(eth->h_dest, dst_mac, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, src_mac, ETH_ALEN);
 	return 0;

@@ -15,7 +15,7 @@ static __always_inline int policy_check(struct packet *pkt, __u32 endpoint_id, _
 		.sec_label = remote_identity,
 		.egress = egress,
 		.protocol = pkt->proto,
-		.dport = pkt->proto == IPPROTO_ICMP ? bpf_htons(pkt->icmp_type) : pkt->dport,
+		.dport = packet_is_icmp(pkt) ? bpf_htons(pkt->icmp_type) : pkt->dport,
 	};
 	struct policy_entry *exact, *any, *entry;
 	void *policy = bpf_map_lookup_elem(&cts_policy_maps, &endpoint_id);
@@ -49,7 +49,7 @@ static __always_inline __u64 policy_stamp(const struct packet *pkt, __u32 remote
 		return 0;
 	epoch = *(const volatile __u32 *)changes;
 	/* Without a branch: each one doubles what the verifier walks behind it. */
-	return ((__u64)epoch << 32 | remote_identity) * (!(epoch & 1) & (pkt->proto != IPPROTO_ICMP));
+	return ((__u64)epoch << 32 | remote_identity) * (!(epoch & 1) & !packet_is_icmp(pkt));
 }
 
 #define POLICY_AS_REMEMBERED 1

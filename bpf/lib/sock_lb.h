@@ -42,38 +42,36 @@ static __always_inline int sock_translate4(struct bpf_sock_addr *ctx)
 {
 	struct ipv4_revnat_tuple reverse = {};
 	struct ipv4_revnat_entry origin = {};
-	struct lb4_service *frontend;
-	struct lb4_backend *backend;
-	__u8 proto = sock_proto(ctx);
-	__be32 address = ctx->user_ip4;
-	__be16 port = ctx->user_port;
+	union ip_address address = ip_from4(ctx->user_ip4);
+	struct frontend frontend = { &address, ctx->user_port, sock_proto(ctx), FAMILY_IPV4 };
+	struct lb4_service *service;
+	struct backend backend;
 	__u32 id;
 
-	frontend = service_lookup4(address, port, proto, 0);
-	if (!frontend)
+	service = service_lookup(&frontend, 0);
+	if (!service)
 		return SOCK_PROCEED;
-	id = backend_select4(frontend, address, port, proto);
+	id = backend_select(&frontend, service);
 	if (!id) {
 		SOCK_COUNT(REASON_LB_NO_BACKEND_SLOT);
 		return sock_reject(-EHOSTUNREACH);
 	}
-	backend = backend_lookup4(id);
-	if (!backend) {
+	if (!backend_lookup(id, FAMILY_IPV4, &backend)) {
 		SOCK_COUNT(REASON_LB_NO_BACKEND);
 		return sock_reject(-EHOSTUNREACH);
 	}
 	reverse.cookie = bpf_get_socket_cookie(ctx);
-	reverse.address = backend->address;
-	reverse.port = backend->port;
-	origin.address = address;
-	origin.port = port;
-	origin.rev_nat_index = frontend->rev_nat_index;
+	reverse.address = backend.address.ip4;
+	reverse.port = backend.port;
+	origin.address = address.ip4;
+	origin.port = frontend.port;
+	origin.rev_nat_index = service->rev_nat_index;
 	if (sock_remember4(&reverse, &origin)) {
 		SOCK_COUNT(REASON_LB_REVNAT_UPDATE);
 		return sock_reject(-ENOMEM);
 	}
-	ctx->user_ip4 = backend->address;
-	ctx->user_port = backend->port;
+	ctx->user_ip4 = backend.address.ip4;
+	ctx->user_port = backend.port;
 	return SOCK_PROCEED;
 }
 
@@ -86,14 +84,19 @@ static __always_inline void sock_reverse4(struct bpf_sock_addr *ctx)
 		.address = ctx->user_ip4,
 		.port = ctx->user_port,
 	};
+	struct frontend frontend = { .proto = sock_proto(ctx), .family = FAMILY_IPV4 };
 	struct ipv4_revnat_entry *origin;
-	struct lb4_service *frontend;
+	union ip_address dialled;
+	struct lb4_service *service;
 
 	origin = bpf_map_lookup_elem(&cilium_lb4_reverse_sk, &reverse);
 	if (!origin)
 		return;
-	frontend = service_lookup4(origin->address, origin->port, sock_proto(ctx), 0);
-	if (!frontend || frontend->rev_nat_index != origin->rev_nat_index) {
+	dialled = ip_from4(origin->address);
+	frontend.address = &dialled;
+	frontend.port = origin->port;
+	service = service_lookup(&frontend, 0);
+	if (!service || service->rev_nat_index != origin->rev_nat_index) {
 		bpf_map_delete_elem(&cilium_lb4_reverse_sk, &reverse);
 		SOCK_COUNT(REASON_LB_REVNAT_STALE);
 		return;

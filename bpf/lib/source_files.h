@@ -21,6 +21,9 @@
 #define CTS_FILE_SOCK_LB	218 /* sock_lb.h */
 #define CTS_FILE_PARSE		219 /* parse.h */
 #define CTS_FILE_HAIRPIN	220 /* hairpin.h */
+#define CTS_FILE_PARSE_L4	221 /* parse_l4.h */
+#define CTS_FILE_REWRITE	222 /* rewrite.h */
+#define CTS_FILE_NDP		223 /* ndp.h */
 
 /* clang folds the comparisons of two literals: no string reaches the object. */
 static __always_inline __u8 source_file_id(const char *name)
@@ -45,6 +48,9 @@ static __always_inline __u8 source_file_id(const char *name)
 	CTS_FILE_MATCH("sock_lb.h", CTS_FILE_SOCK_LB)
 	CTS_FILE_MATCH("parse.h", CTS_FILE_PARSE)
 	CTS_FILE_MATCH("hairpin.h", CTS_FILE_HAIRPIN)
+	CTS_FILE_MATCH("parse_l4.h", CTS_FILE_PARSE_L4)
+	CTS_FILE_MATCH("rewrite.h", CTS_FILE_REWRITE)
+	CTS_FILE_MATCH("ndp.h", CTS_FILE_NDP)
 #undef CTS_FILE_MATCH
 	return 0;
 }

@@ -1,12 +1,9 @@
 import { ownReleases } from "../abi/release.js";
 import { structCodec } from "../abi/struct-codec.js";
-
-import type { MapSpec } from "../kernel/bpf-map.js";
 import { IpAddress } from "../lib/ip.js";
 import type { AgentConfig } from "../model/agent-config.js";
-import { be, bytes, ip4, uint } from "../model/struct-fields.js";
+import { be, bytes, ip4, ip6, uint } from "../model/struct-fields.js";
 import type { Devices } from "./devices.js";
-import { maglevTableSpec } from "./maglev-maps.js";
 
 /**
  * TCP flags whose first sight in a direction is an event: FIN, SYN and RST, upstream's default, at the low levels. From
@@ -16,6 +13,10 @@ const TRACE_FLAGS = { none: 0, lowest: 0x07, low: 0x07, medium: 0, maximum: 0 } 
 
 /** Of a family that pods do not have. */
 const NO_ADDRESS = IpAddress.ofV4(0);
+
+/** Upstream's defaults: what a pod that reaches itself through a Service sees as its peer. */
+const SERVICE_LOOPBACK_IPV4 = IpAddress.parse("169.254.42.1");
+const SERVICE_LOOPBACK_IPV6 = IpAddress.parse("fe80::1");
 
 const codec = structCodec("datapath_config", ownReleases, {
   hostIfindex: uint("host_ifindex"),
@@ -35,6 +36,10 @@ const codec = structCodec("datapath_config", ownReleases, {
   traceAggregation: uint("trace_aggregation"),
   ctAccounting: uint("ct_accounting"),
   tunnelPort: be("tunnel_port"),
+  serviceLoopbackIpv4: ip4("service_loopback_ipv4"),
+  serviceLoopbackIpv6: ip6("service_loopback_ipv6"),
+  enableIpv4: uint("enable_ipv4"),
+  enableIpv6: uint("enable_ipv6"),
 });
 
 /** The load-time constants of every program: `struct datapath_config` of bpf/lib/config.h. */
@@ -63,6 +68,10 @@ export function encodeDatapathConfig(
     traceAggregation: config.monitorAggregation === "none" ? 0 : 1,
     ctAccounting: config.ctAccounting ? 1 : 0,
     tunnelPort: config.tunnelPort,
+    serviceLoopbackIpv4: SERVICE_LOOPBACK_IPV4,
+    serviceLoopbackIpv6: SERVICE_LOOPBACK_IPV6,
+    enableIpv4: config.enableIpv4 ? 1 : 0,
+    enableIpv6: config.enableIpv6 ? 1 : 0,
   });
 }
 
@@ -81,23 +90,7 @@ export function configuredMapSizes(config: AgentConfig): ReadonlyMap<string, num
         [`cilium_lb${family}_backends_v3`, orDefault(config.lbBackendMapMax)],
         [`cilium_lb${family}_reverse_nat`, orDefault(config.lbRevNatMapMax)],
         [`cilium_lb${family}_reverse_sk`, config.sockRevNatMapMax],
-        [`cilium_lb${family}_affinity`, orDefault(config.lbAffinityMapMax)],
-        [`cilium_lb${family}_source_range`, orDefault(config.lbSourceRangeMapMax)],
-        [`cilium_lb${family}_maglev`, orDefault(config.lbMaglevMapMax)],
       ] as const
     ).map(([name, size]) => [name, isServed ? size : UNUSED_MAP_ENTRIES]);
-  return new Map([
-    ...sizesOf(4, config.enableIpv4),
-    ...sizesOf(6, config.enableIpv6),
-    ["cilium_lb_affinity_match", orDefault(config.lbAffinityMapMax)],
-  ]);
-}
-
-/** Shapes of the maps within maps that depend on the configuration. */
-export function configuredInnerMaps(config: AgentConfig): ReadonlyMap<string, MapSpec> {
-  const table = maglevTableSpec(config.lbMaglevTableSize);
-  return new Map([
-    ["cilium_lb4_maglev", table],
-    ["cilium_lb6_maglev", table],
-  ]);
+  return new Map([...sizesOf(4, config.enableIpv4), ...sizesOf(6, config.enableIpv6)]);
 }

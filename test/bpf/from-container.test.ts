@@ -90,7 +90,7 @@ describe("from-container: what it drops, with the reason, the file and the direc
     [
       "a TCP header cut short",
       () => datapath.run("fromContainer", ipv4Packet({ source: client.ip, destination: server.ip }).subarray(0, 40)),
-      "135 packet.h egress",
+      "135 parse_l4.h egress",
     ],
     [
       "a UDP header cut short",
@@ -99,9 +99,9 @@ describe("from-container: what it drops, with the reason, the file and the direc
           "fromContainer",
           ipv4Packet({ source: client.ip, destination: server.ip, protocol: proto.udp }).subarray(0, 36),
         ),
-      "135 packet.h egress",
+      "135 parse_l4.h egress",
     ],
-    ["a protocol without ports", () => send(server.ip, { protocol: proto.gre }), "137 packet.h egress"],
+    ["a protocol without ports", () => send(server.ip, { protocol: proto.gre }), "137 parse_l4.h egress"],
     [
       "IPv6, which this datapath does not speak",
       () =>

@@ -17,4 +17,7 @@ export const ownSourceFiles: Readonly<Record<number, string>> = {
   218: "sock_lb.h",
   219: "parse.h",
   220: "hairpin.h",
+  221: "parse_l4.h",
+  222: "rewrite.h",
+  223: "ndp.h",
 };
