@@ -129,7 +129,8 @@ async function readDatapath(
     for (const link of links) programs[link.kind] = (programs[link.kind] ?? 0) + 1;
     const status: DatapathStatus = {
       kernelRelease: session.node.kernelRelease,
-      endpoints: endpoints.filter((endpoint) => !endpoint.isHost).length,
+      // A pod has an entry for each of its addresses.
+      endpoints: new Set(endpoints.filter(({ isHost }) => !isHost).map(({ endpointId }) => endpointId)).size,
       frontends: services.filter((service) => service.slot === 0 && service.port !== 0).length,
       backends: services.filter((service) => service.slot > 0).length,
       tunnels: tunnels.length,

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { AgentError } from "../lib/errors.js";
 import type { Logger } from "../lib/log.js";
+import { podFamilies } from "../model/pod-families.js";
 import { openCaches } from "./agent-caches.js";
 import { readAgentConfig } from "./agent-config-source.js";
 import { takeAgentLock } from "./agent-lock.js";
@@ -10,7 +11,7 @@ import { type AgentRuntime, openRuntime } from "./agent-runtime.js";
 import { createAgentRoutes } from "./api/agent-routes.js";
 import { type HttpServer, openHttpServer } from "./api/http-server.js";
 import { openProcessMonitor } from "./metrics/process-facts.js";
-import { describeLocalNode, podFamilies } from "./nodes/local-node.js";
+import { describeLocalNode } from "./nodes/local-node.js";
 import { waitForNode } from "./nodes/wait-for-node.js";
 import { countStart } from "./start-counter.js";
 import { StatusBoard } from "./status/status-board.js";
@@ -89,10 +90,15 @@ async function startRuntime(options: AgentOptions, status: StatusBoard, signal: 
   try {
     const config = await readAgentConfig(state, log);
     const families = podFamilies(config);
-    const [{ node, spec }, links] = await Promise.all([
-      waitForNode({ name: options.nodeName, families, nodes: caches.nodes, signal, status, log }),
-      listLinks(),
-    ]);
+    const { node, spec } = await waitForNode({
+      name: options.nodeName,
+      families,
+      nodes: caches.nodes,
+      signal,
+      status,
+      log,
+    });
+    const links = await listLinks();
     if (config.debug) log.level = "debug";
     const localNode = describeLocalNode({ node, spec, links, config });
     const datapath = await options.openDatapath({ config, node: localNode });

@@ -10,11 +10,11 @@ export class AgentClient {
     this.#socketPath = socketPath;
   }
 
-  /** Attaches a pod; answers its address. @throws AgentError `agent-unreachable`, `cni-add`; TimeoutError `agent-silent` */
-  async add(call: CniRequest, signal?: AbortSignal): Promise<string> {
+  /** Attaches a pod; answers its addresses, one a family. @throws AgentError `agent-unreachable`, `cni-add`; TimeoutError `agent-silent` */
+  async add(call: CniRequest, signal?: AbortSignal): Promise<readonly string[]> {
     const answer = await this.#ask({ method: "POST", path: "/v1/cni/add", body: call, timeoutMs: 60_000, signal });
-    const address = parseAddress(answer);
-    if (address !== undefined) return address;
+    const addresses = parseAddresses(answer);
+    if (addresses.length > 0) return addresses;
     throw cniError("add", call, answer);
   }
 
@@ -51,13 +51,13 @@ export class AgentClient {
   }
 }
 
-/** The first address of a CNI result (1.0.0), which has its prefix length behind it. */
-function parseAddress(answer: SocketAnswer): string | undefined {
-  if (answer.status !== 200) return undefined;
+/** The addresses of a CNI result (1.0.0), which have their prefix lengths behind them. */
+function parseAddresses(answer: SocketAnswer): readonly string[] {
+  if (answer.status !== 200) return [];
   const value: unknown = JSON.parse(answer.text);
   const ips = typeof value === "object" && value !== null && "ips" in value ? value.ips : undefined;
-  const address: unknown = Array.isArray(ips) ? ips[0]?.address : undefined;
-  return typeof address === "string" ? address.split("/")[0] : undefined;
+  const addresses: readonly unknown[] = Array.isArray(ips) ? ips.map((ip) => ip?.address) : [];
+  return addresses.flatMap((address) => (typeof address === "string" ? [address.split("/")[0]!] : []));
 }
 
 function cniError(operation: string, call: CniRequest, answer: SocketAnswer): AgentError {

@@ -3,7 +3,8 @@ import { labToolDir } from "./lab-tool.js";
 
 export interface EnvironmentFacts {
   readonly pod: KubePod;
-  readonly podIp: string;
+  /** One for each family. */
+  readonly podIps: readonly string[];
   readonly hostIp: string;
   /** Services of the pod's namespace. */
   readonly services: readonly KubeService[];
@@ -22,7 +23,8 @@ export function containerEnvironment(container: Container, facts: EnvironmentFac
     POD_NAME: metadata.name,
     POD_NAMESPACE: metadata.namespace ?? "default",
     POD_UID: metadata.uid ?? "",
-    POD_IP: facts.podIp,
+    POD_IP: facts.podIps[0] ?? "",
+    POD_IPS: facts.podIps.join(),
     NODE_NAME: spec.nodeName ?? "",
     HOST_IP: facts.hostIp,
   };

@@ -1,3 +1,4 @@
+import { joinHostPort } from "../lib/ip.js";
 import { sleep } from "../lib/time.js";
 import type { Container, IntOrString, Probe } from "../model/kubernetes.js";
 import type { NetworkProbe, ProbeResult } from "./prober.js";
@@ -132,7 +133,7 @@ export class ContainerProbes implements Disposable {
     if (probe.httpGet.scheme === "HTTPS")
       return Promise.resolve({ isSuccess: false, message: "a lab does not probe over HTTPS: use tcpSocket or exec" });
     const headers = probe.httpGet.httpHeaders ?? [];
-    const host = headers.find((header) => header.name.toLowerCase() === "host")?.value ?? `${address}:${port}`;
+    const host = headers.find((header) => header.name.toLowerCase() === "host")?.value ?? joinHostPort(address, port);
     return runner.network({
       kind: "http",
       address,

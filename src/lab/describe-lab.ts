@@ -8,7 +8,7 @@ import { hasSupervisor } from "./lab-lock.js";
 import { containerPaths, type LabPaths, labPaths, nodePaths, podDir } from "./lab-paths.js";
 import { readLabFile } from "./lab-record-file.js";
 import { surveyLabs } from "./lab-survey.js";
-import { internalIpOf } from "./node-addresses.js";
+import { internalIpsOf } from "./node-addresses.js";
 import { findNodeInit } from "./node-init.js";
 import { isPodOver, isPodReady } from "./pod-conditions.js";
 import { podRefOf } from "./pod-ref.js";
@@ -61,7 +61,7 @@ function nodeRow(paths: LabPaths, node: KubeNode): LabObjectRow {
     containers: 1,
     restarts: 0,
     ...(isReady ? {} : { message: message ?? "not started yet" }),
-    address: internalIpOf(node),
+    addresses: internalIpsOf(node),
     pid: init?.pid,
     createdAt: node.metadata.creationTimestamp,
   };
@@ -80,7 +80,7 @@ function podRow(paths: LabPaths, pod: KubePod): LabObjectRow {
     ready: statuses.filter((status) => status.ready).length,
     containers: pod.spec.containers.length,
     restarts: statuses.reduce((sum, status) => sum + status.restartCount, 0),
-    address: pod.status?.podIP,
+    addresses: pod.status?.podIPs?.map(({ ip }) => ip) ?? [],
     pid: podPid(paths, pod),
     createdAt: creationTimestamp,
   };

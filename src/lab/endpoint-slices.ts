@@ -1,3 +1,4 @@
+import { IpAddress, type IpFamily } from "../lib/ip.js";
 import { objectKey } from "../model/kube-object.js";
 import {
   type KubeEndpointSlice,
@@ -24,16 +25,30 @@ export function matchesSelector(
   return entries.length > 0 && entries.every(([key, value]) => labels?.[key] === value);
 }
 
-/** The slices of a Service with a selector. Pods whose named ports have other numbers get slices of their own. */
-export function buildEndpointSlices(service: KubeService, pods: readonly KubePod[]): readonly KubeEndpointSlice[] {
+/** The slices of a Service with a selector, those of each of its families apart. */
+export function buildEndpointSlices(
+  service: KubeService,
+  pods: readonly KubePod[],
+  families: readonly IpFamily[],
+): readonly KubeEndpointSlice[] {
+  return families.flatMap((family) => slicesOfFamily(service, pods, family));
+}
+
+/** Pods whose named ports have other numbers get slices of their own. */
+function slicesOfFamily(
+  service: KubeService,
+  pods: readonly KubePod[],
+  family: IpFamily,
+): readonly KubeEndpointSlice[] {
   const groups = new Map<string, { readonly ports: readonly SlicePort[]; readonly endpoints: SliceEndpoint[] }>();
   for (const pod of [...pods].sort((a, b) => objectKey(a.metadata).localeCompare(objectKey(b.metadata)))) {
-    if (pod.status?.podIP === undefined || isPodOver(pod)) continue;
+    const address = addressOf(pod, family);
+    if (address === undefined || isPodOver(pod)) continue;
     if (!matchesSelector(service.spec.selector, pod.metadata.labels)) continue;
     const ports = (service.spec.ports ?? []).flatMap((port) => slicePort(port, pod));
     const key = JSON.stringify(ports);
     const group = groups.get(key) ?? { ports, endpoints: [] };
-    group.endpoints.push(sliceEndpoint(service, pod, pod.status.podIP));
+    group.endpoints.push(sliceEndpoint(service, pod, address));
     groups.set(key, group);
   }
   const chunks = [...groups.values()].flatMap(({ ports, endpoints }) => {
@@ -43,7 +58,14 @@ export function buildEndpointSlices(service: KubeService, pods: readonly KubePod
     return parts;
   });
   // A Service whose pods are all gone keeps one slice, empty: that it has none is a fact, too.
-  return (chunks.length > 0 ? chunks : [{ ports: [], endpoints: [] }]).map((chunk, i) => slice(service, i, chunk));
+  return (chunks.length > 0 ? chunks : [{ ports: [], endpoints: [] }]).map((chunk, i) =>
+    slice(service, family, i, chunk),
+  );
+}
+
+function addressOf({ status }: KubePod, family: IpFamily): string | undefined {
+  const all = status?.podIPs?.map(({ ip }) => ip) ?? (status?.podIP === undefined ? [] : [status.podIP]);
+  return all.find((text) => IpAddress.tryParse(text)?.family === family);
 }
 
 function slicePort(port: ServicePort, pod: KubePod): readonly SlicePort[] {
@@ -70,6 +92,7 @@ function sliceEndpoint(service: KubeService, pod: KubePod, address: string): Sli
 
 function slice(
   service: KubeService,
+  family: IpFamily,
   index: number,
   content: { readonly ports: readonly SlicePort[]; readonly endpoints: readonly SliceEndpoint[] },
 ): KubeEndpointSlice {
@@ -78,12 +101,12 @@ function slice(
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
     metadata: {
-      name: `${name}-lab${index}`,
+      name: `${name}-lab${family === 4 ? "" : "-ipv6-"}${index}`,
       namespace,
       labels: { [SERVICE_NAME_LABEL]: name, [MANAGED_BY_LABEL]: MANAGER },
       ownerReferences: [{ apiVersion: "v1", kind: "Service", name, uid, controller: true }],
     },
-    addressType: "IPv4",
+    addressType: `IPv${family}`,
     ...content,
   };
 }

@@ -6,7 +6,7 @@ import type { KubeService } from "../model/kubernetes.js";
 import { formatManifestProblem, type ManifestFile } from "../state/manifests/manifest-problem.js";
 import { parseManifests } from "../state/manifests/parse-manifests.js";
 import type { StoredManifest } from "./manifest-store.js";
-import { SERVICE_CIDR } from "./service-addresses.js";
+import { serviceCidrs } from "./service-addresses.js";
 import { problemOfContainer } from "./workload-images.js";
 
 export interface LoadManifestsOptions {
@@ -28,7 +28,7 @@ const SHOWN = 50;
 export function loadManifests(paths: readonly string[], options: LoadManifestsOptions): readonly StoredManifest[] {
   const files = paths.flatMap(readManifestFiles);
   const { knownNodes, knownServices = [] } = options;
-  const checks = { knownNodes, knownServices, serviceCidr: SERVICE_CIDR, problemOfContainer };
+  const checks = { knownNodes, knownServices, serviceCidrs: Object.values(serviceCidrs), problemOfContainer };
   const { objects, problems, notes } = parseManifests(files, checks);
   for (const note of notes) options.onNote(`note: ${formatManifestProblem(note)}`);
   const lines = problems.map(formatManifestProblem);

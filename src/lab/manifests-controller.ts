@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { createWorkQueue, type WorkQueue } from "../lib/queue.js";
 import { type KubeObject, objectKey, type ResourceType } from "../model/kube-object.js";
-import { type KubePod, resourceTypes } from "../model/kubernetes.js";
+import { type KubeConfigMap, type KubePod, resourceTypes } from "../model/kubernetes.js";
 import {
   fromManifest,
   isFromManifest,
@@ -15,6 +15,11 @@ import { changeObject, deleteObject } from "./object-writer.js";
 import { requestPodDeletion } from "./pod-deletion.js";
 import type { Controller, SupervisorContext } from "./supervisor-context.js";
 
+/** Settings first: nodes, their agents and Services follow them from their first moment on. */
+const typesInOrder: readonly ResourceType[] = [
+  resourceTypes.configMaps,
+  ...Object.values<ResourceType>(resourceTypes).filter((type) => type.plural !== resourceTypes.configMaps.plural),
+];
 const ALL = "all";
 const SETTLE_MS = 20;
 
@@ -51,7 +56,7 @@ export class ManifestsController implements Controller {
   async #reconcile(): Promise<void> {
     const manifests = this.#withNamespaces(this.#store.list());
     const failures: unknown[] = [];
-    for (const type of Object.values(resourceTypes) as readonly ResourceType[]) {
+    for (const type of typesInOrder) {
       const { items } = await this.#context.state.list(type);
       const current = new Map(items.map((item) => [`${type.plural}/${objectKey(item.metadata)}`, item]));
       for (const [key, object] of current) {
@@ -80,7 +85,7 @@ export class ManifestsController implements Controller {
   async #write({ type, object }: StoredManifest, current: KubeObject | undefined): Promise<void> {
     const { state, log } = this.#context;
     if (current === undefined) {
-      await state.create(type, fromManifest(object));
+      this.#learn(await state.create(type, fromManifest(object)));
       log.info({ kind: type.kind, name: objectKey(object.metadata) }, "created from its manifest");
       return;
     }
@@ -89,8 +94,13 @@ export class ManifestsController implements Controller {
       await requestPodDeletion(state, current as KubePod);
       return;
     }
-    await changeObject(state, type, object.metadata, (latest) => mergeManifest(latest, object));
+    this.#learn(await changeObject(state, type, object.metadata, (latest) => mergeManifest(latest, object)));
     log.info({ kind: type.kind, name: objectKey(object.metadata) }, "changed by its manifest");
+  }
+
+  /** The other controllers know a setting before they see what it is about. */
+  #learn(object: KubeObject | undefined): void {
+    if (object?.kind === resourceTypes.configMaps.kind) this.#context.caches.configMaps.learn(object as KubeConfigMap);
   }
 
   async #remove(type: ResourceType, object: KubeObject): Promise<void> {

@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { IpAddress } from "../lib/ip.js";
+import { IpAddress, type IpFamily, IpPrefix } from "../lib/ip.js";
 import { fabricNetns, NETNS_DIR, nodeNetns } from "./lab-name.js";
 import { labToolPath } from "./lab-tool.js";
 import { runChecked } from "./run-command.js";
@@ -27,21 +27,31 @@ export interface FabricNode {
   readonly name: string;
   /** Position in the fabric's address range; the node's port on the bridge is called after it. */
   readonly index: number;
-  readonly internalIp: string;
+  /** One a family. */
+  readonly internalIps: readonly string[];
 }
 
-/** The addresses of the fabric, as kind's Docker network has them. */
-export const FABRIC_PREFIX_LENGTH = 16;
-export const FABRIC_GATEWAY = "172.18.0.1";
-/** The first address that a node gets, relative to 172.18.0.0. */
+/** The addresses of the fabric: IPv4 as kind's Docker network has them, IPv6 after their pattern. */
+export const FABRIC: Readonly<Record<IpFamily, { readonly prefix: IpPrefix; readonly gateway: IpAddress }>> = {
+  4: { prefix: IpPrefix.parse("172.18.0.0/16"), gateway: IpAddress.parse("172.18.0.1") },
+  6: { prefix: IpPrefix.parse("fd00:172:18::/64"), gateway: IpAddress.parse("fd00:172:18::1") },
+};
+/** The first address that a node gets, relative to the prefix. */
 export const FIRST_NODE_OFFSET = 2;
 
-export function nodeInternalIp(index: number): string {
-  const offset = FIRST_NODE_OFFSET + index;
-  return `172.18.${offset >> 8}.${offset & 255}`;
+function families(nodes: readonly FabricNode[]): readonly IpFamily[] {
+  const all = nodes.flatMap(({ internalIps }) => internalIps.map((text) => IpAddress.parse(text).family));
+  return [...new Set<IpFamily>(all)];
+}
+
+/** Nobody else has the address: asking for it would only keep it from being used at once. */
+function addressStep(address: IpAddress, device: string): string {
+  const noDetection = address.family === 6 ? " nodad" : "";
+  return `addr replace ${address}/${FABRIC[address.family].prefix.length} dev ${device}${noDetection}`;
 }
 
 const BRIDGE = "br0";
+const EVERYWHERE: Readonly<Record<IpFamily, string>> = { 4: "0.0.0.0/0", 6: "::/0" };
 
 /** Which devices a namespace has. */
 async function deviceNames(netns: string): Promise<ReadonlySet<string>> {
@@ -63,11 +73,12 @@ export async function connectNodes(lab: string, nodes: readonly FabricNode[], mt
   const present = await deviceNames(fabric);
   const lines: string[] = [];
   if (!present.has(BRIDGE)) lines.push(`link add name ${BRIDGE} mtu ${mtuBytes} type bridge`);
-  lines.push(`addr replace ${FABRIC_GATEWAY}/${FABRIC_PREFIX_LENGTH} dev ${BRIDGE}`, `link set dev ${BRIDGE} up`);
+  lines.push(...families(nodes).map((family) => addressStep(FABRIC[family].gateway, BRIDGE)));
+  lines.push(`link set dev ${BRIDGE} up`);
   for (const node of nodes) {
     const port = `n${node.index}`;
     if (!present.has(port)) {
-      const peer = `peer name eth0 address ${macOf(node.internalIp)} mtu ${mtuBytes} netns ${nodeNetns(lab, node.name)}`;
+      const peer = `peer name eth0 address ${macOf(node.index)} mtu ${mtuBytes} netns ${nodeNetns(lab, node.name)}`;
       lines.push(`link add name ${port} mtu ${mtuBytes} type veth ${peer}`);
     }
     lines.push(`link set dev ${port} master ${BRIDGE} up`);
@@ -77,16 +88,17 @@ export async function connectNodes(lab: string, nodes: readonly FabricNode[], mt
 }
 
 /** A node that comes back has its old MAC address: its neighbours' ARP entries stay true. */
-function macOf(internalIp: string): string {
-  const octets = [...IpAddress.parse(internalIp).bytes].map((octet) => octet.toString(16).padStart(2, "0"));
-  return `02:00:${octets.join(":")}`;
+function macOf(index: number): string {
+  const octets = [...FABRIC[4].prefix.at(FIRST_NODE_OFFSET + index)!.bytes];
+  return `02:00:${octets.map((octet) => octet.toString(16).padStart(2, "0")).join(":")}`;
 }
 
 async function addressNode(lab: string, node: FabricNode): Promise<void> {
+  const addresses = node.internalIps.map((text) => IpAddress.parse(text));
   await runIpBatch(nodeNetns(lab, node.name), [
-    `addr replace ${node.internalIp}/${FABRIC_PREFIX_LENGTH} dev eth0`,
+    ...addresses.map((address) => addressStep(address, "eth0")),
     "link set dev eth0 up",
-    `route replace default via ${FABRIC_GATEWAY} dev eth0`,
+    ...addresses.map(({ family }) => `route replace ${EVERYWHERE[family]} via ${FABRIC[family].gateway} dev eth0`),
   ]);
 }
 

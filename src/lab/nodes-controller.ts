@@ -5,6 +5,7 @@ import { formatTimestamp } from "../lib/time.js";
 import type { KubeCondition, KubeNode } from "../model/kubernetes.js";
 import { AgentProcess } from "./agent-process.js";
 import { killCgroupTree, removeCgroupTree } from "./cgroup.js";
+import { labFamilies } from "./lab-families.js";
 import { fabricNetns, netnsPath, nodeNetns, nodeOfNetns } from "./lab-name.js";
 import { nodePaths } from "./lab-paths.js";
 import { readLabFile, writeLabFile } from "./lab-record-file.js";
@@ -50,7 +51,9 @@ export class NodesController implements Controller {
   }
 
   start(): void {
-    this.#context.caches.nodes.onChange(() => this.#queue.add(ALL));
+    const { nodes, configMaps } = this.#context.caches;
+    nodes.onChange(() => this.#queue.add(ALL));
+    configMaps.onChange(() => this.#queue.add(ALL));
     this.#queue.add(ALL);
   }
 
@@ -69,10 +72,10 @@ export class NodesController implements Controller {
   async #reconcile(): Promise<void> {
     this.#queue.addAfter(ALL, LOOK_MS);
     const nodes = [...this.#context.caches.nodes.values()].sort(byAge);
-    const addresses = assignNodeAddresses(nodes);
+    const addresses = assignNodeAddresses(nodes, labFamilies(this.#context.caches));
     await this.#removeOthers(new Set(addresses.keys()));
     if (this.#mayHaveRemovedNodes) {
-      const internalIps = new Map([...addresses].map(([name, { internalIp }]) => [name, internalIp]));
+      const internalIps = new Map([...addresses].map(([name, { internalIps }]) => [name, internalIps[0]!]));
       await deleteObjectsOfRemovedNodes(this.#context.state, internalIps);
       this.#mayHaveRemovedNodes = false;
     }
@@ -110,7 +113,7 @@ export class NodesController implements Controller {
     const present = new Set(listNetns());
     const needed = [fabricNetns(paths.lab), ...[...addresses.keys()].map((name) => nodeNetns(paths.lab, name))];
     const absent = needed.filter((name) => !present.has(name));
-    const signature = needed.join(" ");
+    const signature = [...needed, ...[...addresses.values()].flatMap(({ internalIps }) => internalIps)].join(" ");
     if (absent.length === 0 && signature === this.#isConnected) return;
     await addNetns(needed);
     await connectNodes(
@@ -218,8 +221,8 @@ export class NodesController implements Controller {
       .sort((a, b) => a.addresses.index - b.addresses.index)
       .map((node) => ({
         name: node.name,
-        internalIp: node.addresses.internalIp,
-        podCidr: node.addresses.podCidr,
+        internalIp: node.addresses.internalIps[0]!,
+        podCidr: node.addresses.podCidrs[0]!,
         initPid: node.init.pid,
         initStartTime: node.init.startTime,
         runDir: nodePaths(paths, node.name).runDir,
@@ -238,11 +241,11 @@ function byAge(a: KubeNode, b: KubeNode): number {
 function withStatus(node: KubeNode, at: NodeAddresses, problem: string | undefined): KubeNode {
   const addressed: KubeNode = {
     ...node,
-    spec: { ...node.spec, podCIDR: at.podCidr, podCIDRs: [at.podCidr] },
+    spec: { ...node.spec, podCIDR: at.podCidrs[0]!, podCIDRs: at.podCidrs },
     status: {
       ...node.status,
       addresses: [
-        { type: "InternalIP", address: at.internalIp },
+        ...at.internalIps.map((address) => ({ type: "InternalIP" as const, address })),
         { type: "Hostname", address: node.metadata.name },
       ],
     },

@@ -16,6 +16,8 @@ interface SandboxRecord {
   readonly nodeStartTime: string;
   readonly isHostNetwork: boolean;
   /** Once the agent has answered ADD. */
+  readonly podIps?: readonly string[];
+  /** In place of `podIps` where the lab knew one family. */
   readonly podIp?: string;
 }
 
@@ -47,10 +49,11 @@ export class PodSandbox {
     return netnsPath(isHostNetwork ? nodeNetns(paths.lab, node) : podNetns(paths.lab, pod.uid));
   }
 
-  /** The pod's address, when the sandbox stands and the node is still the one it was made on. */
-  addressOn(node: RunningNode): string | undefined {
+  /** The pod's addresses, when the sandbox stands and the node is still the one it was made on. */
+  addressesOn(node: RunningNode): readonly string[] | undefined {
     const record = this.#read();
-    return record?.nodeStartTime === node.init.startTime ? record.podIp : undefined;
+    if (record?.nodeStartTime !== node.init.startTime) return undefined;
+    return record.podIps ?? (record.podIp === undefined ? undefined : [record.podIp]);
   }
 
   /** The sandbox was made on this node before that died. */
@@ -59,18 +62,18 @@ export class PodSandbox {
     return record !== undefined && record.nodeStartTime !== node.init.startTime;
   }
 
-  /** Makes what is missing; answers the pod's address. @throws AgentError when the agent does not attach the pod */
-  async ensure(node: RunningNode, isHostNetwork: boolean, signal: AbortSignal): Promise<string> {
-    const known = this.addressOn(node);
+  /** Makes what is missing; answers the pod's addresses. @throws AgentError when the agent does not attach the pod */
+  async ensure(node: RunningNode, isHostNetwork: boolean, signal: AbortSignal): Promise<readonly string[]> {
+    const known = this.addressesOn(node);
     if (known !== undefined) return known;
     if (this.isOfEarlier(node)) await this.#discard(node, signal);
     const record = { node: node.name, nodeStartTime: node.init.startTime, isHostNetwork };
     mkdirSync(this.root, { recursive: true });
     this.#write(record);
     makeCgroup(this.cgroupOn(node.name));
-    const podIp = isHostNetwork ? node.addresses.internalIp : await this.#attach(node, signal);
-    this.#write({ ...record, podIp });
-    return podIp;
+    const podIps = isHostNetwork ? node.addresses.internalIps : await this.#attach(node, signal);
+    this.#write({ ...record, podIps });
+    return podIps;
   }
 
   /** Takes network and cgroup away, keeps the logs. Repeating it is fine. */
@@ -99,7 +102,7 @@ export class PodSandbox {
     return this.#read() !== undefined;
   }
 
-  async #attach(node: RunningNode, signal: AbortSignal): Promise<string> {
+  async #attach(node: RunningNode, signal: AbortSignal): Promise<readonly string[]> {
     await this.#options.netns.add.request(podNetns(this.#options.paths.lab, this.#options.pod.uid));
     return node.agent.client.add(this.#call(), signal);
   }

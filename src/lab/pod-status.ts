@@ -27,8 +27,9 @@ export interface ContainerView {
 
 export interface PodView {
   readonly pod: KubePod;
-  readonly hostIp: string;
-  readonly podIp: string | undefined;
+  /** One for each family, the first one first in the status too. */
+  readonly hostIps: readonly string[];
+  readonly podIps: readonly string[] | undefined;
   readonly containers: readonly ContainerView[];
   /** What keeps the pod from starting, e.g. an agent that does not answer. */
   readonly problem?: string;
@@ -51,8 +52,9 @@ export function buildPodStatus(view: PodView): PodStatus {
   return {
     phase,
     conditions,
-    hostIP: view.hostIp,
-    ...(view.podIp === undefined ? {} : { podIP: view.podIp, podIPs: [{ ip: view.podIp }] }),
+    hostIP: view.hostIps[0]!,
+    hostIPs: view.hostIps.map((ip) => ({ ip })),
+    ...(view.podIps === undefined ? {} : { podIP: view.podIps[0]!, podIPs: view.podIps.map((ip) => ({ ip })) }),
     startTime: view.pod.status?.startTime ?? formatTimestamp(view.now),
     containerStatuses: statuses,
     ...(view.problem === undefined ? {} : { message: view.problem }),

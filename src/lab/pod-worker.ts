@@ -55,7 +55,7 @@ export class PodWorker implements Disposable {
     if (node === undefined) return this.#reportMissingNode(pod, signal);
     if (!isRunning(node.init)) return; // it is started anew, and wakes its pods then
     const { problem } = node.agent;
-    if (problem !== undefined && this.#sandbox.addressOn(node) === undefined) {
+    if (problem !== undefined && this.#sandbox.addressesOn(node) === undefined) {
       // The agent's turn wakes this pod.
       const views = pod.spec.containers.map((container) => this.#view(container, node, {}));
       return this.#writeStatus(pod, node, undefined, views, `the agent of ${node.name} is not ready: ${problem}`);
@@ -63,16 +63,16 @@ export class PodWorker implements Disposable {
     try {
       if (this.#sandbox.isOfEarlier(node))
         for (const container of pod.spec.containers) this.#process(container, node).forgiveExits();
-      const podIp = await this.#sandbox.ensure(node, pod.spec.hostNetwork === true, signal);
+      const podIps = await this.#sandbox.ensure(node, pod.spec.hostNetwork === true, signal);
       const views: ContainerView[] = [];
       for (const container of pod.spec.containers)
-        views.push(await this.#reconcileContainer(pod, container, node, podIp));
-      await this.#writeStatus(pod, node, podIp, views);
+        views.push(await this.#reconcileContainer(pod, container, node, podIps));
+      await this.#writeStatus(pod, node, podIps, views);
     } catch (error) {
       signal.throwIfAborted();
       const problem = error instanceof Error ? error.message : String(error);
       const views = pod.spec.containers.map((container) => this.#view(container, node, {}));
-      await this.#writeStatus(pod, node, this.#sandbox.addressOn(node), views, problem);
+      await this.#writeStatus(pod, node, this.#sandbox.addressesOn(node), views, problem);
       throw error;
     }
   }
@@ -111,13 +111,13 @@ export class PodWorker implements Disposable {
     pod: KubePod,
     container: Container,
     node: RunningNode,
-    podIp: string,
+    podIps: readonly string[],
   ): Promise<ContainerView> {
     const command = containerCommand(container);
     if (command.kind === "unknown-image") return { ...this.#view(container, node, {}), imageProblem: command.message };
     const process = this.#process(container, node);
     const facts = process.facts();
-    if (facts.kind === "running") this.#followRun(pod, container, node, podIp, facts);
+    if (facts.kind === "running") this.#followRun(pod, container, node, podIps, facts);
     else this.#endRun(container.name);
     const waitMs = this.#restartWaitMs(pod, facts);
     if (facts.kind === "running" || waitMs === undefined) return this.#view(container, node, {});
@@ -125,9 +125,9 @@ export class PodWorker implements Disposable {
       this.#options.wake(waitMs);
       return this.#view(container, node, { backOffMs: restartDelayMs(exitsOf(facts)) });
     }
-    await this.#start(pod, container, node, podIp, command.argv, facts);
+    await this.#start(pod, container, node, podIps, command.argv, facts);
     const after = process.facts();
-    if (after.kind === "running") this.#followRun(pod, container, node, podIp, after);
+    if (after.kind === "running") this.#followRun(pod, container, node, podIps, after);
     else this.#options.wake(0);
     return this.#view(container, node, {});
   }
@@ -143,7 +143,7 @@ export class PodWorker implements Disposable {
     pod: KubePod,
     container: Container,
     node: RunningNode,
-    podIp: string,
+    podIps: readonly string[],
     argv: readonly string[],
     before: ContainerFacts,
   ): Promise<void> {
@@ -151,8 +151,8 @@ export class PodWorker implements Disposable {
     const isHostNetwork = pod.spec.hostNetwork === true;
     const environment = containerEnvironment(container, {
       pod,
-      podIp,
-      hostIp: node.addresses.internalIp,
+      podIps,
+      hostIp: node.addresses.internalIps[0]!,
       services: this.#options.servicesOf(namespace),
     });
     const record = {
@@ -179,7 +179,7 @@ export class PodWorker implements Disposable {
     pod: KubePod,
     container: Container,
     node: RunningNode,
-    podIp: string,
+    podIps: readonly string[],
     facts: Extract<ContainerFacts, { kind: "running" }>,
   ): void {
     if (this.#runs.get(container.name)?.startedAtMs === facts.startedAtMs) return;
@@ -189,7 +189,7 @@ export class PodWorker implements Disposable {
     const run = new ContainerRun(facts, {
       container,
       process: this.#process(container, node),
-      podIp,
+      podIp: podIps[0]!,
       prober: node.prober,
       gracePeriodMs: (pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1000,
       wasReady: isSameRun && known.ready,
@@ -242,19 +242,19 @@ export class PodWorker implements Disposable {
   #watchEnd(pod: KubePod, container: Container, node: RunningNode | undefined): void {
     if (node === undefined) return;
     const facts = this.#process(container, node).facts();
-    if (facts.kind === "running") this.#followRun(pod, container, node, this.#sandbox.addressOn(node) ?? "", facts);
+    if (facts.kind === "running") this.#followRun(pod, container, node, this.#sandbox.addressesOn(node) ?? [""], facts);
   }
 
   async #writeStatus(
     pod: KubePod,
     node: RunningNode,
-    podIp: string | undefined,
+    podIps: readonly string[] | undefined,
     containers: readonly ContainerView[],
     problem?: string,
   ): Promise<void> {
     const { state, caches } = this.#options.context;
     const build = (current: KubePod): KubePod => {
-      const view = { pod: current, hostIp: node.addresses.internalIp, podIp, containers, now: new Date() };
+      const view = { pod: current, hostIps: node.addresses.internalIps, podIps, containers, now: new Date() };
       return { ...current, status: buildPodStatus(problem === undefined ? view : { ...view, problem }) };
     };
     if (isDeepStrictEqual(build(pod).status, pod.status)) return;

@@ -1,12 +1,14 @@
 import { StateError } from "../lib/errors.js";
-import { type IpAddress, IpPrefix } from "../lib/ip.js";
+import { IpAddress, type IpFamily, IpPrefix } from "../lib/ip.js";
 import { objectKey } from "../model/kube-object.js";
-import type { KubeService, ServicePort } from "../model/kubernetes.js";
+import type { KubeService, ServicePort, ServiceSpec } from "../model/kubernetes.js";
 
-/** The usual service range of kubeadm; its first addresses are kept free, as Kubernetes does for static use. */
-export const SERVICE_CIDR = IpPrefix.parse("10.96.0.0/12");
+/** The usual service ranges of kubeadm and kind; their first addresses are kept free, as Kubernetes does for static use. */
+export const serviceCidrs: Readonly<Record<IpFamily, IpPrefix>> = {
+  4: IpPrefix.parse("10.96.0.0/12"),
+  6: IpPrefix.parse("fd00:10:96::/112"),
+};
 const FIRST_OFFSET = 256;
-const RANGE = 2 ** 20 - FIRST_OFFSET - 1;
 const FIRST_NODE_PORT = 30_000;
 const NODE_PORTS = 2_768;
 
@@ -23,17 +25,17 @@ export class TakenAddressBook implements TakenAddresses {
 
   update(before: KubeService | undefined, after: KubeService | undefined): void {
     if (before !== undefined) {
-      for (const address of clusterIpsOf(before)) this.clusterIps.delete(address);
+      for (const address of clusterIpsOf(before.spec)) this.clusterIps.delete(address);
       for (const port of nodePortsOf(before)) this.nodePorts.delete(port);
     }
     if (after === undefined) return;
-    for (const address of clusterIpsOf(after)) this.clusterIps.add(address);
+    for (const address of clusterIpsOf(after.spec)) this.clusterIps.add(address);
     for (const port of nodePortsOf(after)) this.nodePorts.add(port);
   }
 }
 
-function clusterIpsOf({ spec }: KubeService): readonly string[] {
-  return spec.clusterIP === undefined ? [] : [spec.clusterIP];
+function clusterIpsOf(spec: ServiceSpec): readonly string[] {
+  return spec.clusterIPs ?? (spec.clusterIP === undefined || spec.clusterIP === "" ? [] : [spec.clusterIP]);
 }
 
 function nodePortsOf({ spec }: KubeService): readonly number[] {
@@ -47,13 +49,15 @@ function hash(text: string): number {
   return value;
 }
 
-function chooseClusterIp(key: string, taken: ReadonlySet<string>): string {
-  const start = hash(key) % RANGE;
-  for (let i = 0; i < RANGE; i++) {
-    const address: IpAddress | undefined = SERVICE_CIDR.at(FIRST_OFFSET + ((start + i) % RANGE));
-    if (address !== undefined && !taken.has(address.text)) return address.text;
+function chooseClusterIp(key: string, family: IpFamily, taken: ReadonlySet<string>): string {
+  const prefix = serviceCidrs[family];
+  const range = 2 ** (prefix.address.bitLength - prefix.length) - FIRST_OFFSET - 1;
+  const start = hash(key) % range;
+  for (let i = 0; i < range; i++) {
+    const address = prefix.at(FIRST_OFFSET + ((start + i) % range))!;
+    if (!taken.has(address.text)) return address.text;
   }
-  throw new StateError("service-range-full", `every address of ${SERVICE_CIDR} is taken`);
+  throw new StateError("service-range-full", `every address of ${prefix} is taken`);
 }
 
 function choosePorts(key: string, ports: readonly ServicePort[], taken: ReadonlySet<number>): readonly ServicePort[] {
@@ -71,22 +75,65 @@ function choosePorts(key: string, ports: readonly ServicePort[], taken: Readonly
   });
 }
 
+/**
+ * The families of a Service, its first one first, as the API server derives them: from what is written into it, with both
+ * where its policy asks for both; else the lab's first family.
+ * @param families the lab's, its first one first
+ * @throws StateError `service-families` for a family, or for two, that the lab does not have
+ */
+export function serviceFamilies({ metadata, spec }: KubeService, families: readonly IpFamily[]): readonly IpFamily[] {
+  const named = spec.ipFamilies?.map((name) => (name === "IPv4" ? 4 : 6)) ?? [];
+  const given = named.length > 0 ? named : clusterIpsOf(spec).flatMap((text) => IpAddress.tryParse(text)?.family ?? []);
+  const { ipFamilyPolicy: policy = given.length > 1 ? "RequireDualStack" : "SingleStack" } = spec;
+  const first = given[0] ?? families[0]!;
+  const wanted = policy === "SingleStack" ? [first] : [first, ...families.filter((family) => family !== first)];
+  const lacking = wanted.filter((family) => !families.includes(family));
+  if (lacking.length === 0 && (policy !== "RequireDualStack" || wanted.length > 1)) return wanted;
+  const asksFor = lacking.length === 0 ? "two address families" : `IPv${lacking.join(" and IPv")}`;
+  throw new StateError(
+    "service-families",
+    `Service ${objectKey(metadata)} asks for ${asksFor}; this lab's pods have IPv${families.join(" and IPv")} alone`,
+    { hint: "enable-ipv4 and enable-ipv6 in the ConfigMap kube-system/cilium-config say which families pods have." },
+  );
+}
+
 /** The Service with the addresses that the API server would hand out; the same object when it has them all. */
-export function withServiceAddresses(service: KubeService, taken: TakenAddresses): KubeService {
+export function withServiceAddresses(
+  service: KubeService,
+  taken: TakenAddresses,
+  families: readonly IpFamily[],
+): KubeService {
   const { type = "ClusterIP", clusterIP, ports = [] } = service.spec;
   if (type === "ExternalName") return service;
   const key = objectKey(service.metadata);
+  const wanted = serviceFamilies(service, families);
+  const clusterIps = clusterIpsOf(service.spec);
+  const needsClusterIps = clusterIP !== "None" && clusterIps.length < wanted.length;
   const wantsNodePorts = type === "NodePort" || type === "LoadBalancer";
   const needsNodePorts = wantsNodePorts && ports.some((port) => port.nodePort === undefined);
-  if (clusterIP !== undefined && clusterIP !== "" && !needsNodePorts) return service;
-  const address = clusterIP === undefined || clusterIP === "" ? chooseClusterIp(key, taken.clusterIps) : clusterIP;
+  if (!needsClusterIps && !needsNodePorts) return service;
+  const known = new Map(clusterIps.map((text) => [IpAddress.tryParse(text)?.family, text]));
+  const addresses = wanted.map((family) => known.get(family) ?? chooseClusterIp(key, family, taken.clusterIps));
   return {
     ...service,
     spec: {
       ...service.spec,
-      clusterIP: address,
-      clusterIPs: [address],
+      ...(needsClusterIps ? addressFields(service.spec, wanted, addresses) : {}),
       ...(needsNodePorts ? { ports: choosePorts(key, ports, taken.nodePorts) } : {}),
     },
+  };
+}
+
+/** What the API server writes beside a Service's addresses. */
+function addressFields(
+  { ipFamilyPolicy }: ServiceSpec,
+  families: readonly IpFamily[],
+  addresses: readonly string[],
+): Pick<ServiceSpec, "clusterIP" | "clusterIPs" | "ipFamilies" | "ipFamilyPolicy"> {
+  return {
+    clusterIP: addresses[0]!,
+    clusterIPs: addresses,
+    ipFamilies: families.map((family) => `IPv${family}` as const),
+    ipFamilyPolicy: ipFamilyPolicy ?? (families.length > 1 ? "RequireDualStack" : "SingleStack"),
   };
 }

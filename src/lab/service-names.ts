@@ -11,7 +11,7 @@ const SETTLE_MS = 100;
 
 /**
  * A lab has no DNS server. Service names resolve through `/etc/hosts` instead, which every pod of a namespace sees bound from
- * one file: `cart`, `cart.shop`, `cart.shop.svc`, `cart.shop.svc.cluster.local`.
+ * one file: `cart`, `cart.shop`, `cart.shop.svc`, `cart.shop.svc.cluster.local`; with a line for each address of the Service.
  */
 export class ServiceNames implements Controller {
   readonly #context: SupervisorContext;
@@ -68,15 +68,15 @@ export class ServiceNames implements Controller {
     const lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"];
     const services = this.#context.caches.services;
     if (services.size > MAX_SERVICES) lines.push(`# ${services.size} Services: too many to name`);
-    else for (const service of services.values()) lines.push(...hostsLine(service, namespace));
+    else for (const service of services.values()) lines.push(...hostsLines(service, namespace));
     return `${lines.join("\n")}\n`;
   }
 }
 
-function hostsLine(service: KubeService, from: string): readonly string[] {
+function hostsLines(service: KubeService, from: string): readonly string[] {
   const { name, namespace = "default" } = service.metadata;
-  const address = service.spec.clusterIP;
-  if (address === undefined || address === "" || address === "None") return [];
+  const { clusterIP, clusterIPs = clusterIP ? [clusterIP] : [] } = service.spec;
   const names = [`${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`];
-  return [[address, ...(namespace === from ? [name] : []), ...names].join(" ")];
+  const addresses = clusterIPs.filter((address) => address !== "None");
+  return addresses.map((address) => [address, ...(namespace === from ? [name] : []), ...names].join(" "));
 }

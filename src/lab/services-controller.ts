@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { createWorkQueue, type WorkQueue } from "../lib/queue.js";
+import { AGENT_CONFIG_MAP } from "../model/agent-config.js";
 import { objectKey } from "../model/kube-object.js";
 import {
   type KubeEndpointSlice,
@@ -9,8 +10,9 @@ import {
   SERVICE_NAME_LABEL,
 } from "../model/kubernetes.js";
 import { buildEndpointSlices, MANAGED_BY_LABEL, MANAGER, matchesSelector } from "./endpoint-slices.js";
+import { labFamilies } from "./lab-families.js";
 import { changeObject, deleteObject } from "./object-writer.js";
-import { TakenAddressBook, withServiceAddresses } from "./service-addresses.js";
+import { serviceFamilies, TakenAddressBook, withServiceAddresses } from "./service-addresses.js";
 import type { Controller, SupervisorContext } from "./supervisor-context.js";
 
 /** Services → addresses of their own and EndpointSlices from selectors and readiness. Keys are those of Services. */
@@ -40,6 +42,10 @@ export class ServicesController implements Controller {
     for (const service of caches.services.values()) this.#taken.update(undefined, service);
     for (const slice of caches.endpointSlices.values()) this.#onSliceChange(undefined, slice);
     for (const key of caches.services.keys()) this.#queue.add(key);
+    caches.configMaps.onChange((changed) => {
+      if (changed !== objectKey(AGENT_CONFIG_MAP)) return;
+      for (const key of caches.services.keys()) this.#queue.add(key);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -78,9 +84,10 @@ export class ServicesController implements Controller {
 
   async #assignAddresses(service: KubeService): Promise<void> {
     const { caches, state } = this.#context;
-    if (withServiceAddresses(service, { clusterIps: new Set(), nodePorts: new Set() }) === service) return;
+    const families = labFamilies(caches);
+    if (withServiceAddresses(service, { clusterIps: new Set(), nodePorts: new Set() }, families) === service) return;
     const changed = await changeObject(state, resourceTypes.services, service.metadata, (current) => {
-      const next = withServiceAddresses(current, this.#taken);
+      const next = withServiceAddresses(current, this.#taken, families);
       return next === current ? undefined : next;
     });
     if (changed !== undefined) caches.services.learn(changed);
@@ -89,7 +96,7 @@ export class ServicesController implements Controller {
   #desiredSlices(service: KubeService): readonly KubeEndpointSlice[] {
     const { namespace } = service.metadata;
     const pods = [...this.#context.caches.pods.values()].filter((pod) => pod.metadata.namespace === namespace);
-    return buildEndpointSlices(service, pods);
+    return buildEndpointSlices(service, pods, serviceFamilies(service, labFamilies(this.#context.caches)));
   }
 
   async #writeSlices(serviceKey: string, desired: readonly KubeEndpointSlice[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Logger } from "../lib/log.js";
 import {
+  type KubeConfigMap,
   type KubeDeployment,
   type KubeEndpointSlice,
   type KubeNode,
@@ -22,6 +23,7 @@ export interface SupervisorContext {
 }
 
 export interface LabCaches {
+  readonly configMaps: ObjectCache<KubeConfigMap>;
   readonly nodes: ObjectCache<KubeNode>;
   readonly pods: ObjectCache<KubePod>;
   readonly deployments: ObjectCache<KubeDeployment>;
@@ -31,6 +33,7 @@ export interface LabCaches {
 
 export function createLabCaches(state: StateSource): LabCaches {
   return {
+    configMaps: new ObjectCache(state, resourceTypes.configMaps),
     nodes: new ObjectCache(state, resourceTypes.nodes),
     pods: new ObjectCache(state, resourceTypes.pods),
     deployments: new ObjectCache(state, resourceTypes.deployments),

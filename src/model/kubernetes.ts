@@ -144,6 +144,7 @@ export interface PodStatus {
   readonly reason?: string;
   readonly message?: string;
   readonly hostIP?: string;
+  readonly hostIPs?: readonly { readonly ip: string }[];
   readonly podIP?: string;
   readonly podIPs?: readonly { readonly ip: string }[];
   readonly startTime?: string;

@@ -23,7 +23,8 @@ export interface LabObjectRow {
   readonly ready: number;
   readonly containers: number;
   readonly restarts: number;
-  readonly address?: string | undefined;
+  /** One for each family; empty while it has none. */
+  readonly addresses: readonly string[];
   /** Host pid of the node's pid 1, or of the pod's first container. */
   readonly pid?: number | undefined;
   readonly createdAt?: string | undefined;

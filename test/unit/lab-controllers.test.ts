@@ -66,7 +66,7 @@ describe("EndpointSlices", () => {
       pod("other", { ip: "10.0.0.4", labels: { app: "db" }, ...http(8080) }),
       pod("unaddressed", http(8080)),
     ];
-    const [slice, ...rest] = buildEndpointSlices(service({}), pods);
+    const [slice, ...rest] = buildEndpointSlices(service({}), pods, [4]);
     expect(rest).toEqual([]);
     expect(slice?.ports).toEqual([{ name: "", port: 8080, protocol: "TCP" }]);
     expect(slice?.endpoints.map((one) => [one.targetRef?.name, one.conditions])).toEqual([
@@ -78,7 +78,7 @@ describe("EndpointSlices", () => {
 
   it("are apart for pods whose named port has another number", () => {
     const pods = [pod("a", { ip: "10.0.0.1", ...http(8080) }), pod("b", { ip: "10.0.0.2", ...http(9090) })];
-    const slices = buildEndpointSlices(service({}), pods);
+    const slices = buildEndpointSlices(service({}), pods, [4]);
     expect(slices.map((slice) => [slice.ports?.[0]?.port, slice.endpoints[0]?.addresses[0]])).toEqual([
       [8080, "10.0.0.1"],
       [9090, "10.0.0.2"],
@@ -87,18 +87,22 @@ describe("EndpointSlices", () => {
 
   it("hold a hundred endpoints each", () => {
     const pods = Array.from({ length: 250 }, (_, i) => pod(`p${i}`, { ip: `10.0.${i >> 8}.${i & 255}`, ...http(80) }));
-    expect(buildEndpointSlices(service({}), pods).map((slice) => slice.endpoints.length)).toEqual([100, 100, 50]);
+    expect(buildEndpointSlices(service({}), pods, [4]).map((slice) => slice.endpoints.length)).toEqual([100, 100, 50]);
   });
 
   it("count unready pods as ready where the Service wants that", () => {
-    const [slice] = buildEndpointSlices(service({ publishNotReadyAddresses: true }), [
-      pod("a", { ip: "10.0.0.1", isReady: false }),
-    ]);
+    const [slice] = buildEndpointSlices(
+      service({ publishNotReadyAddresses: true }),
+      [pod("a", { ip: "10.0.0.1", isReady: false })],
+      [4],
+    );
     expect(slice?.endpoints[0]?.conditions).toEqual({ ready: true, serving: false, terminating: false });
   });
 
   it("stay, empty, when no pod is left", () => {
-    expect(buildEndpointSlices(service({}), [])).toMatchObject([{ endpoints: [], metadata: { name: "web-lab0" } }]);
+    expect(buildEndpointSlices(service({}), [], [4])).toMatchObject([
+      { endpoints: [], metadata: { name: "web-lab0" } },
+    ]);
   });
 });
 
@@ -106,16 +110,16 @@ describe("addresses of Services", () => {
   const none = new TakenAddressBook();
 
   it("are the same for the same name, and never given twice", () => {
-    const first = withServiceAddresses(service({}), none).spec.clusterIP!;
-    expect(withServiceAddresses(service({}), none).spec.clusterIP).toBe(first);
+    const first = withServiceAddresses(service({}), none, [4]).spec.clusterIP!;
+    expect(withServiceAddresses(service({}), none, [4]).spec.clusterIP).toBe(first);
     const taken = new TakenAddressBook();
     const squatter = service({ clusterIP: first }, "squatter");
     taken.update(undefined, squatter);
-    const second = withServiceAddresses(service({}), taken).spec.clusterIP;
+    const second = withServiceAddresses(service({}), taken, [4]).spec.clusterIP;
     expect(second).not.toBe(first);
     expect(second).toMatch(/^10\./);
     taken.update(squatter, undefined);
-    expect(withServiceAddresses(service({}), taken).spec.clusterIP).toBe(first);
+    expect(withServiceAddresses(service({}), taken, [4]).spec.clusterIP).toBe(first);
   });
 
   it("are left as the manifest has them", () => {
@@ -125,7 +129,7 @@ describe("addresses of Services", () => {
       { type: "ExternalName" as const, externalName: "x" },
     ]) {
       const given = service(spec);
-      expect(withServiceAddresses(given, none)).toBe(given);
+      expect(withServiceAddresses(given, none, [4])).toBe(given);
     }
   });
 
@@ -134,7 +138,7 @@ describe("addresses of Services", () => {
       { name: "a", port: 80 },
       { name: "b", port: 81, nodePort: 30_080 },
     ];
-    const given = withServiceAddresses(service({ type: "NodePort", ports }), none).spec.ports!;
+    const given = withServiceAddresses(service({ type: "NodePort", ports }), none, [4]).spec.ports!;
     expect(given[0]!.nodePort).toBeGreaterThanOrEqual(30_000);
     expect(given[0]!.nodePort).not.toBe(30_080);
     expect(given[1]!.nodePort).toBe(30_080);
@@ -144,29 +148,31 @@ describe("addresses of Services", () => {
 describe("addresses of nodes", () => {
   it("are kept by those that have some, and fill the gaps for the others", () => {
     const status = { addresses: [{ type: "InternalIP" as const, address: "172.18.0.3" }] };
-    const assigned = assignNodeAddresses([
-      node("a"),
-      node("b", { status }),
-      node("c", { spec: { podCIDR: "10.9.0.0/24" } }),
-    ]);
-    expect(assigned.get("a")).toEqual({ index: 0, internalIp: "172.18.0.2", podCidr: "10.244.0.0/24" });
-    expect(assigned.get("b")).toEqual({ index: 1, internalIp: "172.18.0.3", podCidr: "10.244.1.0/24" });
-    expect(assigned.get("c")).toEqual({ index: 2, internalIp: "172.18.0.4", podCidr: "10.9.0.0/24" });
+    const assigned = assignNodeAddresses(
+      [node("a"), node("b", { status }), node("c", { spec: { podCIDR: "10.9.0.0/24" } })],
+      [4],
+    );
+    expect(assigned.get("a")).toEqual({ index: 0, internalIps: ["172.18.0.2"], podCidrs: ["10.244.0.0/24"] });
+    expect(assigned.get("b")).toEqual({ index: 1, internalIps: ["172.18.0.3"], podCidrs: ["10.244.1.0/24"] });
+    expect(assigned.get("c")).toEqual({ index: 2, internalIps: ["172.18.0.4"], podCidrs: ["10.9.0.0/24"] });
   });
 
   it("end with 256 nodes, by name of the limit", () => {
-    expect(() => assignNodeAddresses(Array.from({ length: 257 }, (_, i) => node(`n${i}`)))).toThrow(
-      /at most 256 nodes/,
-    );
+    expect(() =>
+      assignNodeAddresses(
+        Array.from({ length: 257 }, (_, i) => node(`n${i}`)),
+        [4],
+      ),
+    ).toThrow(/at most 256 nodes/);
   });
 
   it("outside of the fabric, or taken twice, are refused", () => {
     const at = (address: string): KubeNode =>
       node(address, { status: { addresses: [{ type: "InternalIP", address }] } });
-    expect(() => assignNodeAddresses([at("192.0.2.1")])).toThrow(/outside of 172.18.0.0\/16/);
-    expect(() => assignNodeAddresses([at("172.18.0.2"), { ...at("172.18.0.2"), metadata: { name: "b" } }])).toThrow(
-      /taken/,
-    );
+    expect(() => assignNodeAddresses([at("192.0.2.1")], [4])).toThrow(/outside of 172.18.0.0\/16/);
+    expect(() =>
+      assignNodeAddresses([at("172.18.0.2"), { ...at("172.18.0.2"), metadata: { name: "b" } }], [4]),
+    ).toThrow(/taken/);
   });
 });
 

@@ -89,7 +89,7 @@ describe("the environment", () => {
     };
     const environment = containerEnvironment(container, {
       pod,
-      podIp: "10.0.0.1",
+      podIps: ["10.0.0.1"],
       hostIp: "172.18.0.2",
       services: [service],
     });
@@ -135,8 +135,8 @@ describe("a pod's status", () => {
   const build = (container: ContainerView, restartPolicy: RestartPolicy = "Always", before?: KubePod["status"]) =>
     buildPodStatus({
       pod: { ...pod, spec: { ...pod.spec, restartPolicy }, ...(before === undefined ? {} : { status: before }) },
-      hostIp: "172.18.0.2",
-      podIp: "10.0.0.1",
+      hostIps: ["172.18.0.2"],
+      podIps: ["10.0.0.1"],
       containers: [container],
       now: new Date("2026-11-21T09:00:00Z"),
     });

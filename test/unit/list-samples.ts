@@ -289,7 +289,16 @@ export const samples: readonly Sample[] = [
     { name: "left", state: "broken", nodes: 0, pods: 0 },
   ]),
   sample(labStatusList, [
-    { kind: "Node", name: "node-1", status: "NotReady", message: "no agent", ready: 0, containers: 1, restarts: 0 },
+    {
+      kind: "Node",
+      name: "node-1",
+      status: "NotReady",
+      message: "no agent",
+      ready: 0,
+      containers: 1,
+      restarts: 0,
+      addresses: [],
+    },
     {
       kind: "Pod",
       namespace: "shop",
@@ -299,7 +308,7 @@ export const samples: readonly Sample[] = [
       ready: 1,
       containers: 1,
       restarts: 2,
-      address: "10.244.0.2",
+      addresses: ["10.244.0.2", "fd00:10:244::2"],
       pid: 4711,
       createdAt: "2026-11-21T09:00:00Z",
     },

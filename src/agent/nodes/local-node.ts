@@ -43,11 +43,6 @@ export interface NodeSpec {
 /** RFC 8200, section 5: with less the kernel takes IPv6 off a device. */
 const MIN_IPV6_MTU = 1280;
 
-/** The families that the settings give to pods, IPv4 first. */
-export function podFamilies(config: Pick<AgentConfig, "enableIpv4" | "enableIpv6">): readonly IpFamily[] {
-  return [...(config.enableIpv4 ? [4 as const] : []), ...(config.enableIpv6 ? [6 as const] : [])];
-}
-
 /** What is still missing of a Node, in words; or its addresses. @throws UsageError for addresses that are none */
 export function readNodeSpec(
   node: KubeNode | undefined,

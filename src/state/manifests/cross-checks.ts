@@ -23,8 +23,8 @@ export interface CrossCheckOptions {
   readonly knownNodes?: readonly string[];
   /** Services that exist already: their addresses are taken. */
   readonly knownServices?: readonly KubeService[];
-  /** Where IPv4 clusterIPs must lie; undefined: anywhere. */
-  readonly serviceCidr?: IpPrefix;
+  /** Where clusterIPs must lie; those of a family that is not named: anywhere. */
+  readonly serviceCidrs?: readonly IpPrefix[];
   /** Why a container cannot run here; undefined: it can. */
   readonly problemOfContainer?: (container: Container) => string | undefined;
 }
@@ -181,7 +181,7 @@ function takenServiceAddresses(
 
 function checkServiceAddresses(
   objects: readonly PlacedObject[],
-  { knownServices = [], serviceCidr }: CrossCheckOptions,
+  { knownServices = [], serviceCidrs = [] }: CrossCheckOptions,
 ): void {
   const owners = takenServiceAddresses(objects, knownServices);
   for (const placed of objects) {
@@ -194,7 +194,8 @@ function checkServiceAddresses(
         report(placed, place, `clusterIP "${text}" of ${placed.subject} is not an address or None`);
         continue;
       }
-      if (address.family === serviceCidr?.address.family && !serviceCidr.contains(address))
+      const serviceCidr = serviceCidrs.find((prefix) => prefix.address.family === address.family);
+      if (serviceCidr?.contains(address) === false)
         report(
           placed,
           place,
