@@ -12,7 +12,7 @@ struct echo_identity {
 };
 
 struct echo_connection {
-	char peer[32];        /* address:port */
+	char peer[64];        /* address:port, [address]:port */
 	char buffer[8192];    /* what has come and is not answered yet */
 	size_t size;
 };

@@ -53,30 +53,65 @@ static void forget(struct server_socket *socket)
 	free(socket);
 }
 
-static void open_port(int epoll, const char *text, enum socket_kind kind)
+/* A socket a family: one for both would show IPv4 peers as IPv6 ones wherever sockets are listed. -1: the kernel has no IPv6. */
+static int bind_port(int family, int type, uint16_t port)
 {
-	const int yes = 1, type = kind == LISTENER ? SOCK_STREAM : SOCK_DGRAM;
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	const int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int yes = 1, fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	union socket_address address = {.any.sa_family = (sa_family_t)family};
+	const socklen_t length = family == AF_INET ? sizeof(address.ip4) : sizeof(address.ip6);
 
-	address.sin_port = htons((uint16_t)parse_number("the port", text, 1, 65535));
+	if (fd < 0 && errno == EAFNOSUPPORT)
+		return -1;
+	if (family == AF_INET)
+		address.ip4.sin_port = htons(port);
+	else
+		address.ip6.sin6_port = htons(port);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		fail("bind %s port %s", kind == LISTENER ? "TCP" : "UDP", text);
+	    (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes)) < 0) ||
+	    bind(fd, &address.any, length) < 0)
+		fail("bind %s port %d", type == SOCK_STREAM ? "TCP" : "UDP", port);
+	return fd;
+}
+
+static void open_port(int epoll, const char *text, enum socket_kind kind, int family)
+{
+	const uint16_t port = (uint16_t)parse_number("the port", text, 1, 65535);
+	const int fd = bind_port(family, kind == LISTENER ? SOCK_STREAM : SOCK_DGRAM, port);
+
+	if (fd < 0)
+		return;
 	if (kind == LISTENER && listen(fd, 4096) < 0)
 		fail("listen on port %s", text);
 	if (!watch(epoll, fd, kind))
 		fail("watch port %s", text);
 }
 
+static void open_ports(int epoll, const char *text, enum socket_kind kind)
+{
+	open_port(epoll, text, kind, AF_INET);
+	open_port(epoll, text, kind, AF_INET6);
+}
+
+static void format_peer(const union socket_address *peer, char *text, size_t size)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	if (peer->any.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &peer->ip4.sin_addr, address, sizeof(address));
+		snprintf(text, size, "%s:%d", address, ntohs(peer->ip4.sin_port));
+	} else {
+		inet_ntop(AF_INET6, &peer->ip6.sin6_addr, address, sizeof(address));
+		snprintf(text, size, "[%s]:%d", address, ntohs(peer->ip6.sin6_port));
+	}
+}
+
 static void accept_all(int epoll, struct server_socket *listener)
 {
 	for (;;) {
-		struct sockaddr_in peer;
+		union socket_address peer;
 		socklen_t length = sizeof(peer);
-		char address[INET_ADDRSTRLEN];
 		const int fd =
-			accept4(listener->fd, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+			accept4(listener->fd, &peer.any, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct server_socket *socket = fd < 0 ? NULL : watch(epoll, fd, CONNECTION);
 
 		if (fd < 0)
@@ -85,20 +120,18 @@ static void accept_all(int epoll, struct server_socket *listener)
 			close(fd);
 			continue;
 		}
-		inet_ntop(AF_INET, &peer.sin_addr, address, sizeof(address));
-		snprintf(socket->connection.peer, sizeof(socket->connection.peer), "%s:%d", address,
-			 ntohs(peer.sin_port));
+		format_peer(&peer, socket->connection.peer, sizeof(socket->connection.peer));
 	}
 }
 
 static void answer_datagrams(struct server_socket *server, const struct echo_identity *identity)
 {
 	for (;;) {
-		struct sockaddr_in peer;
+		union socket_address peer;
 		socklen_t length = sizeof(peer);
 		char text[1024], reply[1400];
 		const ssize_t got =
-			recvfrom(server->fd, text, sizeof(text) - 1, 0, (struct sockaddr *)&peer, &length);
+			recvfrom(server->fd, text, sizeof(text) - 1, 0, &peer.any, &length);
 		int size;
 
 		if (got < 0)
@@ -106,7 +139,7 @@ static void answer_datagrams(struct server_socket *server, const struct echo_ide
 		text[got] = '\0';
 		text[strcspn(text, "\r\n")] = '\0';
 		size = snprintf(reply, sizeof(reply), "%s %s\n", identity->pod, text);
-		sendto(server->fd, reply, (size_t)size, MSG_NOSIGNAL, (struct sockaddr *)&peer, length);
+		sendto(server->fd, reply, (size_t)size, MSG_NOSIGNAL, &peer.any, length);
 	}
 }
 
@@ -155,12 +188,12 @@ int echo_command(int argc, char **argv)
 	for (int i = 1; i + 1 < argc; i += 2, ports++) {
 		if (strcmp(argv[i], "--tcp") != 0 && strcmp(argv[i], "--udp") != 0)
 			fail_usage("echo: unknown option %s", argv[i]);
-		open_port(epoll, argv[i + 1], argv[i][2] == 't' ? LISTENER : DATAGRAM);
+		open_ports(epoll, argv[i + 1], argv[i][2] == 't' ? LISTENER : DATAGRAM);
 	}
 	if (ports == 0) {
-		open_port(epoll, "8080", LISTENER);
-		open_port(epoll, "9090", LISTENER);
-		open_port(epoll, "9091", DATAGRAM);
+		open_ports(epoll, "8080", LISTENER);
+		open_ports(epoll, "9090", LISTENER);
+		open_ports(epoll, "9091", DATAGRAM);
 	}
 	serve(epoll, &identity);
 	return 0;

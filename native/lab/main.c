@@ -17,9 +17,10 @@ static const struct {
 	{"prober", prober_command, "prober …: answer probe requests from stdin, in a node's network namespace"},
 	{"echo", echo_command, "echo [--tcp PORT…] [--udp PORT…]: a server that tells its own name"},
 	{"client", client_command, "client: wait for ever (a pod to run commands in)"},
-	{"http", http_command, "http [--timeout-ms N] [--count N] [--interval-ms N] [--summary] URL"},
-	{"tcp", tcp_command, "tcp [--timeout-ms N] [--count N] [--interval-ms N] [--summary] HOST PORT [TEXT]"},
-	{"udp", udp_command, "udp [--timeout-ms N] [--count N] [--interval-ms N] [--summary] HOST PORT [TEXT]"},
+	{"http", http_command, "http [--timeout-ms N] [--count N] [--interval-ms N] [--family 4|6] [--summary] URL"},
+	{"tcp", tcp_command, "tcp [--timeout-ms N] [--count N] [--interval-ms N] [--family 4|6] [--summary] HOST PORT [TEXT]"},
+	{"udp", udp_command, "udp [--timeout-ms N] [--count N] [--interval-ms N] [--family 4|6] [--summary] HOST PORT [TEXT]"},
+	{"ping", ping_command, "ping [--timeout-ms N] [--count N] [--size BYTES] [--family 4|6] HOST"},
 };
 
 static const size_t command_count = sizeof(commands) / sizeof(commands[0]);

@@ -62,7 +62,7 @@ static void probe(char **field, int count)
 		fail_usage("prober: bad request");
 	timeout_ms = (int)parse_number("the timeout", field[4], 1, 3600000);
 	deadline_ms = now_ms() + timeout_ms;
-	resolve_target(&target, field[2], field[3]);
+	resolve_target(&target, field[2], field[3], AF_UNSPEC);
 	fd = connect_within(&target, SOCK_STREAM, timeout_ms);
 	if (fd < 0)
 		answer(field[0], false, strerror(errno));

@@ -18,6 +18,7 @@ struct plan {
 	int count;
 	int interval_ms;
 	bool is_summary;
+	int family;
 	const char *headers;
 };
 
@@ -34,14 +35,16 @@ struct tally {
 
 static int parse_plan(int argc, char **argv, struct plan *plan)
 {
-	const char *timeout = "5000", *count = "1", *interval = "0";
+	const char *timeout = "5000", *count = "1", *interval = "0", *family = NULL;
 	const struct option_spec specs[] = {
 		{"timeout-ms", &timeout, NULL},   {"count", &count, NULL},
 		{"interval-ms", &interval, NULL}, {"summary", NULL, &plan->is_summary},
-		{NULL, NULL, NULL},
+		{"family", &family, NULL},        {NULL, NULL, NULL},
 	};
 	const int first = parse_options(argc, argv, specs);
 
+	if (family)
+		plan->family = parse_family(family);
 	plan->timeout_ms = (int)parse_number("--timeout-ms", timeout, 1, 3600000);
 	plan->count = (int)parse_number("--count", count, 1, 1 << 30);
 	plan->interval_ms = (int)parse_number("--interval-ms", interval, 0, 3600000);
@@ -113,12 +116,28 @@ static void complain(const struct plan *plan, const struct target *target, const
 		fprintf(stderr, "cts-lab: %s %s:%d: %s\n", what, target->host, target->port, why);
 }
 
-static void parse_url(const char *url, struct target *target, const char **path)
+/* `host`, `host:port`, `[address]:port`; cuts the text into its parts. */
+static const char *split_port(char *host)
+{
+	char *end = host[0] == '[' ? strchr(host, ']') : NULL, *colon;
+
+	if (!end) {
+		colon = strchr(host, ':');
+		if (colon)
+			*colon = '\0';
+		return colon ? colon + 1 : "80";
+	}
+	*end = '\0';
+	memmove(host, host + 1, strlen(host));
+	return end[1] == ':' ? end + 2 : "80";
+}
+
+static void parse_url(const char *url, int family, struct target *target, const char **path)
 {
 	char host[256];
 	const char *rest = strncmp(url, "http://", 7) == 0 ? url + 7 : url;
 	const size_t length = strcspn(rest, "/");
-	char *colon;
+	const char *port;
 
 	if (strncmp(url, "https://", 8) == 0)
 		fail_usage("http: TLS is not spoken here; use curl");
@@ -126,10 +145,8 @@ static void parse_url(const char *url, struct target *target, const char **path)
 		fail_usage("http: bad URL \"%s\"", url);
 	snprintf(host, sizeof(host), "%.*s", (int)length, rest);
 	*path = rest[length] ? rest + length : "/";
-	colon = strchr(host, ':');
-	if (colon)
-		*colon = '\0';
-	resolve_target(target, host, colon ? colon + 1 : "80");
+	port = split_port(host);
+	resolve_target(target, host, port, family);
 }
 
 int http_command(int argc, char **argv)
@@ -142,7 +159,7 @@ int http_command(int argc, char **argv)
 
 	if (first + 1 != argc)
 		fail_usage("http: exactly one URL is needed");
-	parse_url(argv[first], &target, &path);
+	parse_url(argv[first], plan.family, &target, &path);
 	for (int round = 0; round < plan.count; round++) {
 		const struct http_request request = {
 			.host = target.host, .path = path, .headers = "", .deadline_ms = now_ms() + plan.timeout_ms};
@@ -201,7 +218,7 @@ static int exchange_command(int argc, char **argv, int type)
 
 	if (argc - first < 2 || argc - first > 3)
 		fail_usage("%s: HOST PORT [TEXT] are needed", argv[0]);
-	resolve_target(&target, argv[first], argv[first + 1]);
+	resolve_target(&target, argv[first], argv[first + 1], plan.family);
 	snprintf(line, sizeof(line), "%s\n", argc - first == 3 ? argv[first + 2] : "hello");
 	fd = connect_within(&target, type, plan.timeout_ms);
 	if (fd < 0) {

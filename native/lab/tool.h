@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -47,7 +48,16 @@ struct target {
 	char address[64];
 	int port;
 };
-void resolve_target(struct target *target, const char *host, const char *port);
+union socket_address {
+	struct sockaddr any;
+	struct sockaddr_in ip4;
+	struct sockaddr_in6 ip6;
+};
+int text_family(const char *address); /* AF_UNSPEC: a name */
+int parse_family(const char *text);    /* "4" or "6" */
+socklen_t socket_address_of(const struct target *target, union socket_address *address);
+/* A name is looked up for this family; with AF_UNSPEC its first address counts. */
+void resolve_target(struct target *target, const char *host, const char *port, int family);
 long long now_ms(void);
 /* -1 + errno, ETIMEDOUT included. */
 int connect_within(const struct target *target, int type, int timeout_ms);
@@ -81,5 +91,6 @@ int client_command(int argc, char **argv);
 int http_command(int argc, char **argv);
 int tcp_command(int argc, char **argv);
 int udp_command(int argc, char **argv);
+int ping_command(int argc, char **argv);
 
 #endif
