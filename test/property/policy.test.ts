@@ -119,7 +119,7 @@ describe("compiled policies", () => {
           for (const peer of world.ends) denied += expectAgreement(world, compiled, subject, peer);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
     expect(denied).toBeGreaterThan(1000);
   });

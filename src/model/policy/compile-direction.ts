@@ -36,9 +36,10 @@ interface CompiledRule {
 /** The entries of one direction, sorted by identity, protocol, port and prefix. */
 export function compileDirection(options: DirectionOptions): readonly PolicyEntry[] {
   const rules = [impliedRule, ...options.rules.map((rule) => compileRule(rule, options))];
-  const shared = reduceShared(termsOf(rulesForEverybody(options), rules, []));
+  const { everybody, selected } = peersOfRules(options, rules);
+  const shared = reduceShared(termsOf(everybody, rules, []));
   const terms = new Map<NumericIdentity, readonly PortTerm[]>([[ANY_IDENTITY, shared.terms]]);
-  for (const { ids, rules: indexes } of groupIdentities(selectionsOf(options, rules))) {
+  for (const { ids, rules: indexes } of groupIdentities(selected)) {
     const hasNamedPorts = indexes.some((index) => rules[index]!.namedPorts.length > 0);
     const reduceFor = (ports: readonly NamedContainerPort[]) => reduce(termsOf(indexes, rules, ports), shared);
     const same = hasNamedPorts ? undefined : reduceFor([]);
@@ -69,32 +70,36 @@ function keysOfNames(wanted: readonly NamedPort[], ports: readonly NamedContaine
   );
 }
 
-/** Indexes of the rules whose peers include everybody. */
-function rulesForEverybody({ rules, selectors, implied }: DirectionOptions): readonly number[] {
-  const explicit = rules.flatMap((rule, index) =>
-    rule.peers.some((peer) => selectors.select(peer) === undefined) ? [index + 1] : [],
-  );
-  return implied === "all" ? [0, ...explicit] : explicit;
+interface RulePeers {
+  /** Indexes of the rules whose peers include everybody. */
+  readonly everybody: readonly number[];
+  /** Each other peer once, with what it selects and the rules that name it. */
+  readonly selected: readonly Selected[];
 }
 
-/** Each different peer of the rules once, with what it selects and the rules that name it. */
-function selectionsOf({ rules, selectors, implied }: DirectionOptions, compiled: readonly CompiledRule[]) {
-  const selections = new Map<string, Selected & { readonly rules: number[] }>();
+function peersOfRules({ rules, selectors, implied }: DirectionOptions, compiled: readonly CompiledRule[]): RulePeers {
+  const everybody = new Set<number>(implied === "all" ? [0] : []);
+  const selected = new Map<string, Selected & { readonly rules: number[] }>();
   const add = (key: string, ids: ReadonlySet<NumericIdentity>, rule: number) => {
-    const known = selections.get(key);
-    if (known === undefined) selections.set(key, { ids, rules: [rule] });
+    const known = selected.get(key);
+    if (known === undefined) selected.set(key, { ids, rules: [rule] });
     else known.rules.push(rule);
   };
   if (implied === "local-host") add("", new Set([HOST_IDENTITY]), 0);
-  rules.forEach((rule, index) => {
+  rules.forEach((rule, before) => {
+    const index = before + 1;
     for (const peer of rule.peers) {
       const ids = selectors.select(peer);
-      if (ids !== undefined) add(peerKey(peer), ids, index + 1);
+      if (ids !== undefined) {
+        add(peerKey(peer), ids, index);
+        continue;
+      }
+      everybody.add(index);
       // Everybody's ports by name are those of everybody who has such.
-      else if (compiled[index + 1]!.namedPorts.length > 0) add("named", selectors.withNamedPorts, index + 1);
+      if (compiled[index]!.namedPorts.length > 0) add("named", selectors.withNamedPorts, index);
     }
   });
-  return [...selections.values()];
+  return { everybody: [...everybody], selected: [...selected.values()] };
 }
 
 function termsOf(
@@ -116,21 +121,23 @@ function toEntries(
   rules: readonly CompiledRule[],
   { direction, ruleTable }: DirectionOptions,
 ): readonly PolicyEntry[] {
-  const cookies = new Map<string, number>();
-  const cookieOf = (indexes: readonly number[]): number => {
-    const key = indexes.join();
-    const known = cookies.get(key);
+  // Identities of a group share their terms: their rules are looked up once.
+  const cookies = new Map<PortTerm, number>();
+  const cookieOf = (term: PortTerm): number => {
+    const known = cookies.get(term);
     if (known !== undefined) return known;
-    const cookie = ruleTable.cookieOf(indexes.flatMap((index) => rules[index]!.rule?.origin ?? []));
-    cookies.set(key, cookie);
+    const cookie = ruleTable.cookieOf(term.rules.flatMap((index) => rules[index]!.rule?.origin ?? []));
+    cookies.set(term, cookie);
     return cookie;
   };
-  const ids = [...terms.keys()].sort((a, b) => a - b);
-  return ids.flatMap((identity) =>
-    terms.get(identity)!.map(({ key, verdict, rules: indexes }): PolicyEntry => {
-      const { protocol, port, bits } = partsOfPortKey(key);
+  const entries: PolicyEntry[] = [];
+  for (const identity of [...terms.keys()].sort((a, b) => a - b)) {
+    for (const term of terms.get(identity)!) {
+      const { protocol, port, bits } = partsOfPortKey(term.key);
       const portPrefixLength = Math.max(0, bits - PROTOCOL_BITS);
-      return { direction, identity, protocol, port, portPrefixLength, verdict, cookie: cookieOf(indexes) };
-    }),
-  );
+      const { verdict } = term;
+      entries.push({ direction, identity, protocol, port, portPrefixLength, verdict, cookie: cookieOf(term) });
+    }
+  }
+  return entries;
 }

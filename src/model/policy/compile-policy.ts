@@ -34,13 +34,14 @@ export function compilePolicy(options: CompileOptions): CompiledPolicy {
 
 /** In an order of their own, whatever the order that they came in. */
 function rulesOfSubject(rules: readonly PolicyRule[], subject: SubjectFacts): readonly PolicyRule[] {
-  // The rules of a policy share their selector.
-  const answers = new Map<unknown, boolean>();
+  // The rules of a policy share their selector, and follow each other.
+  let last: { readonly selector: unknown; readonly isSelected: boolean } | undefined;
   const isAbout = ({ subject: { kind, selector } }: PolicyRule) => {
     if (kind !== subject.kind) return false;
-    const known = answers.get(selector) ?? matchesPolicySelector(selector, subject.labels);
-    answers.set(selector, known);
-    return known;
+    if (last?.selector !== selector) {
+      last = { selector, isSelected: matchesPolicySelector(selector, subject.labels) };
+    }
+    return last.isSelected;
   };
   const keyed = rules.filter(isAbout).map((rule) => ({ rule, key: originKey(rule.origin) }));
   return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ rule }) => rule);

@@ -23,16 +23,15 @@ export function groupIdentities(selected: readonly Selected[]): readonly Identit
   const groups: { readonly before: number; readonly selection: number; readonly ids: NumericIdentity[] }[] = [
     { before: 0, selection: -1, ids: [] },
   ];
-  const steps = new Map<number, number>();
   const groupOf = new Map<NumericIdentity, number>();
   selected.forEach(({ ids }, selection) => {
+    const steps = new Map<number, number>();
     for (const id of ids) {
       const before = groupOf.get(id) ?? 0;
-      const step = before * selected.length + selection;
-      let after = steps.get(step);
+      let after = steps.get(before);
       if (after === undefined) {
         after = groups.push({ before, selection, ids: [] }) - 1;
-        steps.set(step, after);
+        steps.set(before, after);
       }
       groupOf.set(id, after);
     }

@@ -42,22 +42,31 @@ export function createRequirement(
 }
 
 /** True when the labels of an identity meet every requirement; a missing key meets `not-in`. */
-export function matchesPolicySelector(selector: PolicySelector, labels: readonly Label[]): boolean {
-  return selector.requirements.every((requirement) => meets(requirement, labels));
+export function matchesPolicySelector({ requirements }: PolicySelector, labels: readonly Label[]): boolean {
+  // Asked for every rule and endpoint, and every selector and identity: loops without closures.
+  for (const requirement of requirements) if (!meets(requirement, labels)) return false;
+  return true;
 }
 
 function meets({ source, key, operator, values }: SelectorRequirement, labels: readonly Label[]): boolean {
-  const found = labels.find((label) => label.key === key && (source === undefined || source === label.source));
+  const value = labelValue(labels, key, source);
   switch (operator) {
     case "in":
-      return found !== undefined && values.includes(found.value);
+      return value !== undefined && values.includes(value);
     case "not-in":
-      return found === undefined || !values.includes(found.value);
+      return value === undefined || !values.includes(value);
     case "exists":
-      return found !== undefined;
+      return value !== undefined;
     case "not-exists":
-      return found === undefined;
+      return value === undefined;
   }
+}
+
+function labelValue(labels: readonly Label[], key: string, source: string | undefined): string | undefined {
+  for (const label of labels) {
+    if (label.key === key && (source === undefined || label.source === source)) return label.value;
+  }
+  return undefined;
 }
 
 /** As upstream prints requirements, for people and as part of keys: `k8s:app in (web)`, `!any:tier`. */

@@ -1,3 +1,4 @@
+import type { IpPrefix } from "../../lib/ip.js";
 import type { NumericIdentity } from "../identity.js";
 import type { Label } from "../labels.js";
 import type { ClusterFamilies, NamedContainerPort, PolicyIdentity } from "./policy-identity.js";
@@ -77,9 +78,10 @@ export class SelectorCache {
       case "service":
         return nobody;
       case "cidr":
-        return this.#selection(peerKey(peer), this.#outside, (identity) => this.#isIn(peer, identity));
+        return this.#selection(peerKey(peer), () => this.#selectByPrefix(peer));
       case "selector":
-        return peer.selector.requirements.length === 0 ? undefined : this.#selectByLabels(peer.selector);
+        if (peer.selector.requirements.length === 0) return undefined;
+        return this.#selection(peer.selector.key, () => this.#selectByLabels(peer.selector));
     }
   }
 
@@ -89,23 +91,22 @@ export class SelectorCache {
     for (const key of this.#selections.keys()) if (!keys.has(key)) this.#selections.delete(key);
   }
 
-  #selectByLabels(selector: PolicySelector): ReadonlySet<NumericIdentity> {
-    return this.#selection(selector.key, this.#candidates(selector), ({ labels }) =>
-      matchesPolicySelector(selector, labels),
-    );
-  }
-
-  #selection(
-    key: string,
-    candidates: Iterable<NumericIdentity>,
-    selects: Selection["selects"],
-  ): ReadonlySet<NumericIdentity> {
+  #selection(key: string, create: () => Selection): ReadonlySet<NumericIdentity> {
     const known = this.#selections.get(key);
     if (known !== undefined) return known.ids;
+    const made = create();
+    this.#selections.set(key, made);
+    return made.ids;
+  }
+
+  #try(candidates: Iterable<NumericIdentity>, selects: Selection["selects"]): Selection {
     const ids = new Set<NumericIdentity>();
     for (const id of candidates) if (selects(this.#identities.get(id)!)) ids.add(id);
-    this.#selections.set(key, { selects, ids });
-    return ids;
+    return { selects, ids };
+  }
+
+  #selectByLabels(selector: PolicySelector): Selection {
+    return this.#try(this.#candidates(selector), ({ labels }) => matchesPolicySelector(selector, labels));
   }
 
   /** Those with one of the values of the requirement that leaves the fewest; all where none asks for a value. */
@@ -120,15 +121,23 @@ export class SelectorCache {
       fewest = sets;
       count = size;
     }
-    return fewest === undefined ? this.#identities.keys() : fewest.flatMap((set) => [...set]);
+    if (fewest === undefined) return this.#identities.keys();
+    return fewest.length === 1 ? fewest[0]! : fewest.flatMap((set) => [...set]);
   }
 
-  #isIn({ prefix, except }: CidrPeer, identity: PolicyIdentity): boolean {
-    const isInside = (outer: CidrPeer["prefix"]) =>
-      outer.length === 0
-        ? hasReserved(identity, worldKey(outer.address.family, this.families))
-        : identity.prefix !== undefined && outer.covers(identity.prefix);
-    return isOutside(identity) && isInside(prefix) && !except.some(isInside);
+  #selectByPrefix({ prefix, except }: CidrPeer): Selection {
+    const isInside = (outer: IpPrefix): Selection["selects"] => {
+      const world = worldKey(outer.address.family, this.families);
+      if (outer.length === 0) return (identity) => hasReserved(identity, world);
+      return (identity) => identity.prefix !== undefined && outer.covers(identity.prefix);
+    };
+    const isIncluded = isInside(prefix);
+    const isExcepted = except.map(isInside);
+    return this.#try(
+      this.#outside,
+      (identity) =>
+        isIncluded(identity) && this.#outside.has(identity.id) && !isExcepted.some((isInOne) => isInOne(identity)),
+    );
   }
 
   #list(identity: PolicyIdentity): void {
