@@ -10,6 +10,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { type EmulatedRun, runEmulated, smokeRun } from "./tests/emulated-kernel.js";
 import { describeFailures, shorten } from "./tests/failures.js";
 import { longScripts, runLongScript } from "./tests/long-scripts.js";
 import { runSuite, type SuiteOutcome } from "./tests/run-suite.js";
@@ -79,6 +80,13 @@ async function runLongScripts(chosen: readonly Suite[]): Promise<readonly SuiteO
   return outcomes;
 }
 
+/** Once more on an older kernel; belongs to the suite of the programs. */
+async function runOnOtherKernel(chosen: readonly Suite[], run: EmulatedRun): Promise<readonly SuiteOutcome[]> {
+  if (!chosen.some(({ name }) => name === "bpf")) return [];
+  print(`\n== ${run.label}`);
+  return isRoot ? await runEmulated(run) : [skippedForRights(run.label)];
+}
+
 async function runAll(runs: readonly Run[], long: boolean): Promise<readonly SuiteOutcome[]> {
   const reportDir = mkdtempSync(join(tmpdir(), "cts-tests-"));
   const outcomes: SuiteOutcome[] = [];
@@ -127,7 +135,11 @@ async function main(): Promise<void> {
   const chosen = suites.filter((suite) => positionals.length === 0 || positionals.includes(suite.name));
   const startedMs = Date.now();
   const runs = planRuns(chosen.filter(hasTests), { otherNodes: values["also-on"], long: values.long });
-  const outcomes = [...(values.long ? await runLongScripts(chosen) : []), ...(await runAll(runs, values.long))];
+  const outcomes = [
+    ...(values.long ? await runLongScripts(chosen) : []),
+    ...(await runAll(runs, values.long)),
+    ...(await runOnOtherKernel(chosen, smokeRun)),
+  ];
   printSummary(outcomes, (Date.now() - startedMs) / 1000, values.long);
 
   const sum = (count: (outcome: SuiteOutcome) => number): number => outcomes.reduce((all, one) => all + count(one), 0);

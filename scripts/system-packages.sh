@@ -3,7 +3,9 @@
 # that; elsewhere it prints the one command that does and ends with 2. apt's lists are only fetched when something is
 # missing, so a machine that has everything needs no network here.
 #
-#   scripts/system-packages.sh [--check]
+#   scripts/system-packages.sh [--check | --emulator]
+#
+# --emulator asks for what runs the tests on another kernel instead.
 set -euo pipefail
 
 say() { printf '[setup] %s\n' "$*" >&2; }
@@ -24,15 +26,19 @@ require() { # require PACKAGE PROBE…
   "$@" || missing+=("$package")
 }
 
-require clang has_clang
-require libbpf-dev has_header bpf/bpf_helpers.h
-require libelf-dev has_header libelf.h
-require zlib1g-dev has_header zlib.h
-require build-essential has_command g++
-require iproute2 has_command ip
-require iptables has_command iptables
-require nftables has_command nft
-require kubectl has_command kubectl
+if [ "${1:-}" = --emulator ]; then
+  require qemu-system-x86 has_command qemu-system-x86_64
+else
+  require clang has_clang
+  require libbpf-dev has_header bpf/bpf_helpers.h
+  require libelf-dev has_header libelf.h
+  require zlib1g-dev has_header zlib.h
+  require build-essential has_command g++
+  require iproute2 has_command ip
+  require iptables has_command iptables
+  require nftables has_command nft
+  require kubectl has_command kubectl
+fi
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 

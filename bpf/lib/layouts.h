@@ -2,6 +2,8 @@
 #pragma once
 #include <linux/types.h>
 
+#include "layouts_lb.h"
+
 /* Keys, values and events in the layout of upstream release 1.20. `layouts.bpf.c` forces them into BTF, from which the
  * TypeScript codecs are generated. "be" in a comment: network order; everything else is native. */
 

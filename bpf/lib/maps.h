@@ -81,3 +81,31 @@ struct {
 
 /* Records that found a slot's ring full, by slot and CPU. */
 DECLARE_MAP(cts_events_lost, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, CTS_EVENT_SLOTS, 0);
+
+DECLARE_MAP(cilium_lb4_affinity, BPF_MAP_TYPE_LRU_HASH, struct lb4_affinity_key, struct lb_affinity_val, 65536, 0);
+DECLARE_MAP(cilium_lb6_affinity, BPF_MAP_TYPE_LRU_HASH, struct lb6_affinity_key, struct lb_affinity_val, 65536, 0);
+DECLARE_MAP(cilium_lb_affinity_match, BPF_MAP_TYPE_HASH, struct lb_affinity_match, __u8, 65536, READ_ONLY_HASH);
+DECLARE_MAP(cilium_lb4_source_range, BPF_MAP_TYPE_LPM_TRIE, struct lb4_src_range_key, __u8, 65536, READ_ONLY_HASH);
+DECLARE_MAP(cilium_lb6_source_range, BPF_MAP_TYPE_LPM_TRIE, struct lb6_src_range_key, __u8, 65536, READ_ONLY_HASH);
+
+/* Service id → that service's table. The agent sets the number of slots, and the programs' constant, to its setting. */
+#define MAGLEV_DEFAULT_SLOTS 16381
+
+struct maglev_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, MAGLEV_DEFAULT_SLOTS * sizeof(__u32));
+	__uint(max_entries, 1);
+};
+
+#define DECLARE_MAGLEV_MAP(map_name)                                                                                   \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);                                                               \
+		__type(key, __u16);                                                                                    \
+		__uint(max_entries, 65536);                                                                            \
+		__uint(map_flags, READ_ONLY_HASH);                                                                     \
+		__array(values, struct maglev_table);                                                                  \
+	} map_name SEC(".maps")
+
+DECLARE_MAGLEV_MAP(cilium_lb4_maglev);
+DECLARE_MAGLEV_MAP(cilium_lb6_maglev);

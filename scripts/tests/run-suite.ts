@@ -84,6 +84,19 @@ export async function runSuite(suite: string, options: RunOptions): Promise<Suit
   }
   const report = JSON.parse(readFileSync(reportPath, "utf8")) as SuiteReport;
   const missing = report.skipped.length > 0 ? await missingKernelFeatures() : [];
+  return judgeReport(report, { label, missing, ending });
+}
+
+export interface Judgement {
+  readonly label: string;
+  /** Kernel features that were missing where the tests ran. */
+  readonly missing: readonly string[];
+  /** How vitest ended, when it did not end well. */
+  readonly ending?: string | undefined;
+}
+
+/** What counts as failed: failed tests, errors outside of tests, skips that no missing kernel feature excuses. */
+export function judgeReport(report: SuiteReport, { label, missing, ending }: Judgement): SuiteOutcome {
   const unjustified = unjustifiedSkips(report.skipped, missing);
   const problems = [
     ...report.errors.map((error) => `${label}: ${error}`),

@@ -1,11 +1,12 @@
 import { type IpAddress, IpPrefix } from "../lib/ip.js";
 import type { BackendState, L4Address, LbBackendRow, LbServiceRow, RevNatRow } from "../model/rows.js";
+import { serviceFlag } from "../model/service-flag.js";
 import { be, ip4, ip6, optional, orElse, u64, uint } from "../model/struct-fields.js";
 import { isReleaseSince } from "../model/upstream-release.js";
 import { AbiError, type Codec, mapCodec } from "./codec.js";
 import { parseLayout } from "./layout.js";
 import { newestOf, type Release, type Releases } from "./release.js";
-import { serviceFlag, serviceFlagTexts, serviceType } from "./service-flags.js";
+import { serviceFlagTexts, serviceType } from "./service-flags.js";
 import { layoutCodec, structCodec } from "./struct-codec.js";
 
 /** Key of `cilium_lb4_services_v2` (12 bytes) and `cilium_lb6_services_v2` (24). Slot 0 is the master entry. */

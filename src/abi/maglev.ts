@@ -19,3 +19,10 @@ export function decodeMaglevTable(bytes: Uint8Array): Uint32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return Uint32Array.from({ length: bytes.length / slotBytes }, (_, slot) => view.getUint32(slotBytes * slot, true));
 }
+
+/** The bytes that {@link decodeMaglevTable} reads. */
+export function encodeMaglevTable(table: Uint32Array): Buffer {
+  const bytes = Buffer.alloc(slotBytes * table.length);
+  for (const [slot, backendId] of table.entries()) bytes.writeUInt32LE(backendId, slotBytes * slot);
+  return bytes;
+}

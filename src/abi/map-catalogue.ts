@@ -33,7 +33,7 @@ export interface CatalogueEntry {
   readonly description: string;
 }
 
-const scalarSizes: Readonly<Record<string, number>> = { u16: 2, u32: 4, u64: 8, none: 0 };
+const scalarSizes: Readonly<Record<string, number>> = { u8: 1, u16: 2, u32: 4, u64: 8, none: 0 };
 
 function sizeOf(type: string): number {
   return scalarSizes[type] ?? layoutOf(type, ownRelease).sizeBytes;
@@ -60,31 +60,62 @@ function entry(name: string, type: CatalogueMapType, shape: Shape, description: 
 const readOnly = mapFlag.noPrealloc | mapFlag.readOnlyProgram;
 const writable = mapFlag.noPrealloc;
 
+/** Maps that each address family has. */
+function familyEntries(family: 4 | 6): readonly CatalogueEntry[] {
+  const lb = (name: string): string => `cilium_lb${family}_${name}`;
+  const struct = (name: string): string => `lb${family}_${name}`;
+  const [tuple, revnat] = [`ipv${family}_ct_tuple`, `ipv${family}_revnat`];
+  const words = `of IPv${family}`;
+  return [
+    entry(`cilium_ct${family}_global`, "lru_hash", [tuple, "ct_entry", 0, 524_288], `TCP connections ${words}`),
+    entry(`cilium_ct_any${family}_global`, "lru_hash", [tuple, "ct_entry", 0, 262_144], `other connections ${words}`),
+    entry(
+      lb("services_v2"),
+      "hash",
+      [struct("key"), struct("service"), readOnly, 65_536],
+      `service frontends and backend slots ${words}`,
+    ),
+    entry(lb("backends_v3"), "hash", ["u32", struct("backend"), writable, 65_536], `backends ${words} by id`),
+    entry(
+      lb("reverse_nat"),
+      "hash",
+      ["u16", struct("reverse_nat"), writable, 65_536],
+      `frontends ${words} by service id`,
+    ),
+    entry(
+      lb("reverse_sk"),
+      "lru_hash",
+      [`${revnat}_tuple`, `${revnat}_entry`, 0, 262_144],
+      `frontends ${words} that sockets dialled`,
+    ),
+    entry(
+      lb("affinity"),
+      "lru_hash",
+      [struct("affinity_key"), "lb_affinity_val", 0, 65_536],
+      `backends ${words} that clients had last`,
+    ),
+    entry(
+      lb("source_range"),
+      "lpm_trie",
+      [struct("src_range_key"), "u8", readOnly, 65_536],
+      `clients ${words} of services`,
+    ),
+    entry(lb("maglev"), "hash_of_maps", ["u16", "u32", readOnly, 65_536], `Maglev tables ${words} by service id`),
+  ];
+}
+
 /**
  * The maps of our datapath as bpf/lib/maps.h declares them, with upstream's default sizes. A pin of this name and
  * another shape is not ours.
  */
 export const mapCatalogue: readonly CatalogueEntry[] = [
-  entry("cilium_ct4_global", "lru_hash", ["ipv4_ct_tuple", "ct_entry", 0, 524_288], "TCP connections"),
+  ...familyEntries(4),
+  ...familyEntries(6),
   entry(
-    "cilium_ct_any4_global",
-    "lru_hash",
-    ["ipv4_ct_tuple", "ct_entry", 0, 262_144],
-    "connections of other protocols",
-  ),
-  entry(
-    "cilium_lb4_services_v2",
+    "cilium_lb_affinity_match",
     "hash",
-    ["lb4_key", "lb4_service", readOnly, 65_536],
-    "service frontends and backend slots",
-  ),
-  entry("cilium_lb4_backends_v3", "hash", ["u32", "lb4_backend", writable, 65_536], "backends by id"),
-  entry("cilium_lb4_reverse_nat", "hash", ["u16", "lb4_reverse_nat", writable, 65_536], "frontends by service id"),
-  entry(
-    "cilium_lb4_reverse_sk",
-    "lru_hash",
-    ["ipv4_revnat_tuple", "ipv4_revnat_entry", 0, 262_144],
-    "frontends that sockets dialled",
+    ["lb_affinity_match", "u8", readOnly, 65_536],
+    "backends that keep the clients that they had",
   ),
   entry(
     "cilium_lxc",
@@ -115,6 +146,12 @@ export const mapCatalogue: readonly CatalogueEntry[] = [
     "lru_hash",
     ["ipv4_frag_id", "ipv4_frag_l4ports", 0, 8_192],
     "ports of fragmented datagrams",
+  ),
+  entry(
+    "cilium_ipv6_frag_datagrams",
+    "lru_hash",
+    ["ipv6_frag_id", "ipv4_frag_l4ports", 0, 8_192],
+    "ports of fragmented datagrams of IPv6",
   ),
   entry(
     "cts_owner",

@@ -72,7 +72,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
     log,
   });
   manager.onChanged((record) => reconcilers.publish(record));
-  const services = new ServiceReconciler({ ...caches, datapath, status, log });
+  const services = new ServiceReconciler({ ...caches, node, config, datapath, status, log });
   const conntrack = new ConntrackCollector({
     datapath,
     configuredIntervalMs: config.ctGcIntervalSeconds * 1000,

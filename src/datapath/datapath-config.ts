@@ -1,9 +1,12 @@
 import { ownReleases } from "../abi/release.js";
 import { structCodec } from "../abi/struct-codec.js";
+
+import type { MapSpec } from "../kernel/bpf-map.js";
 import { IpAddress } from "../lib/ip.js";
 import type { AgentConfig } from "../model/agent-config.js";
 import { be, bytes, ip4, ip6, uint } from "../model/struct-fields.js";
 import type { Devices } from "./devices.js";
+import { maglevTableSpec } from "./maglev-maps.js";
 
 /**
  * TCP flags whose first sight in a direction is an event: FIN, SYN and RST, upstream's default, at the low levels. From
@@ -90,7 +93,23 @@ export function configuredMapSizes(config: AgentConfig): ReadonlyMap<string, num
         [`cilium_lb${family}_backends_v3`, orDefault(config.lbBackendMapMax)],
         [`cilium_lb${family}_reverse_nat`, orDefault(config.lbRevNatMapMax)],
         [`cilium_lb${family}_reverse_sk`, config.sockRevNatMapMax],
+        [`cilium_lb${family}_affinity`, orDefault(config.lbAffinityMapMax)],
+        [`cilium_lb${family}_source_range`, orDefault(config.lbSourceRangeMapMax)],
+        [`cilium_lb${family}_maglev`, orDefault(config.lbMaglevMapMax)],
       ] as const
     ).map(([name, size]) => [name, isServed ? size : UNUSED_MAP_ENTRIES]);
-  return new Map([...sizesOf(4, config.enableIpv4), ...sizesOf(6, config.enableIpv6)]);
+  return new Map([
+    ...sizesOf(4, config.enableIpv4),
+    ...sizesOf(6, config.enableIpv6),
+    ["cilium_lb_affinity_match", orDefault(config.lbAffinityMapMax)],
+  ]);
+}
+
+/** Shapes of the maps within maps that depend on the configuration. */
+export function configuredInnerMaps(config: AgentConfig): ReadonlyMap<string, MapSpec> {
+  const table = maglevTableSpec(config.lbMaglevTableSize);
+  return new Map([
+    ["cilium_lb4_maglev", table],
+    ["cilium_lb6_maglev", table],
+  ]);
 }

@@ -20,10 +20,11 @@ import type {
   PolicyEntry,
   RecordTaker,
 } from "../model/datapath-port.js";
+import { type MaglevOptions, maglevSeeds } from "../model/maglev.js";
 import { prepareBpfFolder } from "./bpf-folder.js";
 import { ClsactHooks } from "./clsact-hooks.js";
 import { type ConntrackScan, collectConntrackGarbage } from "./conntrack.js";
-import { configuredMapSizes, encodeDatapathConfig } from "./datapath-config.js";
+import { configuredInnerMaps, configuredMapSizes, encodeDatapathConfig } from "./datapath-config.js";
 import type { DeviceHooks } from "./device-hooks.js";
 import { DevicePrograms } from "./device-programs.js";
 import { type Devices, ensureDevices } from "./devices.js";
@@ -95,6 +96,7 @@ export class Datapath implements DatapathPort {
     readonly policies: PolicyMaps;
     readonly events: EventReader;
     readonly usesSocketLb: boolean;
+    readonly maglev: MaglevOptions;
   }) {
     this.#maps = parts.maps;
     this.#hooks = parts.hooks;
@@ -104,7 +106,7 @@ export class Datapath implements DatapathPort {
     this.#usesSocketLb = parts.usesSocketLb;
     this.endpoints = new EndpointPrograms(parts);
     this.#devices = new DevicePrograms(parts);
-    this.services = new Services(parts.maps);
+    this.services = new Services(parts.maps, parts.maglev);
   }
 
   /**
@@ -120,6 +122,7 @@ export class Datapath implements DatapathPort {
       objectPath: join(options.objectsDir, "maps.bpf.o"),
       installId: options.installId,
       maxEntries: configuredMapSizes(config),
+      innerMaps: configuredInnerMaps(config),
       adopt: options.adopt ?? false,
     });
     const { podRanges, mtu } = options.node;
@@ -138,7 +141,11 @@ export class Datapath implements DatapathPort {
     ]);
     const policies = new PolicyMaps({ folder: folder.maps, maps, maxEntries: config.policyMapMax });
     await policies.indexPinned();
-    const datapath = new Datapath({ maps, hooks, programs, policies, events, usesSocketLb: config.socketLb });
+    const maglev = {
+      tableSize: config.lbMaglevTableSize,
+      seed: maglevSeeds(config.lbMaglevHashSeed).backends,
+    };
+    const datapath = new Datapath({ maps, hooks, programs, policies, events, usesSocketLb: config.socketLb, maglev });
     if (maps.hasReplaced) {
       // The old programs know the old maps only: the sooner they go, the fewer connections are in the wrong place.
       await datapath.endpoints.replacePrograms();

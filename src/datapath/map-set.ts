@@ -1,6 +1,6 @@
 import { renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
-import { BpfMap } from "../kernel/bpf-map.js";
+import { BpfMap, type MapSpec } from "../kernel/bpf-map.js";
 import { BpfObject } from "../kernel/bpf-object.js";
 import { KernelError } from "../lib/errors.js";
 import { listPins } from "./bpf-folder.js";
@@ -19,6 +19,8 @@ export interface MapSetOptions {
   readonly installId: string;
   /** Configured sizes; a map that is not named keeps the object's. */
   readonly maxEntries: ReadonlyMap<string, number>;
+  /** What the maps within a map of maps look like; one that is not named keeps the object's. */
+  readonly innerMaps?: ReadonlyMap<string, MapSpec>;
   /** Takes over foreign pins: those with a name and the layout of ours to use them, others so that they are none any more. */
   readonly adopt: boolean;
 }
@@ -45,6 +47,8 @@ export class MapSet implements Disposable {
   static open(options: MapSetOptions): MapSet {
     using object = BpfObject.open(options.objectPath, { name: "cts_maps" });
     const declared = object.maps.filter((map) => !map.isInternal);
+    using templates = createTemplates(options.innerMaps);
+    for (const [name, template] of templates.byName) object.setInnerMap(name, template);
     for (const [name, maxEntries] of options.maxEntries) object.setMapMaxEntries(name, maxEntries);
     const wanted = declared.map((map) => ({ ...map, maxEntries: options.maxEntries.get(map.name) ?? map.maxEntries }));
     const { existing, unused } = openExisting(options, wanted);
@@ -53,7 +57,7 @@ export class MapSet implements Disposable {
     for (const map of wanted) {
       const found = existing.get(map.name);
       if (found === undefined) continue;
-      if (fits(found, map)) {
+      if (fits(found, map) && takesInnerMap(found, templates.byName.get(map.name))) {
         kept.set(map.name, found);
         object.reuseMap(map.name, found);
       } else replaced.set(map.name, found);
@@ -172,6 +176,38 @@ function fits(map: BpfMap, declared: DeclaredMap): boolean {
     info.maxEntries === declared.maxEntries &&
     info.flags === declared.flags
   );
+}
+
+interface Templates extends Disposable {
+  readonly byName: ReadonlyMap<string, BpfMap>;
+}
+
+function createTemplates(innerMaps: ReadonlyMap<string, MapSpec> = new Map()): Templates {
+  const byName = new Map([...innerMaps].map(([name, spec]) => [name, BpfMap.create(spec)]));
+  return {
+    byName,
+    [Symbol.dispose]: () => {
+      for (const map of byName.values()) map.close();
+    },
+  };
+}
+
+/**
+ * Whether a map of maps was made for inner maps like this one, which nothing else tells of an empty one. The kernel compares
+ * them before it finds that there is no such key to replace.
+ */
+function takesInnerMap(map: BpfMap, template: BpfMap | undefined): boolean {
+  if (template === undefined) return true;
+  const descriptor = Buffer.alloc(map.info.valueSizeBytes);
+  descriptor.writeUInt32LE(template.fd);
+  try {
+    map.update(Buffer.alloc(map.info.keySizeBytes), descriptor, "replace");
+    return true;
+  } catch (error) {
+    if (error instanceof KernelError && error.details.errno === "ENOENT") return true;
+    if (error instanceof KernelError && error.details.errno === "EINVAL") return false;
+    throw error;
+  }
 }
 
 /** The record of records comes first: whatever is pinned after it has an owner. */

@@ -55,6 +55,23 @@ function* readKeyByKey(map: BpfMap): Generator<TableEntry> {
   }
 }
 
+/** The content of a map, by the text of its keys. */
+export function snapshotEntries(map: BpfMap): Map<string, Buffer> {
+  const entries = new Map<string, Buffer>();
+  for (const { key, value } of readEntries(map)) entries.set(keyText(key), value);
+  return entries;
+}
+
+/** The entries that differ from the snapshot; every desired key leaves it. */
+export function changedEntries(current: Map<string, Buffer>, desired: readonly TableEntry[]): readonly TableEntry[] {
+  return desired.filter((entry) => {
+    const text = keyText(entry.key);
+    const isSame = current.get(text)?.equals(entry.value) === true;
+    current.delete(text);
+    return !isSame;
+  });
+}
+
 /** What must be written and deleted for a map to hold exactly what is desired. */
 export interface TablePlan {
   readonly upserts: readonly TableEntry[];
@@ -62,14 +79,8 @@ export interface TablePlan {
 }
 
 export function planTable(map: BpfMap, desired: Iterable<TableEntry>): TablePlan {
-  const current = new Map<string, Buffer>();
-  for (const { key, value } of readEntries(map)) current.set(keyText(key), value);
-  const upserts: TableEntry[] = [];
-  for (const entry of desired) {
-    const text = keyText(entry.key);
-    if (current.get(text)?.equals(entry.value) !== true) upserts.push(entry);
-    current.delete(text);
-  }
+  const current = snapshotEntries(map);
+  const upserts = changedEntries(current, [...desired]);
   return { upserts, deletions: [...current.keys()].map((text) => Buffer.from(text, "latin1")) };
 }
 

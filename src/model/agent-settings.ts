@@ -1,5 +1,14 @@
 import { deviceSettings } from "./device-settings.js";
-import { booleanSetting, choiceSetting, numberSetting, ratioSetting, secondsSetting, textSetting } from "./setting.js";
+import {
+  booleanSetting,
+  choiceSetting,
+  numberChoiceSetting,
+  numberSetting,
+  prefixListSetting,
+  ratioSetting,
+  secondsSetting,
+  textSetting,
+} from "./setting.js";
 
 /** Bounds of every conntrack and NAT map option upstream. */
 const ctMapBounds = { min: 1024, max: 16_777_216 };
@@ -55,6 +64,42 @@ export const agentSettings = {
   socketLb: booleanSetting("bpf-lb-sock", {
     description: "Translate Services in connect(2) and sendmsg(2), not per packet",
     defaultValue: true,
+  }),
+  lbAlgorithm: choiceSetting("bpf-lb-algorithm", {
+    description: "How a backend is chosen for a connection from outside: at random, or the same one by every node",
+    defaultValue: "random",
+    choices: ["random", "maglev"],
+  }),
+  lbAlgorithmAnnotation: booleanSetting("bpf-lb-algorithm-annotation", {
+    description: "Services choose for themselves, with annotation service.cilium.io/lb-algorithm",
+    defaultValue: false,
+  }),
+  lbMaglevTableSize: numberChoiceSetting("bpf-lb-maglev-table-size", {
+    description: "Slots of each Service's Maglev table; a hundred times the backends spread them to 1 %",
+    defaultValue: 16_381,
+    choices: [251, 509, 1021, 2039, 4093, 8191, 16_381, 32_749, 65_521, 131_071],
+  }),
+  lbMaglevHashSeed: textSetting("bpf-lb-maglev-hash-seed", {
+    description: "Seed of the Maglev hashes, the same on every node",
+    defaultValue: "JLfvgnHc2kaSUFaI",
+    pattern: /^[A-Za-z0-9+/]{16}$/,
+    allowed: "12 bytes in base64",
+  }),
+  lbExternalClusterIp: booleanSetting("bpf-lb-external-clusterip", {
+    description: "ClusterIPs answer packets from outside the cluster",
+    defaultValue: false,
+  }),
+  lbSourceRangeAllTypes: booleanSetting("bpf-lb-source-range-all-types", {
+    description: "loadBalancerSourceRanges hold for node ports and ClusterIPs too",
+    defaultValue: false,
+  }),
+  serviceTopology: booleanSetting("enable-service-topology", {
+    description: "Prefer backends near the client where a Service's trafficDistribution or topology mode asks for it",
+    defaultValue: true,
+  }),
+  nodePortAddresses: prefixListSetting("nodeport-addresses", {
+    description:
+      "Prefixes of the node's addresses on which node ports answer; empty = the node's own address of each family",
   }),
   serviceNoBackendResponse: choiceSetting("service-no-backend-response", {
     description: "What a connection to a Service without backends gets",
@@ -147,6 +192,24 @@ export const agentSettings = {
   }),
   lbRevNatMapMax: numberSetting("bpf-lb-rev-nat-map-max", {
     description: "Entries of the reverse NAT map: one a Service port",
+    defaultValue: 0,
+    ...lbMapBounds,
+    zeroMeans,
+  }),
+  lbAffinityMapMax: numberSetting("bpf-lb-affinity-map-max", {
+    description: "Entries of the session affinity maps: one a client and Service",
+    defaultValue: 0,
+    ...lbMapBounds,
+    zeroMeans,
+  }),
+  lbSourceRangeMapMax: numberSetting("bpf-lb-source-range-map-max", {
+    description: "Entries of the source range maps: one a range and Service port",
+    defaultValue: 0,
+    ...lbMapBounds,
+    zeroMeans,
+  }),
+  lbMaglevMapMax: numberSetting("bpf-lb-maglev-map-max", {
+    description: "Entries of the Maglev maps: one a Service port",
     defaultValue: 0,
     ...lbMapBounds,
     zeroMeans,

@@ -125,15 +125,31 @@ export interface FrontendKey {
   readonly scope: 0 | 1;
 }
 
-export interface LoadBalancerFrontend extends FrontendKey {
-  /** 1…65535; the reverse NAT index. */
-  readonly serviceId: number;
+/** How a frontend behaves, whatever its numbers. */
+export interface FrontendTraits {
   /** Upstream's service flags, bits 0–15 (`flags | flags2 << 8`). */
   readonly flags: number;
   /** Seconds; 0 = no affinity. */
   readonly affinityTimeoutSeconds: number;
+  /** `default` follows the node's setting. */
+  readonly algorithm: "default" | "random" | "maglev";
+  /** It has a Maglev table. */
+  readonly hasMaglevTable: boolean;
+  /** Clients that it takes, or refuses where its flags say so; of its own family. */
+  readonly sourceRanges: readonly IpPrefix[];
+  /** Its address answers for no other port: what it does not serve is dropped. */
+  readonly ownsAddress: boolean;
+}
+
+export interface LoadBalancerFrontend extends FrontendKey, FrontendTraits {
+  /** 1…65535; the reverse NAT index. */
+  readonly serviceId: number;
   /** Backend ids in slot order. */
   readonly backendIds: readonly number[];
+  /** How many of them, the first ones, take new connections. */
+  readonly activeCount: number;
+  /** How many of them, the first ones, keep the clients that they had. */
+  readonly affineCount: number;
 }
 
 export interface LoadBalancerBackend {

@@ -64,6 +64,8 @@ export interface ContainerPort {
   readonly name?: string;
   readonly protocol?: Protocol;
   readonly hostPort?: number;
+  /** Address of the node that the host port is bound to; unset: all of them. */
+  readonly hostIP?: string;
 }
 
 /** Exactly one of `httpGet`, `tcpSocket`, `exec`. Defaults as in Kubernetes: period 10 s, timeout 1 s, thresholds 1/3. */
@@ -201,6 +203,7 @@ export interface ServiceSpec {
   readonly ports?: readonly ServicePort[];
   readonly publishNotReadyAddresses?: boolean;
   readonly sessionAffinity?: "None" | "ClientIP";
+  readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } };
   readonly externalIPs?: readonly string[];
   readonly externalTrafficPolicy?: "Cluster" | "Local";
   readonly internalTrafficPolicy?: "Cluster" | "Local";
@@ -209,13 +212,24 @@ export interface ServiceSpec {
   readonly loadBalancerSourceRanges?: readonly string[];
   readonly loadBalancerClass?: string;
   readonly trafficDistribution?: string;
+  readonly healthCheckNodePort?: number;
+  /** Default true. */
+  readonly allocateLoadBalancerNodePorts?: boolean;
   readonly ipFamilies?: readonly ("IPv4" | "IPv6")[];
   readonly ipFamilyPolicy?: "SingleStack" | "PreferDualStack" | "RequireDualStack";
+}
+
+export interface LoadBalancerIngress {
+  readonly ip?: string;
+  readonly hostname?: string;
+  /** KEP-1860. Default VIP; with Proxy the balancer delivers to node ports and the address is none of ours. */
+  readonly ipMode?: "VIP" | "Proxy";
 }
 
 export interface KubeService extends KubeObject {
   readonly kind: "Service";
   readonly spec: ServiceSpec;
+  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly LoadBalancerIngress[] } };
 }
 
 /** discovery.k8s.io/v1: unset `ready` means ready, unset `serving` means as `ready`, unset `terminating` means no. */
@@ -231,6 +245,11 @@ export interface SliceEndpoint {
   readonly hostname?: string;
   readonly nodeName?: string;
   readonly zone?: string;
+  /** Whom the EndpointSlice controller wants this endpoint to serve. */
+  readonly hints?: {
+    readonly forZones?: readonly { readonly name: string }[];
+    readonly forNodes?: readonly { readonly name: string }[];
+  };
   readonly targetRef?: {
     readonly kind?: string;
     readonly namespace?: string;

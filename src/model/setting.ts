@@ -172,3 +172,39 @@ export function portRangeSetting(key: string, words: SettingWords<PortRange>): S
     format: ({ first, last }) => `${first},${last}`,
   };
 }
+
+/** One of a few numbers. */
+export function numberChoiceSetting(
+  key: string,
+  words: SettingWords<number> & { readonly choices: readonly number[] },
+): Setting<number> {
+  const { choices, ...rest } = words;
+  const allowed = choices.join(", ");
+  return {
+    key,
+    ...rest,
+    allowed,
+    parse: (text) => {
+      const value = choices.find((choice) => String(choice) === text);
+      return value === undefined ? { problem: `takes ${allowed}, not "${text}"` } : { value };
+    },
+    format: String,
+  };
+}
+
+/** Address prefixes separated by commas; none by default. */
+export function prefixListSetting(key: string, words: { readonly description: string }): Setting<readonly IpPrefix[]> {
+  const allowed = "address prefixes separated by commas";
+  return {
+    key,
+    ...words,
+    defaultValue: [],
+    allowed,
+    parse: (text) => {
+      const prefixes = text.split(",").flatMap((word) => (word.trim() === "" ? [] : [IpPrefix.tryParse(word.trim())]));
+      const value = prefixes.filter((prefix) => prefix !== undefined);
+      return value.length === prefixes.length ? { value } : { problem: `takes ${allowed}, not "${text}"` };
+    },
+    format: (value) => value.join(","),
+  };
+}

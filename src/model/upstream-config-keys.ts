@@ -6,9 +6,7 @@
 export const laterSettings: Readonly<Record<string, readonly string[]>> = {
   "bpf-distributed-lru": ["false"],
   "bpf-lb-acceleration": ["disabled", ""],
-  "bpf-lb-algorithm": ["random", ""],
   "bpf-lb-dsr-dispatch": ["opt", ""],
-  "bpf-lb-external-clusterip": ["false"],
   "bpf-lb-mode": ["snat", ""],
   "bpf-lb-sock-hostns-only": ["false"],
   "clustermesh-enable-mcs-api": ["false"],
@@ -59,9 +57,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     aws-release-excess-ips azure-interface-name azure-use-primary-address azure-user-assigned-identity-id
     bgp-router-id-allocation-ip-pool bgp-router-id-allocation-mode bgp-secrets-namespace bpf-auth-map-max
     bpf-events-default-burst-limit bpf-events-default-rate-limit bpf-filter-priority bpf-fragments-map-max
-    bpf-lb-affinity-map-max bpf-lb-algorithm-annotation bpf-lb-maglev-hash-seed
-    bpf-lb-maglev-map-max bpf-lb-maglev-table-size bpf-lb-mode-annotation bpf-lb-sock-terminate-pod-connections
-    bpf-lb-source-range-all-types bpf-lb-source-range-map-max
+    bpf-lb-mode-annotation bpf-lb-sock-terminate-pod-connections
     bpf-neigh-global-max bpf-policy-map-pressure-metrics-threshold bpf-policy-stats-map-max bpf-root ces-rate-limits
     cgroup-root cilium-config cilium-endpoint-gc-interval clean-cilium-bpf-state clean-cilium-state
     cluster-health-port cluster-pool-ipv4-cidr cluster-pool-ipv4-mask-size cluster-pool-ipv6-cidr
@@ -85,7 +81,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     enable-k8s-cluster-network-policy enable-k8s-networkpolicy enable-l2-neigh-discovery enable-l7-proxy
     enable-lb-ipam enable-local-node-route enable-metrics
     enable-no-service-endpoints-routable enable-node-ipam enable-node-port enable-non-default-deny-policies
-    enable-pmtu-discovery enable-policy-secrets-sync enable-route-mtu-for-cni-chaining enable-service-topology
+    enable-pmtu-discovery enable-policy-secrets-sync enable-route-mtu-for-cni-chaining
     enable-session-affinity enable-source-ip-verification enable-standalone-dns-proxy enable-svc-source-range-check
     enable-xt-socket-fallback encryption-strict-egress-allow-remote-node-identities encryption-strict-egress-cidr
     endpoint-policy-update-timeout enforce-ingress-https eni-delete-on-termination eni-disable-prefix-delegation
@@ -128,7 +124,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     mesh-auth-rotated-identities-queue-size mesh-auth-spiffe-trust-domain mesh-auth-spire-admin-socket
     mesh-auth-spire-agent-socket mesh-auth-spire-server-address mesh-auth-spire-server-connection-timeout metrics
     metrics-sampling-interval monitor-aggregation-flags nat-map-stats-entries nat-map-stats-interval node-labels
-    node-port-bind-protection nodeport-addresses nodes-gc-interval operator-api-serve-addr
+    node-port-bind-protection nodes-gc-interval operator-api-serve-addr
     operator-k8s-client-burst operator-k8s-client-qps operator-pprof operator-pprof-address
     operator-pprof-block-profile-rate operator-pprof-mutex-profile-fraction operator-pprof-port
     operator-prometheus-enable-tls operator-prometheus-serve-addr operator-prometheus-tls-cert-file

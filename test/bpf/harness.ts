@@ -203,7 +203,13 @@ export class DatapathHarness implements Disposable {
       serviceId: options.serviceId ?? 5,
       flags: 0,
       affinityTimeoutSeconds: 0,
+      algorithm: "default",
+      hasMaglevTable: false,
+      sourceRanges: [],
+      ownsAddress: true,
       backendIds: backends.map((_, index) => index + 1),
+      activeCount: backends.length,
+      affineCount: 0,
     };
     backends.forEach((text, index) => {
       const [ip, port] = text.split(":");
@@ -212,7 +218,8 @@ export class DatapathHarness implements Disposable {
       this.get("cilium_lb4_backends_v3").update(entry.key, entry.value);
     });
     const { master, slots, reverseNat, wildcard } = encodeFrontend(frontend);
-    for (const entry of [...slots, master, wildcard]) this.get("cilium_lb4_services_v2").update(entry.key, entry.value);
+    for (const entry of [...slots, master, wildcard!])
+      this.get("cilium_lb4_services_v2").update(entry.key, entry.value);
     this.get("cilium_lb4_reverse_nat").update(reverseNat.key, reverseNat.value);
   }
 

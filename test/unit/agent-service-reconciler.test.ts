@@ -1,13 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ServiceReconciler } from "../../src/agent/services/service-reconciler.js";
 import { StatusBoard } from "../../src/agent/status/status-board.js";
+import { defaultAgentConfig } from "../../src/model/agent-config.js";
 import { type KubeEndpointSlice, type KubeService, resourceTypes } from "../../src/model/kubernetes.js";
-import { silentLog } from "../support/agent-fixture.js";
+import { silentLog, testNode } from "../support/agent-fixture.js";
 import { InMemoryDatapath } from "../support/in-memory-datapath.js";
 import { InMemoryInformer } from "../support/in-memory-informer.js";
 
 const services = new InMemoryInformer(resourceTypes.services);
 const endpointSlices = new InMemoryInformer(resourceTypes.endpointSlices);
+const pods = new InMemoryInformer(resourceTypes.pods);
+const nodes = new InMemoryInformer(resourceTypes.nodes);
 let kernel: InMemoryDatapath;
 let status: StatusBoard;
 let reconciler: ServiceReconciler;
@@ -33,7 +36,9 @@ function slice(name: string, of: string, addresses: readonly string[]): KubeEndp
 }
 
 function start(): void {
-  reconciler = new ServiceReconciler({ services, endpointSlices, datapath: kernel, status, log: silentLog });
+  const informers = { services, endpointSlices, pods, nodes };
+  const facts = { node: testNode, config: defaultAgentConfig() };
+  reconciler = new ServiceReconciler({ ...informers, ...facts, datapath: kernel, status, log: silentLog });
   reconciler.start();
 }
 
@@ -44,7 +49,7 @@ function behind(address: string): readonly string[] | undefined {
 }
 
 beforeEach(() => {
-  for (const informer of [services, endpointSlices])
+  for (const informer of [services, endpointSlices, pods, nodes])
     for (const key of [...informer.items().keys()]) informer.delete(key);
   kernel = new InMemoryDatapath();
   status = new StatusBoard(["services"]);
@@ -108,11 +113,37 @@ describe("service reconciler", () => {
   });
 
   it("tells what a Service asks for and does not get", async () => {
-    services.set({ ...service("door", "10.96.0.3"), spec: { ...service("door", "10.96.0.3").spec, type: "NodePort" } });
+    const door = service("door", "10.96.0.3");
+    services.set({ ...door, spec: { ...door.spec, type: "LoadBalancer" } });
     await vi.waitFor(() =>
-      expect(status.problems()).toEqual([expect.stringContaining("Service shop/door: type NodePort")]),
+      expect(status.problems()).toEqual([expect.stringContaining("Service shop/door: it has no address: LB-IPAM")]),
     );
     expect(behind("10.96.0.3")).toEqual([]);
+  });
+
+  it("serves a pod's host port on this node's address, while the pod is there", async () => {
+    const status = { podIP: "10.244.0.9", podIPs: [{ ip: "10.244.0.9" }] };
+    const spec = {
+      nodeName: testNode.name,
+      containers: [{ name: "c", ports: [{ containerPort: 8080, hostPort: 9080 }] }],
+    };
+    pods.set({ apiVersion: "v1", kind: "Pod", metadata: { namespace: "shop", name: "door" }, spec, status });
+    await vi.waitFor(() => expect(behind(testNode.internalIp.text)).toEqual(["10.244.0.9"]));
+    expect(reconciler.ownerOf(testNode.internalIp, 9080, 6)).toBe("shop/door");
+    pods.delete("shop/door");
+    await vi.waitFor(() => expect(behind(testNode.internalIp.text)).toBeUndefined());
+  });
+
+  it("chooses backends anew when the node moves to another zone", async () => {
+    const near = { addresses: ["10.244.0.2"], hints: { forZones: [{ name: "a" }] } };
+    const far = { addresses: ["10.244.1.2"], hints: { forZones: [{ name: "b" }] } };
+    const cart = service("cart", "10.96.0.1");
+    services.set({ ...cart, spec: { ...cart.spec, trafficDistribution: "PreferClose" } });
+    endpointSlices.set({ ...slice("cart-1", "cart", []), endpoints: [near, far] });
+    await vi.waitFor(() => expect(behind("10.96.0.1")).toEqual(["10.244.0.2", "10.244.1.2"]));
+    const metadata = { name: testNode.name, labels: { "topology.kubernetes.io/zone": "b" } };
+    nodes.set({ apiVersion: "v1", kind: "Node", metadata });
+    await vi.waitFor(() => expect(behind("10.96.0.1")).toEqual(["10.244.1.2"]));
   });
 
   it("writes everything after a change that the kernel refused", async () => {

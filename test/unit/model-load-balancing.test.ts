@@ -7,6 +7,7 @@ import type {
   SlicePort,
 } from "../../src/model/kubernetes.js";
 import { translateService } from "../../src/model/load-balancing.js";
+import { testServiceNode } from "../support/service-node.js";
 
 function service(spec: ServiceSpec, labels: Record<string, string> = {}): KubeService {
   return {
@@ -33,10 +34,12 @@ function slice(
 
 /** `10.96.0.10:80/6 → 10.0.0.1:8080 active, …`, one line a frontend. */
 function lines(spec: ServiceSpec, ...slices: readonly KubeEndpointSlice[]): readonly string[] {
-  return translateService(service(spec), slices).frontends.map(({ address, port, protocol, backends }) => {
-    const texts = backends.map((backend) => `${backend.address}:${backend.port} ${backend.state}`);
-    return `${address}:${port}/${protocol} → ${texts.join(", ")}`;
-  });
+  return translateService(service(spec), slices, testServiceNode()).frontends.map(
+    ({ address, port, protocol, backends }) => {
+      const texts = backends.map((backend) => `${backend.address}:${backend.port} ${backend.state}`);
+      return `${address}:${port}/${protocol} → ${texts.join(", ")}`;
+    },
+  );
 }
 
 const notReady = { ready: false, serving: false };
@@ -81,10 +84,16 @@ describe("a Service's frontends and backends", () => {
   it("fall back to terminating ones that still serve, only while nothing is ready", () => {
     const terminating = { address: "10.0.0.2", conditions: draining };
     const done = { address: "10.0.0.3", conditions: { ready: false, serving: false, terminating: true } };
-    expect(lines({}, slice([{ address: "10.0.0.1" }, terminating, done]))).toEqual([
-      "10.96.0.10:80/6 → 10.0.0.1:8080 active",
+    const count = (...endpoints: Parameters<typeof slice>[0]): number =>
+      translateService(service({}), [slice(endpoints)], testServiceNode()).frontends[0]!.activeCount;
+    const ready = { address: "10.0.0.1" };
+    // They keep a slot behind those that count: their connections go on.
+    expect(lines({}, slice([terminating, ready, done]))).toEqual([
+      "10.96.0.10:80/6 → 10.0.0.1:8080 active, 10.0.0.2:8080 terminating",
     ]);
+    expect(count(terminating, ready, done)).toBe(1);
     expect(lines({}, slice([terminating, done]))).toEqual(["10.96.0.10:80/6 → 10.0.0.2:8080 terminating"]);
+    expect(count(terminating, done)).toBe(1);
   });
 
   it("take an endpoint that moves between slices once, ready if it is in one", () => {
@@ -102,36 +111,17 @@ describe("a Service's frontends and backends", () => {
     expect(lines({ clusterIP: "None" })).toEqual([]);
     expect(lines({ type: "ExternalName", externalName: "example.org", clusterIP: "" })).toEqual([]);
     const foreign = service({}, { "service.kubernetes.io/service-proxy-name": "other" });
-    expect(translateService(foreign, [])).toMatchObject({ frontends: [], problems: [] });
-  });
-
-  it("keep the ClusterIP of a Service that asks for more, and say what does not work", () => {
-    const { frontends, problems } = translateService(
-      service({
-        type: "LoadBalancer",
-        sessionAffinity: "ClientIP",
-        externalIPs: ["192.0.2.1"],
-        internalTrafficPolicy: "Local",
-        clusterIPs: ["10.96.0.10", "fd00::10"],
-        ports: [{ port: 80 }, { port: 3868, protocol: "SCTP" }],
-      }),
-      [],
-    );
-    expect(frontends).toHaveLength(1);
-    expect(problems).toEqual([
-      "Service shop/web: type LoadBalancer is not supported by this version; only the ClusterIP works",
-      "Service shop/web: externalIPs is not supported by this version; only the ClusterIP works",
-      "Service shop/web: sessionAffinity ClientIP is not supported by this version; only the ClusterIP works",
-      "Service shop/web: internalTrafficPolicy Local is not supported by this version; only the ClusterIP works",
-      "Service shop/web: clusterIP fd00::10: IPv6 is not supported by this version",
-      "Service shop/web: port 3868/SCTP is not supported by this version",
-    ]);
+    expect(translateService(foreign, [], testServiceNode())).toMatchObject({ frontends: [], problems: [] });
   });
 
   it("work for IPv6 by the same rules", () => {
     const six: KubeEndpointSlice = { ...slice([{ address: "fd00::2" }]), addressType: "IPv6" };
     const spec = service({ clusterIPs: ["10.96.0.10", "fd00::10"] });
-    const found = translateService(spec, [slice([{ address: "10.0.0.1" }]), six], [4, 6]);
+    const found = translateService(
+      spec,
+      [slice([{ address: "10.0.0.1" }]), six],
+      testServiceNode({ families: [4, 6] }),
+    );
     expect(found.frontends.map((frontend) => frontend.backends.map((backend) => backend.address.text))).toEqual([
       ["10.0.0.1"],
       ["fd00::2"],
@@ -139,10 +129,10 @@ describe("a Service's frontends and backends", () => {
   });
 
   it("say which address is none", () => {
-    expect(translateService(service({ clusterIP: "10.96.0" }), []).problems).toEqual([
+    expect(translateService(service({ clusterIP: "10.96.0" }), [], testServiceNode()).problems).toEqual([
       'Service shop/web: clusterIP "10.96.0" is not an address',
     ]);
-    expect(translateService(service({}), [slice([{ address: "10.0.0" }])]).problems).toEqual([
+    expect(translateService(service({}), [slice([{ address: "10.0.0" }])], testServiceNode()).problems).toEqual([
       'Service shop/web: EndpointSlice web-1: "10.0.0" is not an IPv4 address',
     ]);
   });

@@ -225,6 +225,18 @@ export const ownLayouts = {
       "pad2": { offset: 28, sizeBytes: 4 },
     },
   },
+  lb4_affinity_key: {
+    sizeBytes: 16,
+    fields: {
+      "client_ip": { offset: 0, sizeBytes: 4 },
+      "client_cookie": { offset: 0, sizeBytes: 8 },
+      "rev_nat_id": { offset: 8, sizeBytes: 2 },
+      "netns_cookie": { offset: 10, sizeBytes: 1, bit: { shift: 0, width: 1 } },
+      "reserved": { offset: 10, sizeBytes: 1, bit: { shift: 1, width: 7 } },
+      "pad1": { offset: 11, sizeBytes: 1 },
+      "pad2": { offset: 12, sizeBytes: 4 },
+    },
+  },
   lb4_backend: {
     sizeBytes: 12,
     fields: {
@@ -268,6 +280,27 @@ export const ownLayouts = {
       "qcount": { offset: 10, sizeBytes: 2 },
     },
   },
+  lb4_src_range_key: {
+    sizeBytes: 12,
+    fields: {
+      "lpm_key": { offset: 0, sizeBytes: 4 },
+      "rev_nat_id": { offset: 4, sizeBytes: 2 },
+      "pad": { offset: 6, sizeBytes: 2 },
+      "addr": { offset: 8, sizeBytes: 4 },
+    },
+  },
+  lb6_affinity_key: {
+    sizeBytes: 24,
+    fields: {
+      "client_ip": { offset: 0, sizeBytes: 16 },
+      "client_cookie": { offset: 0, sizeBytes: 8 },
+      "rev_nat_id": { offset: 16, sizeBytes: 2 },
+      "netns_cookie": { offset: 18, sizeBytes: 1, bit: { shift: 0, width: 1 } },
+      "reserved": { offset: 18, sizeBytes: 1, bit: { shift: 1, width: 7 } },
+      "pad1": { offset: 19, sizeBytes: 1 },
+      "pad2": { offset: 20, sizeBytes: 4 },
+    },
+  },
   lb6_backend: {
     sizeBytes: 24,
     fields: {
@@ -309,6 +342,31 @@ export const ownLayouts = {
       "flags": { offset: 8, sizeBytes: 1 },
       "flags2": { offset: 9, sizeBytes: 1 },
       "qcount": { offset: 10, sizeBytes: 2 },
+    },
+  },
+  lb6_src_range_key: {
+    sizeBytes: 24,
+    fields: {
+      "lpm_key": { offset: 0, sizeBytes: 4 },
+      "rev_nat_id": { offset: 4, sizeBytes: 2 },
+      "pad": { offset: 6, sizeBytes: 2 },
+      "addr": { offset: 8, sizeBytes: 16 },
+    },
+  },
+  lb_affinity_match: {
+    sizeBytes: 8,
+    fields: {
+      "backend_id": { offset: 0, sizeBytes: 4 },
+      "rev_nat_id": { offset: 4, sizeBytes: 2 },
+      "pad": { offset: 6, sizeBytes: 2 },
+    },
+  },
+  lb_affinity_val: {
+    sizeBytes: 16,
+    fields: {
+      "last_used": { offset: 0, sizeBytes: 8 },
+      "backend_id": { offset: 8, sizeBytes: 4 },
+      "pad": { offset: 12, sizeBytes: 4 },
     },
   },
   metrics_key: {

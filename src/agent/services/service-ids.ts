@@ -1,9 +1,10 @@
+import type { IpFamily } from "../../lib/ip.js";
 import type { FrontendKey, LoadBalancerBackend, ServiceIds } from "../../model/datapath-port.js";
 
 /** A backend without its number. */
 export type BackendKey = Pick<LoadBalancerBackend, "address" | "port" | "protocol">;
 
-/** Service ids are 16 bits in the maps (`rev_nat_index`), and 0 means none. */
+/** Service ids are 16 bits in the maps (`rev_nat_index`), those of each family have maps of their own, and 0 means none. */
 const MAX_SERVICE_ID = 65_535;
 /** Backend ids are 32 bits, and 0 means none. */
 const MAX_BACKEND_ID = 0xffff_ffff;
@@ -13,23 +14,26 @@ const MAX_BACKEND_ID = 0xffff_ffff;
  * is used again only after all others had their turn, because conntrack entries remember numbers.
  */
 export class ServiceIdAllocator {
-  readonly #services: NumberPool;
+  readonly #services: Readonly<Record<IpFamily, NumberPool>>;
   readonly #backends: NumberPool;
 
   constructor(restored: ServiceIds) {
-    this.#services = new NumberPool(MAX_SERVICE_ID);
+    this.#services = { 4: new NumberPool(MAX_SERVICE_ID), 6: new NumberPool(MAX_SERVICE_ID) };
     this.#backends = new NumberPool(MAX_BACKEND_ID);
-    for (const frontend of restored.frontends) this.#services.claim(frontendKeyText(frontend), frontend.serviceId);
+    for (const frontend of restored.frontends) {
+      this.#services[frontend.address.family].claim(frontendKeyText(frontend), frontend.serviceId);
+    }
     for (const backend of restored.backends) this.#backends.claim(backendKeyText(backend), backend.backendId);
   }
 
-  /** Undefined when all 65,535 are in use. */
+  /** Undefined when all 65,535 of the family are in use. While there are others, no number stands for two frontends. */
   serviceId(frontend: FrontendKey): number | undefined {
-    return this.#services.take(frontendKeyText(frontend));
+    const { family } = frontend.address;
+    return this.#services[family].take(frontendKeyText(frontend), this.#services[family === 4 ? 6 : 4]);
   }
 
   releaseService(frontend: FrontendKey): void {
-    this.#services.release(frontendKeyText(frontend));
+    this.#services[frontend.address.family].release(frontendKeyText(frontend));
   }
 
   backendId(backend: BackendKey): number {
@@ -51,6 +55,8 @@ export function backendKeyText({ address, port, protocol }: BackendKey): string 
   return [address.text, port, protocol].join(" ");
 }
 
+const NONE: ReadonlySet<number> = new Set();
+
 class NumberPool {
   readonly #numbers = new Map<string, number>();
   readonly #used = new Set<number>();
@@ -69,13 +75,15 @@ class NumberPool {
     this.#cursor = Math.max(this.#cursor, number);
   }
 
-  take(key: string): number | undefined {
+  /** @param other its numbers come last */
+  take(key: string, other?: NumberPool): number | undefined {
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
     if (this.#used.size >= this.#max) return undefined;
+    const avoided = other !== undefined && this.#used.size + other.#used.size < this.#max ? other.#used : NONE;
     do {
       this.#cursor = this.#cursor >= this.#max ? 1 : this.#cursor + 1;
-    } while (this.#used.has(this.#cursor));
+    } while (this.#used.has(this.#cursor) || avoided.has(this.#cursor));
     this.#numbers.set(key, this.#cursor);
     this.#used.add(this.#cursor);
     return this.#cursor;

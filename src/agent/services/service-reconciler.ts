@@ -1,17 +1,32 @@
 import type { IpAddress } from "../../lib/ip.js";
 import type { Logger } from "../../lib/log.js";
 import { createWorkQueue, type WorkQueue } from "../../lib/queue.js";
+import type { AgentConfig } from "../../model/agent-config.js";
 import type { DatapathPort, LoadBalancerChange } from "../../model/datapath-port.js";
+import { hasHostPorts, translateHostPorts } from "../../model/host-ports.js";
 import { objectKey } from "../../model/kube-object.js";
-import { type KubeEndpointSlice, type KubeService, SERVICE_NAME_LABEL } from "../../model/kubernetes.js";
-import { translateService } from "../../model/load-balancing.js";
+import {
+  type KubeEndpointSlice,
+  type KubeNode,
+  type KubePod,
+  type KubeService,
+  SERVICE_NAME_LABEL,
+} from "../../model/kubernetes.js";
+import { type TranslatedService, translateService } from "../../model/load-balancing.js";
+import type { ServiceNode } from "../../model/service-frontend.js";
 import type { Informer } from "../../state/watch-cache.js";
+import type { LocalNode } from "../nodes/local-node.js";
 import type { StatusBoard } from "../status/status-board.js";
+import { describeServiceNode } from "./service-node.js";
 import { ServiceTables } from "./service-tables.js";
 
 export interface ServiceReconcilerOptions {
   readonly services: Informer<KubeService>;
   readonly endpointSlices: Informer<KubeEndpointSlice>;
+  readonly pods: Informer<KubePod>;
+  readonly nodes: Informer<KubeNode>;
+  readonly node: LocalNode;
+  readonly config: AgentConfig;
   readonly datapath: Pick<DatapathPort, "services">;
   readonly status: StatusBoard;
   readonly log: Logger;
@@ -22,8 +37,12 @@ const COALESCE_MS = 1;
 /** A removed backend's entry is looked at again after this time at the latest. */
 const LINGER_CHECK_MS = 60_000;
 
+/** Before the key of a pod whose host ports are to be served. */
+const POD = "pod ";
 /** Key of no Service: whatever a failed write left open is done with it. */
 const RESYNC = "";
+
+const nothing: TranslatedService = { frontends: [], problems: [] };
 
 /** Services and EndpointSlices → load-balancing maps; after the start only what changed is computed and written. */
 export class ServiceReconciler implements AsyncDisposable {
@@ -33,12 +52,18 @@ export class ServiceReconciler implements AsyncDisposable {
   readonly #slicesByService = new Map<string, Set<string>>();
   readonly #lingerListeners = new Set<(delayMs: number) => void>();
   readonly #stops: (() => void)[] = [];
+  #node: ServiceNode;
   /** A write failed: nobody knows what of it the kernel has, so the next one is a whole one. */
   #isDirty = false;
 
   constructor(options: ServiceReconcilerOptions) {
     this.#options = options;
-    this.#tables = new ServiceTables(options.datapath.services.read());
+    const { lbServiceMapMax, lbBackendMapMax, lbMapMax } = options.config;
+    this.#tables = new ServiceTables(options.datapath.services.read(), {
+      services: lbServiceMapMax || lbMapMax,
+      backends: lbBackendMapMax || lbMapMax,
+    });
+    this.#node = this.#describeNode();
     this.#queue = createWorkQueue({
       reconcile: async (key) => this.#reconcile(key),
       onError: (key, error, failures, retryInMs) => {
@@ -51,10 +76,11 @@ export class ServiceReconciler implements AsyncDisposable {
 
   /** After the caches are ready: every Service in one write that touches only differences, then what changes. */
   start(): void {
-    const { services, endpointSlices, datapath } = this.#options;
+    const { services, endpointSlices, pods, nodes, node, datapath } = this.#options;
+    this.#node = this.#describeNode();
     for (const [key, slice] of endpointSlices.items()) this.#indexSlice(key, slice);
     // In order of names: which of two Services keeps a frontend must not depend on the order of files.
-    for (const key of [...services.items().keys()].sort()) this.#translateInto(key);
+    for (const key of this.#allKeys()) this.#translateInto(key);
     datapath.services.write(this.#tables.all());
     this.#stops.push(
       services.onChange(({ key }) => this.#queue.addAfter(key, COALESCE_MS)),
@@ -65,6 +91,13 @@ export class ServiceReconciler implements AsyncDisposable {
         }
         this.#unindexSlice(key, before);
         if (after !== undefined) this.#indexSlice(key, after);
+      }),
+      pods.onChange(({ key, before, after }) => {
+        if ([before, after].some((pod) => pod !== undefined && hasHostPorts(pod, node.name)))
+          this.#queue.add(POD + key);
+      }),
+      nodes.onChange(({ key }) => {
+        if (key === node.name) this.#onNodeChange();
       }),
     );
     this.#report();
@@ -80,9 +113,9 @@ export class ServiceReconciler implements AsyncDisposable {
     return sliceKeys.flatMap((sliceKey) => this.#options.endpointSlices.get(sliceKey) ?? []);
   }
 
-  /** The Service that has a frontend, `namespace/name`. */
+  /** The Service that has a frontend, `namespace/name`; of a host port the pod. */
   ownerOf(address: IpAddress, port: number, protocol: number): string | undefined {
-    return this.#tables.ownerOf({ address, port, protocol, scope: 0 });
+    return this.#tables.ownerOf({ address, port, protocol, scope: 0 })?.replace(POD, "");
   }
 
   /** Calls `listener` when removed backends wait for their connections to end: look at conntrack within the time. */
@@ -106,6 +139,27 @@ export class ServiceReconciler implements AsyncDisposable {
     await this.#queue.close();
   }
 
+  /** Services in the order of their names, then host ports. */
+  #allKeys(): readonly string[] {
+    const { services, pods, node } = this.#options;
+    const withHostPorts = [...pods.items()].filter(([, pod]) => hasHostPorts(pod, node.name));
+    return [...[...services.items().keys()].sort(), ...withHostPorts.map(([key]) => POD + key).sort()];
+  }
+
+  /** The zone and the addresses decide over backends and frontends of every Service. */
+  #onNodeChange(): void {
+    const before = this.#node;
+    this.#node = this.#describeNode();
+    const { zone, nodePortAddresses } = this.#node;
+    if (zone === before.zone && nodePortAddresses.join() === before.nodePortAddresses.join()) return;
+    for (const key of this.#allKeys()) this.#queue.add(key);
+  }
+
+  #describeNode(): ServiceNode {
+    const { node, nodes, config } = this.#options;
+    return describeServiceNode(node, nodes.get(node.name), config);
+  }
+
   #reconcile(key: string): void {
     const change = this.#translateInto(key);
     this.#apply(change);
@@ -117,11 +171,20 @@ export class ServiceReconciler implements AsyncDisposable {
   }
 
   #translateInto(key: string): LoadBalancerChange {
+    const { frontends, problems } = key.startsWith(POD)
+      ? this.#translatePod(key.slice(POD.length))
+      : this.#translateService(key);
+    return this.#tables.setService(key, frontends, problems, performance.now());
+  }
+
+  #translateService(key: string): TranslatedService {
     const service = this.#options.services.get(key);
-    const now = performance.now();
-    if (service === undefined) return this.#tables.setService(key, [], [], now);
-    const { frontends, problems } = translateService(service, this.slicesOf(key));
-    return this.#tables.setService(key, frontends, problems, now);
+    return service === undefined ? nothing : translateService(service, this.slicesOf(key), this.#node);
+  }
+
+  #translatePod(key: string): TranslatedService {
+    const pod = this.#options.pods.get(key);
+    return pod === undefined ? nothing : translateHostPorts(pod, this.#node);
   }
 
   #apply(change: LoadBalancerChange): void {

@@ -1,3 +1,4 @@
+import { addressPort } from "../../lib/ip.js";
 import type {
   FrontendKey,
   LoadBalancerBackend,
@@ -6,7 +7,8 @@ import type {
   LoadBalancerTables,
   ServiceIds,
 } from "../../model/datapath-port.js";
-import type { ServiceBackend, ServiceFrontend } from "../../model/load-balancing.js";
+import type { ServiceBackend, ServiceFrontend } from "../../model/service-frontend.js";
+import { ServiceCapacity, type ServiceLimits } from "./service-capacity.js";
 import { type BackendKey, backendKeyText, frontendKeyText, ServiceIdAllocator } from "./service-ids.js";
 
 interface HeldBackend {
@@ -30,6 +32,9 @@ const noChange: LoadBalancerChange = {
  */
 export class ServiceTables {
   readonly #ids: ServiceIdAllocator;
+  readonly #limits: ServiceLimits;
+  readonly #capacity: ServiceCapacity;
+  readonly #backendCounts = { 4: 0, 6: 0 };
   readonly #frontendsByService = new Map<string, readonly LoadBalancerFrontend[]>();
   readonly #ownerOfFrontend = new Map<string, string>();
   readonly #backends = new Map<string, HeldBackend>();
@@ -38,8 +43,10 @@ export class ServiceTables {
   readonly #unused = new Set<string>();
   readonly #problems = new Map<string, readonly string[]>();
 
-  constructor(restored: ServiceIds) {
+  constructor(restored: ServiceIds, limits: ServiceLimits) {
     this.#ids = new ServiceIdAllocator(restored);
+    this.#limits = limits;
+    this.#capacity = new ServiceCapacity(limits.services);
     for (const backend of restored.backends) {
       const entry = { ...backend, backendId: this.#ids.backendId(backend), state: "terminating" as const };
       this.#hold(backendKeyText(backend), { entry, users: new Set(), unusedSince: 0 });
@@ -89,6 +96,7 @@ export class ServiceTables {
     const before = new Map(
       (this.#frontendsByService.get(service) ?? []).map((entry) => [frontendKeyText(entry), entry]),
     );
+    for (const entry of before.values()) this.#capacity.release(entry, entry.backendIds.length);
     const after = new Map<string, LoadBalancerFrontend>();
     const touched = new Map<string, LoadBalancerBackend>();
     for (const frontend of wanted) {
@@ -124,6 +132,7 @@ export class ServiceTables {
       if (held.unusedSince >= scanStartedAt || backendIdsInUse.has(held.entry.backendId)) continue;
       this.#unused.delete(key);
       this.#backends.delete(key);
+      this.#backendCounts[held.entry.address.family]--;
       this.#backendKeys.delete(held.entry.backendId);
       this.#ids.releaseBackend(held.entry);
       removedBackends.push(held.entry.backendId);
@@ -140,18 +149,47 @@ export class ServiceTables {
     const key = frontendKeyText(frontend);
     const owner = this.#ownerOfFrontend.get(key) ?? service;
     if (owner !== service) {
-      problems.push(`Service ${service}: ${frontend.address}:${frontend.port} belongs to Service ${owner} already`);
+      problems.push(
+        `Service ${service}: ${addressPort(frontend.address, frontend.port)} belongs to Service ${owner} already`,
+      );
       return undefined;
     }
+    const refuse = (why: string): undefined => {
+      problems.push(`Service ${service}: ${addressPort(frontend.address, frontend.port)} ${why}`);
+    };
     const serviceId = this.#ids.serviceId(frontend);
-    if (serviceId === undefined) {
-      problems.push(`Service ${service}: ${frontend.address}:${frontend.port} gets no id, all 65,535 are in use`);
-      return undefined;
+    if (serviceId === undefined) return refuse("gets no id, all 65,535 are in use");
+    if (!this.#capacity.take(frontend, frontend.backends.length)) {
+      this.#ids.releaseService(frontend);
+      return refuse(`does not fit, the service map takes ${this.#limits.services} entries (bpf-lb-service-map-max)`);
     }
     this.#ownerOfFrontend.set(key, service);
-    const { address, port, protocol, scope, flags, affinityTimeoutSeconds } = frontend;
-    const backendIds = frontend.backends.map((backend) => this.#useBackend(key, backend, touched));
-    return { address, port, protocol, scope, flags, affinityTimeoutSeconds, serviceId, backendIds };
+    const { service: _service, type: _type, backends, ...rest } = frontend;
+    const held: ServiceBackend[] = [];
+    const backendIds = backends.flatMap((backend) => {
+      if (!this.#hasRoom(backend)) return [];
+      held.push(backend);
+      return [this.#useBackend(key, backend, touched)];
+    });
+    if (held.length < backends.length) {
+      refuse(`lacks backends, their map takes ${this.#limits.backends} (bpf-lb-service-backend-map-max)`);
+      this.#capacity.release(frontend, backends.length);
+      this.#capacity.take(frontend, held.length);
+    }
+    const readyCount = held.filter(({ state }) => state === "active").length;
+    return {
+      ...rest,
+      serviceId,
+      backendIds,
+      activeCount: readyCount || held.length,
+      affineCount: frontend.affinityTimeoutSeconds > 0 ? readyCount : 0,
+    };
+  }
+
+  #hasRoom(backend: ServiceBackend): boolean {
+    return (
+      this.#backends.has(backendKeyText(backend)) || this.#backendCounts[backend.address.family] < this.#limits.backends
+    );
   }
 
   #useBackend(frontendKey: string, backend: ServiceBackend, touched: Map<string, LoadBalancerBackend>): number {
@@ -195,6 +233,7 @@ export class ServiceTables {
   }
 
   #hold(key: string, held: HeldBackend): void {
+    if (!this.#backends.has(key)) this.#backendCounts[held.entry.address.family]++;
     this.#backends.set(key, held);
     this.#backendKeys.set(held.entry.backendId, key);
   }
@@ -204,11 +243,21 @@ function pickBackend({ address, port, protocol }: BackendKey): BackendKey {
   return { address, port, protocol };
 }
 
+const comparedFields = [
+  "flags",
+  "affinityTimeoutSeconds",
+  "algorithm",
+  "hasMaglevTable",
+  "ownsAddress",
+  "activeCount",
+  "affineCount",
+] as const;
+
 function isSame(before: LoadBalancerFrontend | undefined, after: LoadBalancerFrontend): boolean {
   return (
     before !== undefined &&
-    before.flags === after.flags &&
-    before.affinityTimeoutSeconds === after.affinityTimeoutSeconds &&
-    before.backendIds.join() === after.backendIds.join()
+    comparedFields.every((field) => before[field] === after[field]) &&
+    before.backendIds.join() === after.backendIds.join() &&
+    before.sourceRanges.join() === after.sourceRanges.join()
   );
 }

@@ -1,0 +1,108 @@
+/**
+ * Runs inside the emulator (scripts/emulated-kernel/): what an older kernel must take of the product, in the least time.
+ */
+import { deepStrictEqual, match, ok } from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { ClsactHooks } from "../../src/datapath/clsact-hooks.js";
+import { Ownership } from "../../src/datapath/ownership.js";
+import { probeKernelFeatures } from "../../src/kernel/features.js";
+import { interfaceIndex } from "../../src/kernel/net.js";
+import { labToolPath } from "../../src/lab/lab-tool.js";
+import { DatapathHarness, pod } from "../bpf/harness.js";
+import { countPrograms, howToAccept, judgeCounts, kernelName, readRecordedCounts } from "../bpf/verifier-counts.js";
+import { print, runChecks } from "./report.js";
+
+/** Newer than 6.1. */
+const MISSING = ["tcx"];
+const UDP_PORT = "9091";
+
+function ip(...args: readonly string[]): void {
+  execFileSync("ip", args, { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** A pod as the agent makes one, but for the programs. */
+function addPod(name: "client" | "server"): number {
+  const { ip: address, mac, nodeMac } = pod[name];
+  ip("netns", "add", name);
+  ip(
+    "link",
+    "add",
+    `lxc_${name}`,
+    "address",
+    nodeMac,
+    "type",
+    "veth",
+    "peer",
+    "name",
+    "eth0",
+    "address",
+    mac,
+    "netns",
+    name,
+  );
+  // Nothing but what the test sends: without addresses IPv6 has nothing to say.
+  ip("link", "set", `lxc_${name}`, "addrgenmode", "none", "up");
+  ip("-n", name, "link", "set", "lo", "up");
+  ip("-n", name, "addr", "add", `${address}/32`, "dev", "eth0");
+  ip("-n", name, "link", "set", "eth0", "addrgenmode", "none", "up");
+  ip("-n", name, "route", "add", "default", "dev", "eth0");
+  return interfaceIndex(`lxc_${name}`) ?? 0;
+}
+
+function startServer(): ChildProcess {
+  return spawn("ip", ["netns", "exec", "server", labToolPath, "echo", "--udp", UDP_PORT], { stdio: "ignore" });
+}
+
+function ask(): string {
+  const request = [labToolPath, "udp", "--count", "20", "--timeout-ms", "1000", pod.server.ip, UDP_PORT, "hello"];
+  return execFileSync("ip", ["netns", "exec", "client", ...request], { encoding: "utf8" });
+}
+
+let datapath: DatapathHarness | undefined;
+
+await runChecks("smoke", [
+  {
+    name: "the probes find what this kernel has and miss what it has not",
+    run() {
+      const features = probeKernelFeatures();
+      const missing = features.filter(({ available }) => !available).map(({ name }) => name);
+      print(`CTS-MISSING ${missing.join()}`);
+      deepStrictEqual(missing, MISSING);
+    },
+  },
+  {
+    name: "the verifier takes every program, with no more instructions than recorded",
+    run() {
+      datapath = new DatapathHarness();
+      const counts = countPrograms(datapath);
+      print(`CTS-VERIFIED ${JSON.stringify([kernelName, { default: counts }])}`);
+      const problems = judgeCounts("default", counts, readRecordedCounts()[kernelName]);
+      deepStrictEqual(problems, [], `${problems.join("; ")}; ${howToAccept}`);
+    },
+  },
+  {
+    name: "programs attached by clsact carry packets from pod to pod and back",
+    async run() {
+      ok(datapath !== undefined);
+      const { fromContainer, toContainer } = datapath.programs;
+      const hooks = new ClsactHooks(new Ownership(datapath.get("cts_owner"), "11111111-2222-4333-8444-555555555555"));
+      for (const name of ["client", "server"] as const) {
+        const ifindex = addPod(name);
+        datapath.addPod(pod[name], ifindex);
+        await hooks.ensureDevice(`lxc_${name}_ingress`, fromContainer, { ifindex, direction: "ingress" });
+        await hooks.ensureDevice(`lxc_${name}_egress`, toContainer, { ifindex, direction: "egress" });
+      }
+      deepStrictEqual((await hooks.list()).length, 4);
+      const server = startServer();
+      try {
+        match(ask(), /hello/);
+      } finally {
+        server.kill();
+      }
+      deepStrictEqual(datapath.drops(), []);
+      ok(datapath.connection("out", 17) !== undefined);
+      ok(datapath.connection("in", 17) !== undefined);
+    },
+  },
+]);
+process.exit(0);
