@@ -1,4 +1,5 @@
 import type { Label } from "../labels.js";
+import { parsePrefixLabelKey } from "./prefix-labels.js";
 
 /** One requirement of a selector on the labels of an identity. */
 export interface SelectorRequirement {
@@ -63,10 +64,21 @@ function meets({ source, key, operator, values }: SelectorRequirement, labels: r
 }
 
 function labelValue(labels: readonly Label[], key: string, source: string | undefined): string | undefined {
+  if (source === "cidr") return isInside(labels, key) ? "" : undefined;
   for (const label of labels) {
     if (label.key === key && (source === undefined || label.source === source)) return label.value;
   }
   return undefined;
+}
+
+/** A prefix is a label of all that it contains (upstream's Label.HasKey). */
+function isInside(labels: readonly Label[], key: string): boolean {
+  const outer = parsePrefixLabelKey(key);
+  if (outer === undefined) return false;
+  return labels.some((label) => {
+    const inner = label.source === "cidr" ? parsePrefixLabelKey(label.key) : undefined;
+    return inner !== undefined && outer.covers(inner);
+  });
 }
 
 /** As upstream prints requirements, for people and as part of keys: `k8s:app in (web)`, `!any:tier`. */

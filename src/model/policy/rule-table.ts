@@ -13,10 +13,10 @@ export class RuleTable {
   cookieOf(origins: readonly RuleOrigin[]): number {
     const sorted = sortOrigins(origins);
     const key = sorted.map(originKey).join("\n");
-    const known = this.#cookies.get(key);
-    if (known !== undefined) return known;
-    const cookie = this.#sets.push(sorted) - 1;
+    const cookie = this.#cookies.get(key) ?? this.#sets.length;
     this.#cookies.set(key, cookie);
+    // Labels and descriptions of a rule may have changed since.
+    this.#sets[cookie] = sorted;
     return cookie;
   }
 

@@ -113,8 +113,9 @@ export class SelectorCache {
   #candidates({ requirements }: PolicySelector): Iterable<NumericIdentity> {
     let fewest: readonly ReadonlySet<NumericIdentity>[] | undefined;
     let count = this.#identities.size;
-    for (const { key, operator, values } of requirements) {
-      if (operator !== "in") continue;
+    for (const { source, key, operator, values } of requirements) {
+      // A prefix is a label of identities that are not listed under it.
+      if (operator !== "in" || source === "cidr") continue;
       const sets = values.map((value) => this.#byLabel.get(`${key}=${value}`) ?? nobody);
       const size = sets.reduce((sum, set) => sum + set.size, 0);
       if (size >= count) continue;
