@@ -83,7 +83,7 @@ async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<s
     conntrack: { ...conntrack.totals, last: conntrack.last ?? null },
     events: { ...drops.totals, subscribers: events.totals.subscribers },
     programs: await datapath.readPrograms(),
-    features: datapath.readFeatures(),
+    features: [...datapath.readFeatures(), ...runtime.sockets.features()],
     maps: datapath.readMapFill(),
   };
 }

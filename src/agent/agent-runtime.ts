@@ -23,6 +23,7 @@ import { NameCache } from "./names/name-cache.js";
 import type { LocalNode } from "./nodes/local-node.js";
 import { Reconcilers } from "./reconcilers.js";
 import { ServiceReconciler } from "./services/service-reconciler.js";
+import { SocketTerminator } from "./services/socket-terminator.js";
 import type { StatusBoard } from "./status/status-board.js";
 
 /** The parts of an agent whose node and datapath are known. */
@@ -34,6 +35,7 @@ export interface AgentRuntime extends AsyncDisposable {
   readonly table: EndpointTable;
   readonly manager: EndpointManager;
   readonly services: ServiceReconciler;
+  readonly sockets: SocketTerminator;
   readonly reconcilers: Reconcilers;
   readonly devices: DeviceKeeper;
   readonly conntrack: ConntrackCollector;
@@ -81,6 +83,12 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
     log,
   });
   services.onLingering((delayMs) => conntrack.expedite(delayMs));
+  const sockets = new SocketTerminator({
+    services: datapath.services,
+    podNamespaces: () => table.ready().map(({ netns }) => netns),
+    log,
+  });
+  if (config.terminatePodConnections) services.onOrphans((backends) => void sockets.terminate(backends));
   const devices = new DeviceKeeper({ datapath, config, node, status, log });
   const names = new NameCache(caches, services);
   const drops = new DropLog({
@@ -90,7 +98,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
     log,
   });
   const events = new EventHub({ datapath });
-  const followers = { services, reconcilers, devices, conntrack, drops, events, names };
+  const followers = { services, sockets, reconcilers, devices, conntrack, drops, events, names };
   const runtime = { node, config, datapath, ...endpoints, ...followers };
   try {
     await Promise.all([caches.ready, devices.start()]);
@@ -99,6 +107,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
     reconcilers.start();
     names.start();
     drops.start();
+    if (config.terminatePodConnections) void sockets.probe();
     await removeDead(manager, restored, log);
   } catch (error) {
     await closeParts(runtime);

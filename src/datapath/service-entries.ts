@@ -1,4 +1,4 @@
-import { createLbCodecs, masterUnion } from "../abi/load-balancing.js";
+import { createLbCodecs, masterUnion, type SockRevNatKey } from "../abi/load-balancing.js";
 import { ownReleases } from "../abi/release.js";
 import { structCodec } from "../abi/struct-codec.js";
 import type { IpAddress, IpFamily } from "../lib/ip.js";
@@ -157,4 +157,9 @@ export function decodeSlot(value: Buffer, family: IpFamily): number {
 /** Masters and wildcards: slot 0, behind the address and the port. */
 export function isMasterKey(key: Buffer, family: IpFamily): boolean {
   return key.readUInt16LE(family === 4 ? 6 : 18) === 0;
+}
+
+/** A socket and the backend that it was sent to. */
+export function decodeSocketKey(key: Buffer, family: IpFamily): SockRevNatKey {
+  return familyCodecs[family].sockRevNatKey.decode(key);
 }

@@ -1,9 +1,16 @@
 import type { IpFamily } from "../lib/ip.js";
-import type { LoadBalancerChange, LoadBalancerTables, ServiceIds, ServicesPort } from "../model/datapath-port.js";
+import type {
+  LoadBalancerBackend,
+  LoadBalancerChange,
+  LoadBalancerTables,
+  ServiceIds,
+  ServicesPort,
+} from "../model/datapath-port.js";
 import type { MaglevOptions } from "../model/maglev.js";
 import type { MapSet } from "./map-set.js";
+import { decodeSocketKey } from "./service-entries.js";
 import { ServiceFamily } from "./service-family.js";
-import { deleteKeys, snapshotEntries } from "./table.js";
+import { deleteKeys, readEntries, snapshotEntries } from "./table.js";
 
 const AFFINITY_MATCHES = "cilium_lb_affinity_match";
 const families = [4, 6] as const;
@@ -60,6 +67,16 @@ export class Services implements ServicesPort {
         removedBackends: change.removedBackends,
       });
     }
+  }
+
+  socketsOf(backend: Pick<LoadBalancerBackend, "address" | "port">): ReadonlySet<bigint> {
+    const { address, port } = backend;
+    const cookies = new Set<bigint>();
+    for (const { key } of readEntries(this.#maps.get(`cilium_lb${address.family}_reverse_sk`))) {
+      const socket = decodeSocketKey(key, address.family);
+      if (socket.port === port && socket.address.equals(address)) cookies.add(socket.cookie);
+    }
+    return cookies;
   }
 }
 

@@ -97,6 +97,14 @@ export const agentSettings = {
     description: "Prefer backends near the client where a Service's trafficDistribution or topology mode asks for it",
     defaultValue: true,
   }),
+  healthCheckNodePort: booleanSetting("enable-health-check-nodeport", {
+    description: "Answer external balancers on the healthCheckNodePort of Services with externalTrafficPolicy Local",
+    defaultValue: true,
+  }),
+  terminatePodConnections: booleanSetting("bpf-lb-sock-terminate-pod-connections", {
+    description: "UDP sockets that the socket LB connected to a backend that is gone are closed (ECONNABORTED)",
+    defaultValue: true,
+  }),
   nodePortAddresses: prefixListSetting("nodeport-addresses", {
     description:
       "Prefixes of the node's addresses on which node ports answer; empty = the node's own address of each family",

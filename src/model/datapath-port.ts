@@ -108,6 +108,8 @@ export interface ServicesPort {
   write(desired: LoadBalancerTables): void;
   /** Some services of many: writes and removes only what is named. Backends first, then slots, then masters. */
   update(change: LoadBalancerChange): void;
+  /** Cookies of the sockets that the socket LB sent to a backend. */
+  socketsOf(backend: Pick<LoadBalancerBackend, "address" | "port">): ReadonlySet<bigint>;
 }
 
 export interface ServiceIds {

@@ -1,5 +1,5 @@
 import type { KubeEndpointSlice, KubeService } from "./kubernetes.js";
-import { createBackendChooser } from "./load-balancing-backends.js";
+import { type BackendChooser, createBackendChooser } from "./load-balancing-backends.js";
 import { frontendSites } from "./load-balancing-frontends.js";
 import { readServiceTraits, traitsOfFrontend } from "./load-balancing-traits.js";
 import type { ServiceFrontend, ServiceNode } from "./service-frontend.js";
@@ -9,6 +9,14 @@ export interface TranslatedService {
   readonly frontends: readonly ServiceFrontend[];
   /** What of the Service this version cannot do, one sentence each that names it. The rest works. */
   readonly problems: readonly string[];
+  /** What an external balancer asks this node, where the Service wants it asked. */
+  readonly healthCheck?: ServiceHealthCheck;
+}
+
+/** KEP-27: a balancer sends only to nodes with endpoints of their own. */
+export interface ServiceHealthCheck {
+  readonly port: number;
+  readonly localEndpoints: number;
 }
 
 /** Label by which Services are left to another proxy (upstream's option k8s-service-proxy-name, kube-proxy's rule). */
@@ -34,7 +42,20 @@ export function translateService(
     return { service: `${namespace}/${name}`, ...site, ...traitsOfFrontend(site, traits, node), ...chosen };
   });
   const problems = new Set([...traits.problems, ...sites.problems, ...chooser.problems]);
-  return { frontends, problems: [...problems].map((problem) => `Service ${namespace}/${name}: ${problem}`) };
+  const { type, externalTrafficPolicy, healthCheckNodePort: port = 0 } = service.spec;
+  const isChecked = type === "LoadBalancer" && externalTrafficPolicy === "Local" && port !== 0;
+  return {
+    frontends,
+    problems: [...problems].map((problem) => `Service ${namespace}/${name}: ${problem}`),
+    ...(isChecked ? { healthCheck: { port, localEndpoints: countLocal(service, node, chooser) } } : {}),
+  };
+}
+
+/** Ready endpoints of the own node, whatever their port and family. */
+function countLocal({ spec }: KubeService, { families }: ServiceNode, chooser: BackendChooser): number {
+  const choices = (spec.ports ?? []).flatMap((port) => families.map((family) => chooser.choose(port, family, true)));
+  const active = choices.flatMap(({ backends, activeCount }) => backends.slice(0, activeCount));
+  return new Set(active.map(({ address }) => address.text)).size;
 }
 
 /** Headless Services and aliases have no frontends, and those of another proxy are none of ours. */

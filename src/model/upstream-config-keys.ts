@@ -57,7 +57,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     aws-release-excess-ips azure-interface-name azure-use-primary-address azure-user-assigned-identity-id
     bgp-router-id-allocation-ip-pool bgp-router-id-allocation-mode bgp-secrets-namespace bpf-auth-map-max
     bpf-events-default-burst-limit bpf-events-default-rate-limit bpf-filter-priority bpf-fragments-map-max
-    bpf-lb-mode-annotation bpf-lb-sock-terminate-pod-connections
+    bpf-lb-mode-annotation
     bpf-neigh-global-max bpf-policy-map-pressure-metrics-threshold bpf-policy-stats-map-max bpf-root ces-rate-limits
     cgroup-root cilium-config cilium-endpoint-gc-interval clean-cilium-bpf-state clean-cilium-state
     cluster-health-port cluster-pool-ipv4-cidr cluster-pool-ipv4-mask-size cluster-pool-ipv6-cidr
@@ -74,7 +74,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     enable-datapath-plugins enable-drift-checker enable-dynamic-config enable-dynamic-source-lookup-nodeport
     enable-endpoint-health-checking enable-endpoint-lockdown-on-policy-overflow enable-external-ips
     enable-gateway-api-alpn enable-gateway-api-app-protocol enable-gateway-api-proxy-protocol
-    enable-gateway-api-secrets-sync enable-health-check-loadbalancer-ip enable-health-check-nodeport
+    enable-gateway-api-secrets-sync enable-health-check-loadbalancer-ip
     enable-health-checking enable-host-port enable-hubble enable-hubble-open-metrics enable-identity-mark
     enable-ingress-proxy-protocol enable-ingress-secrets-sync enable-ipsec-key-watcher enable-ipv4-big-tcp
     enable-ipv4-fragment-tracking enable-ipv6-big-tcp

@@ -30,6 +30,8 @@ export class InMemoryDatapath implements DatapathPort {
   readonly ipcache = new Map<string, string>();
   readonly frontends = new Map<string, LoadBalancerFrontend>();
   readonly backends = new Map<number, LoadBalancerBackend>();
+  /** Cookies, by `address port` of the backend. */
+  readonly sockets = new Map<string, ReadonlySet<bigint>>();
   readonly failing = new Map<string, Error>();
   readonly waiting = new Map<string, Promise<void>>();
   garbage: ConntrackGarbage = { scanned: 0, deleted: 0, backendIdsInUse: new Set() };
@@ -70,6 +72,7 @@ export class InMemoryDatapath implements DatapathPort {
       for (const frontend of change.upsertedFrontends) this.#putFrontend(frontend);
       for (const backendId of change.removedBackends) this.backends.delete(backendId);
     },
+    socketsOf: ({ address, port }) => this.sockets.get(`${address} ${port}`) ?? new Set(),
   };
 
   async writeDevices(desired: readonly NodeDevice[]): Promise<void> {

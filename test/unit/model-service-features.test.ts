@@ -136,6 +136,18 @@ describe("traffic policies", () => {
   });
 });
 
+describe("health checks", () => {
+  it("count the node's own ready endpoints, for balancers with externalTrafficPolicy Local alone", () => {
+    const spec = { type: "LoadBalancer", externalTrafficPolicy: "Local", healthCheckNodePort: 32_000 } as const;
+    const notReady = { addresses: ["10.0.0.3"], nodeName: "node-1", conditions: { ready: false } };
+    const check = (more: object) =>
+      translate({ spec: { ...spec, ...more }, endpoints: [here, there, notReady] }).healthCheck;
+    expect(check({})).toEqual({ port: 32_000, localEndpoints: 1 });
+    expect(check({ type: "NodePort" })).toBeUndefined();
+    expect(check({ externalTrafficPolicy: "Cluster" })).toBeUndefined();
+  });
+});
+
 describe("clients", () => {
   it.each([
     ["three hours by default", {}, 10_800],

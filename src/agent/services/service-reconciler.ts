@@ -2,7 +2,7 @@ import type { IpAddress } from "../../lib/ip.js";
 import type { Logger } from "../../lib/log.js";
 import { createWorkQueue, type WorkQueue } from "../../lib/queue.js";
 import type { AgentConfig } from "../../model/agent-config.js";
-import type { DatapathPort, LoadBalancerChange } from "../../model/datapath-port.js";
+import type { DatapathPort, LoadBalancerBackend, LoadBalancerChange } from "../../model/datapath-port.js";
 import { hasHostPorts, translateHostPorts } from "../../model/host-ports.js";
 import { objectKey } from "../../model/kube-object.js";
 import {
@@ -17,6 +17,7 @@ import type { ServiceNode } from "../../model/service-frontend.js";
 import type { Informer } from "../../state/watch-cache.js";
 import type { LocalNode } from "../nodes/local-node.js";
 import type { StatusBoard } from "../status/status-board.js";
+import { HealthCheckServers } from "./health-check-servers.js";
 import { describeServiceNode } from "./service-node.js";
 import { ServiceTables } from "./service-tables.js";
 
@@ -50,7 +51,9 @@ export class ServiceReconciler implements AsyncDisposable {
   readonly #queue: WorkQueue;
   readonly #tables: ServiceTables;
   readonly #slicesByService = new Map<string, Set<string>>();
+  readonly #healthChecks: HealthCheckServers;
   readonly #lingerListeners = new Set<(delayMs: number) => void>();
+  readonly #orphanListeners = new Set<(backends: readonly LoadBalancerBackend[]) => void>();
   readonly #stops: (() => void)[] = [];
   #node: ServiceNode;
   /** A write failed: nobody knows what of it the kernel has, so the next one is a whole one. */
@@ -64,6 +67,7 @@ export class ServiceReconciler implements AsyncDisposable {
       backends: lbBackendMapMax || lbMapMax,
     });
     this.#node = this.#describeNode();
+    this.#healthChecks = new HealthCheckServers({ log: options.log, onProblems: () => this.#report() });
     this.#queue = createWorkQueue({
       reconcile: async (key) => this.#reconcile(key),
       onError: (key, error, failures, retryInMs) => {
@@ -123,6 +127,11 @@ export class ServiceReconciler implements AsyncDisposable {
     this.#lingerListeners.add(listener);
   }
 
+  /** Calls `listener` with backends that no Service has any more, when the maps say so. */
+  onOrphans(listener: (backends: readonly LoadBalancerBackend[]) => void): void {
+    this.#orphanListeners.add(listener);
+  }
+
   /** @param startedAt monotonic milliseconds at which the conntrack scan began */
   releaseUnused(backendIdsInUse: ReadonlySet<number>, startedAt: number): void {
     try {
@@ -137,6 +146,7 @@ export class ServiceReconciler implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const stop of this.#stops) stop();
     await this.#queue.close();
+    await this.#healthChecks[Symbol.asyncDispose]();
   }
 
   /** Services in the order of their names, then host ports. */
@@ -171,9 +181,10 @@ export class ServiceReconciler implements AsyncDisposable {
   }
 
   #translateInto(key: string): LoadBalancerChange {
-    const { frontends, problems } = key.startsWith(POD)
+    const { frontends, problems, healthCheck } = key.startsWith(POD)
       ? this.#translatePod(key.slice(POD.length))
       : this.#translateService(key);
+    this.#healthChecks.set(key, this.#options.config.healthCheckNodePort ? healthCheck : undefined);
     return this.#tables.setService(key, frontends, problems, performance.now());
   }
 
@@ -195,10 +206,13 @@ export class ServiceReconciler implements AsyncDisposable {
     if (isWhole) datapath.services.write(this.#tables.all());
     else datapath.services.update(change);
     this.#isDirty = false;
+    const orphans = this.#tables.takeOrphans();
+    for (const listener of orphans.length === 0 ? [] : this.#orphanListeners) listener(orphans);
   }
 
   #report(): void {
-    this.#options.status.report("services", this.#tables.problems());
+    const problems = [...this.#tables.problems(), ...this.#healthChecks.problems()];
+    this.#options.status.report("services", problems);
     this.#tellLingering();
   }
 

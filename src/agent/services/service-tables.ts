@@ -42,6 +42,7 @@ export class ServiceTables {
   /** Keys of backends that no frontend names. */
   readonly #unused = new Set<string>();
   readonly #problems = new Map<string, readonly string[]>();
+  #orphans: LoadBalancerBackend[] = [];
 
   constructor(restored: ServiceIds, limits: ServiceLimits) {
     this.#ids = new ServiceIdAllocator(restored);
@@ -75,6 +76,16 @@ export class ServiceTables {
   /** Services that did not get everything: to be tried again when another one gives something back. */
   servicesWithProblems(): readonly string[] {
     return [...this.#problems.keys()];
+  }
+
+  /** Backends that lost their last frontend since the last call: nobody should send to them any more. */
+  takeOrphans(): readonly LoadBalancerBackend[] {
+    const orphans = this.#orphans.filter(({ backendId }) => {
+      const key = this.#backendKeys.get(backendId);
+      return key !== undefined && this.#unused.has(key);
+    });
+    this.#orphans = [];
+    return orphans;
   }
 
   /** Problems of all Services, and those that a Service's own model found. */
@@ -229,6 +240,7 @@ export class ServiceTables {
     const entry = { ...held.entry, state: "terminating" as const };
     this.#hold(key, { entry, users: held.users, unusedSince: now });
     this.#unused.add(key);
+    this.#orphans.push(entry);
     if (held.entry.state !== "terminating") touched.set(key, entry);
   }
 
