@@ -1,8 +1,9 @@
 import type { IpAddress } from "../../lib/ip.js";
 import type { AgentConfig } from "../../model/agent-config.js";
 import type { KubeNode } from "../../model/kubernetes.js";
+import { podFamilies } from "../../model/pod-families.js";
 import type { ServiceNode } from "../../model/service-frontend.js";
-import { type LocalNode, podFamilies } from "../nodes/local-node.js";
+import type { LocalNode } from "../nodes/local-node.js";
 
 export const ZONE_LABEL = "topology.kubernetes.io/zone";
 
