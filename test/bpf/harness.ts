@@ -36,6 +36,15 @@ export const pod = {
   client: { id: 11, ip: "10.244.0.5", mac: "02:00:00:00:05:01", nodeMac: "02:00:00:00:05:02", identity: 1001 },
   server: { id: 12, ip: "10.244.0.6", mac: "02:00:00:00:06:01", nodeMac: "02:00:00:00:06:02", identity: 1002 },
 } as const;
+/** The same two pods' IPv6 addresses, and what else has one. */
+export const ip6 = {
+  client: "fd00:10:244::5",
+  server: "fd00:10:244::6",
+  remotePod: "fd00:10:244:1::7",
+  host: "fd00:10:244::1",
+  vip: "fd00:10:96::10",
+  world: "2001:db8::10",
+} as const;
 export const remotePod = { ip: "10.244.1.7", identity: 1003, node: "172.18.0.3" } as const;
 export const hostIp = "10.244.0.1";
 export const hostMac = "02aabbccddee";
@@ -51,8 +60,23 @@ export const allowAll: readonly PolicyEntry[] = (["ingress", "egress"] as const)
   verdict: "allow" as const,
 }));
 
+const conntrackMaps = {
+  cilium_ct4_global: "tcp4",
+  cilium_ct_any4_global: "any4",
+  cilium_ct6_global: "tcp6",
+  cilium_ct_any6_global: "any6",
+} as const;
+
 const metricCodecs = createMetricCodecs(ownReleases);
 const ctCodecs = createCtCodecs(ownReleases);
+
+export interface HarnessPod {
+  readonly id: number;
+  readonly ip: string;
+  readonly mac: string;
+  readonly nodeMac: string;
+  readonly identity: number;
+}
 
 /** The datapath's programs over maps of their own, nothing attached and nothing pinned. */
 export class DatapathHarness implements Disposable {
@@ -133,14 +157,23 @@ export class DatapathHarness implements Disposable {
   }
 
   /** Gives a pod another identity; its policy stays. */
-  relabel(endpoint: (typeof pod)[keyof typeof pod], ifindex: number, identity: number): void {
+  relabel(endpoint: HarnessPod, ifindex: number, identity: number): void {
     const { id: endpointId, ip, mac, nodeMac } = endpoint;
     const entry = encodeEndpoint({ endpointId, address: IpAddress.parse(ip), ifindex, mac, nodeMac, identity });
     this.get("cilium_lxc").update(entry.key, entry.value);
-    this.addIpcache(`${ip}/32`, identity);
+    this.addIpcache(IpPrefix.host(IpAddress.parse(ip)).text, identity);
   }
 
-  addPod(endpoint: (typeof pod)[keyof typeof pod], ifindex: number, policy: readonly PolicyEntry[] = allowAll): void {
+  /** What {@link ip6} names, for tests with `enableIpv6`. */
+  addIp6(): void {
+    this.addHost(ip6.host);
+    this.relabel({ ...pod.client, ip: ip6.client }, LOOPBACK_IFINDEX, pod.client.identity);
+    this.relabel({ ...pod.server, ip: ip6.server }, 77, pod.server.identity);
+    this.addIpcache("::/0", 2);
+    this.addIpcache(`${ip6.remotePod}/128`, remotePod.identity, remotePod.node);
+  }
+
+  addPod(endpoint: HarnessPod, ifindex: number, policy: readonly PolicyEntry[] = allowAll): void {
     this.relabel(endpoint, ifindex, endpoint.identity);
     this.setPolicy(endpoint.id, policy);
   }
@@ -192,11 +225,13 @@ export class DatapathHarness implements Disposable {
   /** A Service at {@link vip}:80 with these backends (`ip:port`), ids from 1. */
   addService(
     backends: readonly string[],
-    options: { readonly protocol?: number; readonly serviceId?: number } = {},
+    options: { readonly protocol?: number; readonly serviceId?: number; readonly vip?: string } = {},
   ): void {
     const protocol = options.protocol ?? 6;
+    const address = IpAddress.parse(options.vip ?? vip);
+    const maps = `cilium_lb${address.family}`;
     const frontend: LoadBalancerFrontend = {
-      address: IpAddress.parse(vip),
+      address,
       port: 80,
       protocol,
       scope: 0,
@@ -212,15 +247,20 @@ export class DatapathHarness implements Disposable {
       affineCount: 0,
     };
     backends.forEach((text, index) => {
-      const [ip, port] = text.split(":");
-      const address = IpAddress.parse(ip!);
-      const entry = encodeBackend({ backendId: index + 1, address, port: Number(port), protocol, state: "active" });
-      this.get("cilium_lb4_backends_v3").update(entry.key, entry.value);
+      const [, ip, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(text)!;
+      const backend = IpAddress.parse(ip!);
+      const entry = encodeBackend({
+        backendId: index + 1,
+        address: backend,
+        port: Number(port),
+        protocol,
+        state: "active",
+      });
+      this.get(`${maps}_backends_v3`).update(entry.key, entry.value);
     });
     const { master, slots, reverseNat, wildcard } = encodeFrontend(frontend);
-    for (const entry of [...slots, master, wildcard!])
-      this.get("cilium_lb4_services_v2").update(entry.key, entry.value);
-    this.get("cilium_lb4_reverse_nat").update(reverseNat.key, reverseNat.value);
+    for (const entry of [...slots, master, wildcard!]) this.get(`${maps}_services_v2`).update(entry.key, entry.value);
+    this.get(`${maps}_reverse_nat`).update(reverseNat.key, reverseNat.value);
   }
 
   removeBackend(backendId: number): void {
@@ -248,7 +288,7 @@ export class DatapathHarness implements Disposable {
   }
 
   connections(): readonly CtRow[] {
-    return (["cilium_ct4_global", "cilium_ct_any4_global"] as const).flatMap((name) =>
+    return Object.keys(conntrackMaps).flatMap((name) =>
       [...readEntries(this.get(name))].map(({ key, value }) => this.#ctRow(name, key, value)),
     );
   }
@@ -258,7 +298,7 @@ export class DatapathHarness implements Disposable {
   }
 
   clearConnections(): void {
-    for (const name of ["cilium_ct4_global", "cilium_ct_any4_global"]) {
+    for (const name of Object.keys(conntrackMaps)) {
       deleteKeys(
         this.get(name),
         [...readEntries(this.get(name))].map(({ key }) => Buffer.from(key)),
@@ -267,7 +307,7 @@ export class DatapathHarness implements Disposable {
   }
 
   #ctRow(name: string, key: Buffer, value: Buffer): CtRow {
-    const map = name === "cilium_ct4_global" ? "tcp4" : "any4";
+    const map = conntrackMaps[name as keyof typeof conntrackMaps];
     return readCtColumns(
       ctCodecs,
       { map, node: undefined, clock: undefined },
