@@ -187,11 +187,11 @@ metadata: {name: web}
   });
 
   it("are refused by kind when a later version runs them, or nobody may write them", () => {
-    const kinds = ["NetworkPolicy", "CiliumNetworkPolicy", "Ingress", "StatefulSet", "CiliumEndpoint"];
+    const kinds = ["CiliumEnvoyConfig", "CiliumCIDRGroup", "Ingress", "StatefulSet", "CiliumEndpoint"];
     const texts = kinds.map((kind) => `apiVersion: x/v1\nkind: ${kind}\nmetadata: {name: a}`);
     expect(problemsOf(texts.join("\n---\n"))).toEqual([
-      "m.yaml:2:7: kind NetworkPolicy is not supported by this version of the lab",
-      "m.yaml:6:7: kind CiliumNetworkPolicy is not supported by this version of the lab",
+      "m.yaml:2:7: kind CiliumEnvoyConfig is not supported by this version of the lab",
+      "m.yaml:6:7: kind CiliumCIDRGroup is not supported by this version of the lab",
       "m.yaml:10:7: kind Ingress is not supported by this version of the lab",
       "m.yaml:14:7: kind StatefulSet is not supported by this version of the lab",
       "m.yaml:18:7: kind CiliumEndpoint is written by the agents and controllers, not by manifests",

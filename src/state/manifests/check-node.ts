@@ -26,6 +26,8 @@ export function checkNode(schema: Schema, node: unknown, path: string, context: 
       return checkList(schema, target, path, context);
     case "ignored":
       return undefined;
+    case "anything":
+      return target?.toJS(context.document);
     default:
       return checkScalar(schema, target, path, context);
   }
@@ -99,7 +101,7 @@ function checkList(
   return node.items.map((item, index) => checkNode(schema.of, item, `${path}[${index}]`, context));
 }
 
-type ScalarSchema = Exclude<Schema, { readonly kind: "object" | "map" | "list" | "ignored" }>;
+type ScalarSchema = Exclude<Schema, { readonly kind: "object" | "map" | "list" | "ignored" | "anything" }>;
 
 function checkScalar(
   schema: ScalarSchema,

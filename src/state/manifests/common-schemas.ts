@@ -1,4 +1,4 @@
-import { formed, ignoring, integer, map, object, oneOf, silentlyIgnored, text } from "./schema.js";
+import { formed, ignoring, integer, list, map, object, oneOf, silentlyIgnored, text } from "./schema.js";
 
 /** RFC 1123 label: names of namespaces, ports of containers, containers. */
 export const dnsLabel = formed(
@@ -23,6 +23,12 @@ export const labelValue = formed(
 export const portNumber = integer(1, 65_535);
 export const protocol = oneOf("TCP", "UDP", "SCTP");
 export const labels = map(labelValue);
+export const labelSelector = object({
+  matchLabels: labels,
+  matchExpressions: list(
+    object({ "key!": text, "operator!": oneOf("In", "NotIn", "Exists", "DoesNotExist"), values: list(text) }),
+  ),
+});
 
 /** What the API server writes; exports of live objects carry it. */
 const serverFields = {

@@ -4,6 +4,7 @@ import {
   clusterMetadata,
   dnsLabel,
   dnsName,
+  labelSelector,
   labels,
   namespacedMetadata,
   portNumber,
@@ -12,6 +13,7 @@ import {
   templateMetadata,
 } from "./common-schemas.js";
 import { podSpec, podStatus } from "./pod-schema.js";
+import { ciliumPolicyFields, networkPolicySpec } from "./policy-schema.js";
 import {
   boolean,
   ignored,
@@ -32,13 +34,6 @@ export interface ManifestKind {
   readonly type: ResourceType;
   readonly schema: ObjectSchema;
 }
-
-const labelSelector = object({
-  matchLabels: labels,
-  matchExpressions: list(
-    object({ "key!": text, "operator!": oneOf("In", "NotIn", "Exists", "DoesNotExist"), values: list(text) }),
-  ),
-});
 
 const serviceSpec = object({
   type: oneOf("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"),
@@ -126,6 +121,9 @@ export const manifestKinds: readonly ManifestKind[] = [
     ports: list(object({ name: servicePortName, port: portNumber, protocol, appProtocol: text })),
   }),
   kind(resourceTypes.configMaps, { data: map(text), binaryData: ignored, immutable: ignored }),
+  kind(resourceTypes.networkPolicies, { spec: networkPolicySpec }),
+  kind(resourceTypes.ciliumNetworkPolicies, ciliumPolicyFields),
+  kind(resourceTypes.ciliumClusterwideNetworkPolicies, ciliumPolicyFields),
 ];
 
 /** Kinds of real manifests that change nothing between pods: noted and left out. */
@@ -157,14 +155,12 @@ export const laterKinds: ReadonlySet<string> = new Set([
   "CiliumBGPPeeringPolicy",
   "CiliumCIDRGroup",
   "CiliumClusterwideEnvoyConfig",
-  "CiliumClusterwideNetworkPolicy",
   "CiliumEgressGatewayPolicy",
   "CiliumEnvoyConfig",
   "CiliumExternalWorkload",
   "CiliumL2AnnouncementPolicy",
   "CiliumLoadBalancerIPPool",
   "CiliumLocalRedirectPolicy",
-  "CiliumNetworkPolicy",
   "CiliumNodeConfig",
   "CiliumPodIPPool",
   "ClusterNetworkPolicy",
@@ -179,7 +175,6 @@ export const laterKinds: ReadonlySet<string> = new Set([
   "Ingress",
   "IngressClass",
   "Job",
-  "NetworkPolicy",
   "ReferenceGrant",
   "ReplicaSet",
   "ReplicationController",

@@ -4,6 +4,7 @@ export type Schema =
   | { readonly kind: "integer"; readonly min: number; readonly max: number }
   | { readonly kind: "boolean" }
   | { readonly kind: "port" }
+  | { readonly kind: "anything" }
   | { readonly kind: "list"; readonly of: Schema; readonly minItems: number }
   | { readonly kind: "map"; readonly of: Schema }
   | ObjectSchema
@@ -34,6 +35,8 @@ export const text: TextSchema = { kind: "text" };
 export const boolean: Schema = { kind: "boolean" };
 /** A port number or a port's name. */
 export const portReference: Schema = { kind: "port" };
+/** Kept as it is: whoever understands the object says what is wrong there. */
+export const anything: Schema = { kind: "anything" };
 export const ignored: IgnoredSchema = { kind: "ignored", isNoted: true };
 export const silentlyIgnored: IgnoredSchema = { kind: "ignored", isNoted: false };
 
