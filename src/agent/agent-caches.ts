@@ -1,6 +1,7 @@
 import type { Logger } from "../lib/log.js";
 import {
   type CiliumEndpoint,
+  type CiliumIdentity,
   type CiliumNode,
   type KubeEndpointSlice,
   type KubeNamespace,
@@ -9,6 +10,11 @@ import {
   type KubeService,
   resourceTypes,
 } from "../model/kubernetes.js";
+import type {
+  CiliumClusterwideNetworkPolicy,
+  CiliumNetworkPolicy,
+  KubeNetworkPolicy,
+} from "../model/network-policy-objects.js";
 import type { KubeObject, ResourceType, StateSource } from "../state/state-source.js";
 import { createInformer, type Informer } from "../state/watch-cache.js";
 import type { StatusBoard } from "./status/status-board.js";
@@ -22,6 +28,10 @@ export interface AgentCaches {
   readonly endpointSlices: Informer<KubeEndpointSlice>;
   readonly ciliumEndpoints: Informer<CiliumEndpoint>;
   readonly ciliumNodes: Informer<CiliumNode>;
+  readonly ciliumIdentities: Informer<CiliumIdentity>;
+  readonly networkPolicies: Informer<KubeNetworkPolicy>;
+  readonly ciliumNetworkPolicies: Informer<CiliumNetworkPolicy>;
+  readonly ciliumClusterwideNetworkPolicies: Informer<CiliumClusterwideNetworkPolicy>;
   /** Each has its first list. */
   readonly ready: Promise<void>;
 }
@@ -50,6 +60,10 @@ export function openCaches(
     endpointSlices: follow(resourceTypes.endpointSlices),
     ciliumEndpoints: follow(resourceTypes.ciliumEndpoints),
     ciliumNodes: follow(resourceTypes.ciliumNodes),
+    ciliumIdentities: follow(resourceTypes.ciliumIdentities),
+    networkPolicies: follow(resourceTypes.networkPolicies),
+    ciliumNetworkPolicies: follow(resourceTypes.ciliumNetworkPolicies),
+    ciliumClusterwideNetworkPolicies: follow(resourceTypes.ciliumClusterwideNetworkPolicies),
   };
   const ready = Promise.all(Object.values(caches).map((informer) => informer.ready)).then(() => {
     status.set("state", "ok");

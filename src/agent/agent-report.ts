@@ -1,4 +1,5 @@
 import { emptyNames } from "../model/names-document.js";
+import type { CompiledPolicy } from "../model/policy/compiled-policy.js";
 import type { EndpointRow } from "../model/rows.js";
 import type { AgentRuntime } from "./agent-runtime.js";
 import { type AgentApi, waitForAttachments } from "./api/agent-routes.js";
@@ -6,6 +7,7 @@ import { addressPair } from "./endpoints/cilium-endpoint.js";
 import type { EndpointRecord } from "./endpoints/endpoint-record.js";
 import { collectMetrics } from "./metrics/agent-metrics.js";
 import { formatMetrics } from "./metrics/metrics-text.js";
+import type { Policies } from "./policy/open-policies.js";
 import type { ReportSources } from "./report-sources.js";
 
 /** Container runtimes give a plugin minutes, kubelets retry; this is long enough for a slow start. */
@@ -35,7 +37,8 @@ export function createAgentApi(sources: ReportSources): AgentApi {
       return { status: current === undefined ? "starting" : status.overall(), isHealthy, problems: status.problems() };
     },
     status: () => describeAgent(sources, current, startedAt),
-    endpoints: () => (current?.table.list() ?? []).map((record) => toEndpointRow(record, sources.options.nodeName)),
+    endpoints: () =>
+      (current?.table.list() ?? []).map((record) => toEndpointRow(record, sources.options.nodeName, current?.policies)),
     names: () => current?.names.document() ?? emptyNames,
     services: (query) => current?.names.findServices(query),
     drops: () => current?.drops.recent() ?? [],
@@ -66,7 +69,7 @@ async function describeAgent(
 }
 
 async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<string, unknown>>> {
-  const { node, pools, table, services, conntrack, devices, drops, events, datapath } = runtime;
+  const { node, pools, table, policies, services, conntrack, devices, drops, events, datapath } = runtime;
   const { usedCount, capacity } = pools.tightest;
   return {
     addresses: {
@@ -79,6 +82,7 @@ async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<s
     underlay: { device: node.underlayDevice, mtu: node.mtu, routeMtu: node.routeMtu },
     devices: devices.devices,
     endpoints: { total: table.size, ready: table.ready().length },
+    policy: policies.reconciler.totals,
     services: services.counts,
     conntrack: { ...conntrack.totals, last: conntrack.last ?? null },
     events: { ...drops.totals, subscribers: events.totals.subscribers },
@@ -88,7 +92,8 @@ async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<s
   };
 }
 
-function toEndpointRow(record: EndpointRecord, node: string): EndpointRow {
+function toEndpointRow(record: EndpointRecord, node: string, policies: Policies | undefined): EndpointRow {
+  const policy = policies?.endpoints.policyOf(record.endpointId);
   return {
     node,
     id: record.endpointId,
@@ -96,8 +101,7 @@ function toEndpointRow(record: EndpointRecord, node: string): EndpointRow {
     identityLabels: record.labels,
     ...addressPair(record),
     state: record.state,
-    // No policy selects a pod before the policy engine exists: both directions are open.
-    policyEnforcement: "none",
+    policyEnforcement: enforcementOf(policy),
     podNamespace: record.podNamespace,
     podName: record.podName,
     containerId: record.containerId,
@@ -107,4 +111,12 @@ function toEndpointRow(record: EndpointRecord, node: string): EndpointRow {
     mac: record.mac,
     hostMac: record.hostMac,
   };
+}
+
+function enforcementOf(policy: CompiledPolicy | undefined): EndpointRow["policyEnforcement"] {
+  if (policy === undefined) return "none";
+  const { ingress, egress } = policy;
+  if (ingress.isEnforced && egress.isEnforced) return "both";
+  if (ingress.isEnforced) return "ingress";
+  return egress.isEnforced ? "egress" : "none";
 }

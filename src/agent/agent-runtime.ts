@@ -21,6 +21,7 @@ import type { AddressPools } from "./ipam/address-pools.js";
 import { openAddressPools, savePoolCursors } from "./ipam/pool-cursor.js";
 import { NameCache } from "./names/name-cache.js";
 import type { LocalNode } from "./nodes/local-node.js";
+import { openPolicies, type Policies } from "./policy/open-policies.js";
 import { Reconcilers } from "./reconcilers.js";
 import { ServiceReconciler } from "./services/service-reconciler.js";
 import { SocketTerminator } from "./services/socket-terminator.js";
@@ -34,6 +35,7 @@ export interface AgentRuntime extends AsyncDisposable {
   readonly pools: AddressPools;
   readonly table: EndpointTable;
   readonly manager: EndpointManager;
+  readonly policies: Policies;
   readonly services: ServiceReconciler;
   readonly sockets: SocketTerminator;
   readonly reconcilers: Reconcilers;
@@ -62,12 +64,13 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
   const { datapath, caches, node, config, status, log } = options;
   const { restored, ...endpoints } = await openEndpoints(options);
   status.report("endpoints", restored.problems);
-  const { table, manager } = endpoints;
+  const { table, manager, policies } = endpoints;
   const reconcilers = new Reconcilers({
     state: options.agent.state,
     node,
     caches,
-    datapath,
+    policies: policies.reconciler,
+    book: policies.book,
     table,
     manager,
     status,
@@ -104,7 +107,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
     await Promise.all([caches.ready, devices.start()]);
     conntrack.start();
     services.start();
-    reconcilers.start();
+    await reconcilers.start();
     names.start();
     drops.start();
     if (config.terminatePodConnections) void sockets.probe();
@@ -118,7 +121,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
 
 async function openEndpoints(
   options: RuntimeOptions,
-): Promise<Pick<AgentRuntime, "pools" | "table" | "manager"> & { readonly restored: RestoredEndpoints }> {
+): Promise<Pick<AgentRuntime, "pools" | "table" | "manager" | "policies"> & { readonly restored: RestoredEndpoints }> {
   const { agent, node, datapath, log } = options;
   const { links, runDir } = agent;
   const table = new EndpointTable();
@@ -127,6 +130,8 @@ async function openEndpoints(
   const podCidrs = node.podRanges.map(({ podCidr }) => podCidr);
   const pools = await openAddressPools(runDir, podCidrs);
   const restored = await restoreEndpoints({ datapath, store, links, pools, table, programmer, log });
+  const policies = openPolicies({ ...options, table });
+  policies.reconciler.adopt(restored.living);
   const manager = new EndpointManager({
     node,
     pools,
@@ -136,10 +141,11 @@ async function openEndpoints(
     links,
     programmer,
     identities: openIdentities(options),
+    policies: policies.reconciler,
     isReserved: (endpointId) => restored.reservedIds.has(endpointId),
     log,
   });
-  return { pools, table, manager, restored };
+  return { pools, table, manager, policies, restored };
 }
 
 type RuntimeParts = Omit<AgentRuntime, keyof AsyncDisposable>;

@@ -1,7 +1,6 @@
 import { IpPrefix } from "../lib/ip.js";
 import type { Logger } from "../lib/log.js";
 import { createWorkQueue, type WorkQueue } from "../lib/queue.js";
-import type { DatapathPort } from "../model/datapath-port.js";
 import { objectKey } from "../model/kube-object.js";
 import type { StateSource } from "../state/state-source.js";
 import type { AgentCaches } from "./agent-caches.js";
@@ -9,18 +8,19 @@ import type { EndpointManager } from "./endpoints/endpoint-manager.js";
 import { publishEndpoint } from "./endpoints/endpoint-publisher.js";
 import type { EndpointRecord } from "./endpoints/endpoint-record.js";
 import type { EndpointTable } from "./endpoints/endpoint-table.js";
-import { desiredIpcache } from "./ipcache/desired-ipcache.js";
-import { IpcacheWriter } from "./ipcache/ipcache-writer.js";
 import type { LocalNode } from "./nodes/local-node.js";
 import { publishNode } from "./nodes/node-publisher.js";
 import { syncRoutes } from "./nodes/node-routes.js";
+import type { PolicyBook } from "./policy/policy-book.js";
+import type { PolicyReconciler } from "./policy/policy-reconciler.js";
 import type { StatusBoard } from "./status/status-board.js";
 
 export interface ReconcilersOptions {
   readonly state: StateSource;
   readonly node: LocalNode;
   readonly caches: AgentCaches;
-  readonly datapath: DatapathPort;
+  readonly policies: PolicyReconciler;
+  readonly book: PolicyBook;
   readonly table: EndpointTable;
   readonly manager: EndpointManager;
   readonly status: StatusBoard;
@@ -32,20 +32,18 @@ const COALESCE_MS = 10;
 
 /**
  * Everything that follows the state besides Services: which key of which concern to work on when an object changes. One queue:
- * `ipcache`, `routes`, `node`, `identity/<endpoint id>`, `publish/<namespace>/<name>`.
+ * `policy` (and the ipcache with it), `routes`, `node`, `identity/<endpoint id>`, `publish/<namespace>/<name>`.
  */
 export class Reconcilers implements AsyncDisposable {
   readonly #options: ReconcilersOptions;
   readonly #queue: WorkQueue;
   readonly #stops: (() => void)[] = [];
-  readonly #ipcache: IpcacheWriter;
   /** What is wrong, by key of the queue. */
   readonly #problems = new Map<string, readonly string[]>();
 
   constructor(options: ReconcilersOptions) {
     this.#options = options;
     const { log } = options;
-    this.#ipcache = new IpcacheWriter(options.datapath);
     this.#queue = createWorkQueue({
       concurrency: 8,
       reconcile: async (key) => this.#setProblems(key, await this.#reconcile(key)),
@@ -58,10 +56,10 @@ export class Reconcilers implements AsyncDisposable {
     });
   }
 
-  /** After the caches are ready: everything once, then whatever changes. */
-  start(): void {
+  /** After the caches are ready: everything once, then whatever changes. Resolves when policies and ipcache are in place. */
+  async start(): Promise<void> {
     this.#subscribe();
-    this.#setProblems("ipcache", this.#syncIpcache());
+    await this.#startPolicies();
     for (const name of ["identities", "publish"]) this.#options.status.set(name, "ok");
     for (const key of ["routes", "node"]) this.#queue.add(key);
     for (const record of this.#options.table.ready()) {
@@ -107,22 +105,23 @@ export class Reconcilers implements AsyncDisposable {
         }
       }),
       caches.ciliumEndpoints.onChange(({ key, before, after }) => {
-        this.#queue.addAfter("ipcache", COALESCE_MS);
+        this.#queue.addAfter("policy", COALESCE_MS);
         const isOwn = [before, after].some((object) => object?.status?.networking?.node === node.internalIp.text);
         if (isOwn) this.#queue.addAfter(`publish/${key}`, COALESCE_MS);
       }),
       caches.ciliumNodes.onChange(({ key }) => {
         if (key === node.name) return this.#queue.add("node");
-        this.#queue.addAfter("ipcache", COALESCE_MS);
+        this.#queue.addAfter("policy", COALESCE_MS);
         this.#queue.addAfter("routes", COALESCE_MS);
       }),
+      ...this.#subscribePolicies(),
     );
   }
 
   /** Brings one key to what it should be. Returns what stays wrong with it, in words. */
   async #reconcile(key: string): Promise<readonly string[]> {
     const { state, node, caches, table, manager } = this.#options;
-    if (key === "ipcache") return this.#syncIpcache();
+    if (key === "policy") return this.#options.policies.reconcile();
     if (key === "routes") return syncRoutes(node, this.#podCidrs());
     if (key === "node") await publishNode(state, node);
     else if (key.startsWith("identity/")) await manager.refreshIdentity(Number(key.slice("identity/".length)));
@@ -134,16 +133,25 @@ export class Reconcilers implements AsyncDisposable {
     return [];
   }
 
-  #syncIpcache(): readonly string[] {
-    const { node, table, caches } = this.#options;
-    const { entries, problems } = desiredIpcache({
-      node,
-      endpoints: table.placed(),
-      ciliumEndpoints: [...caches.ciliumEndpoints.items().values()],
-      ciliumNodes: [...caches.ciliumNodes.items().values()],
-    });
-    this.#ipcache.write(entries);
-    return problems;
+  /** What fails is tried again, as after any change. */
+  async #startPolicies(): Promise<void> {
+    this.#queue.add("policy");
+    await this.#options.policies.reconcile().catch(() => {});
+  }
+
+  #subscribePolicies(): readonly (() => void)[] {
+    const { caches, book } = this.#options;
+    const { networkPolicies, ciliumNetworkPolicies, ciliumClusterwideNetworkPolicies, ciliumIdentities } = caches;
+    const changed = () => this.#queue.addAfter("policy", COALESCE_MS);
+    const changedService = () => book.namesServices && changed();
+    return [
+      networkPolicies.onChange(changed),
+      ciliumNetworkPolicies.onChange(changed),
+      ciliumClusterwideNetworkPolicies.onChange(changed),
+      ciliumIdentities.onChange(changed),
+      caches.services.onChange(changedService),
+      caches.endpointSlices.onChange(changedService),
+    ];
   }
 
   #setProblems(key: string, problems: readonly string[]): void {
@@ -167,6 +175,6 @@ export class Reconcilers implements AsyncDisposable {
 }
 
 function subsystemOf(key: string): string {
-  if (key === "ipcache" || key === "routes") return key;
+  if (key === "policy" || key === "routes") return key;
   return key.startsWith("identity/") ? "identities" : "publish";
 }

@@ -31,6 +31,7 @@ const subsystems = [
   "devices",
   "endpoints",
   "identities",
+  "policy",
   "ipcache",
   "routes",
   "services",

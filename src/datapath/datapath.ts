@@ -29,7 +29,13 @@ import type { DeviceHooks } from "./device-hooks.js";
 import { DevicePrograms } from "./device-programs.js";
 import { type Devices, ensureDevices } from "./devices.js";
 import { EndpointPrograms } from "./endpoint-programs.js";
-import { encodeEndpoint, encodeHostAddress, encodeIpcacheEntry, encodeIpcacheKey } from "./entries.js";
+import {
+  decodeIpcacheEntry,
+  encodeEndpoint,
+  encodeHostAddress,
+  encodeIpcacheEntry,
+  encodeIpcacheKey,
+} from "./entries.js";
 import { EventReader, eventRing } from "./events.js";
 import { LinkSet } from "./link-set.js";
 import { MapSet } from "./map-set.js";
@@ -162,6 +168,10 @@ export class Datapath implements DatapathPort {
   writeEndpoints(desired: DesiredEndpoints): void {
     const entries = [...desired.pods.map(encodeEndpoint), ...desired.hostAddresses.map(encodeHostAddress)];
     reconcileTable(this.#maps.get("cilium_lxc"), entries);
+  }
+
+  readIpcache(): readonly IpcacheEntry[] {
+    return [...readEntries(this.#maps.get("cilium_ipcache_v2"))].map(decodeIpcacheEntry);
   }
 
   writeIpcache(desired: readonly IpcacheEntry[]): void {

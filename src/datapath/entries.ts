@@ -66,6 +66,12 @@ export function encodeIpcacheEntry(entry: IpcacheEntry): TableEntry {
   };
 }
 
+export function decodeIpcacheEntry({ key, value }: TableEntry): IpcacheEntry {
+  const { prefix } = ipcacheCodecs.key.decode(key);
+  const { identity, tunnelEndpoint } = ipcacheCodecs.value.decode(value);
+  return { prefix, identity, ...(tunnelEndpoint === undefined ? {} : { tunnelEndpoint }) };
+}
+
 export function encodePolicyEntry(entry: PolicyEntry): TableEntry {
   const lpmPrefixLength = entry.protocol === 0 ? 0 : PROTOCOL_BITS + entry.portPrefixLength;
   const isDeny = entry.verdict === "deny";

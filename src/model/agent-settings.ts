@@ -116,10 +116,15 @@ export const agentSettings = {
     later: ["reject"],
   }),
   enablePolicy: choiceSetting("enable-policy", {
-    description: "Policy enforcement; without policies every connection is allowed in both modes",
+    description: "Whom policies make deny what they do not allow: those they select, everybody, nobody",
     defaultValue: "default",
-    choices: ["default", "never"],
-    later: ["always"],
+    choices: ["default", "always", "never"],
+  }),
+  allowLocalhost: choiceSetting("allow-localhost", {
+    description:
+      "Whether a pod takes everything from its own node (probes); `policy`: what policies say; auto = always",
+    defaultValue: "auto",
+    choices: ["auto", "always", "policy"],
   }),
   mapDynamicSizeRatio: ratioSetting("bpf-map-dynamic-size-ratio", {
     description: "Share of the memory for the conntrack and reverse maps whose own size is not set; 0 = fixed sizes",

@@ -14,6 +14,8 @@ export interface DatapathPort extends AsyncDisposable {
 
   /** `cilium_lxc`: the pods of this node and the addresses of the node itself. */
   writeEndpoints(desired: DesiredEndpoints): void;
+  /** What `cilium_ipcache_v2` holds. */
+  readIpcache(): readonly IpcacheEntry[];
   /** `cilium_ipcache_v2`. */
   writeIpcache(desired: readonly IpcacheEntry[]): void;
   /** Single prefixes, for the ADD of one pod: no full comparison. */

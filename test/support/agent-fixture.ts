@@ -12,8 +12,14 @@ import type { LocalNode } from "../../src/agent/nodes/local-node.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
 import { createLogger } from "../../src/lib/log.js";
 import type { CniRequest } from "../../src/model/cni.js";
+import type { PolicyEntry } from "../../src/model/datapath-port.js";
 import { InMemoryDatapath } from "./in-memory-datapath.js";
 import { InMemoryLinks } from "./in-memory-links.js";
+
+/** What a pod without policies gets. */
+const allowAllPolicy: readonly PolicyEntry[] = (["ingress", "egress"] as const).map((direction) => ({
+  ...{ direction, identity: 0, protocol: 0, port: 0, portPrefixLength: 0, verdict: "allow" },
+}));
 
 export const silentLog = createLogger({ name: "test", level: "silent" });
 
@@ -82,6 +88,10 @@ export class AgentFixture {
       links,
       programmer,
       identities,
+      policies: {
+        admit: ({ endpointId }) => datapath.writePolicy(endpointId, allowAllPolicy),
+        release: () => {},
+      },
       isReserved: (endpointId) => restored.reservedIds.has(endpointId),
       log: silentLog,
     });

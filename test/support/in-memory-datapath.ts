@@ -28,6 +28,7 @@ export class InMemoryDatapath implements DatapathPort {
   readonly policies = new Map<number, readonly PolicyEntry[]>();
   readonly lxc = new Map<string, string>();
   readonly ipcache = new Map<string, string>();
+  readonly #ipcacheEntries = new Map<string, IpcacheEntry>();
   readonly frontends = new Map<string, LoadBalancerFrontend>();
   readonly backends = new Map<number, LoadBalancerBackend>();
   /** Cookies, by `address port` of the backend. */
@@ -92,13 +93,21 @@ export class InMemoryDatapath implements DatapathPort {
   writeIpcache(desired: readonly IpcacheEntry[]): void {
     this.#call("writeIpcache");
     this.ipcache.clear();
-    for (const entry of desired) this.ipcache.set(entry.prefix.text, ipcacheText(entry));
+    this.#ipcacheEntries.clear();
+    for (const entry of desired) this.#setIpcache(entry);
+  }
+
+  readIpcache(): readonly IpcacheEntry[] {
+    return [...this.#ipcacheEntries.values()];
   }
 
   updateIpcache(change: { readonly upserted: readonly IpcacheEntry[]; readonly removed: readonly IpPrefix[] }): void {
     this.#call("updateIpcache");
-    for (const prefix of change.removed) this.ipcache.delete(prefix.text);
-    for (const entry of change.upserted) this.ipcache.set(entry.prefix.text, ipcacheText(entry));
+    for (const { text } of change.removed) {
+      this.ipcache.delete(text);
+      this.#ipcacheEntries.delete(text);
+    }
+    for (const entry of change.upserted) this.#setIpcache(entry);
   }
 
   async writePolicy(endpointId: number, desired: readonly PolicyEntry[]): Promise<void> {
@@ -170,6 +179,11 @@ export class InMemoryDatapath implements DatapathPort {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.isClosed = true;
+  }
+
+  #setIpcache(entry: IpcacheEntry): void {
+    this.ipcache.set(entry.prefix.text, ipcacheText(entry));
+    this.#ipcacheEntries.set(entry.prefix.text, entry);
   }
 
   #putFrontend(frontend: LoadBalancerFrontend): void {

@@ -230,7 +230,7 @@ describe("the ipcache of both families", () => {
     identity: 4711,
   } as unknown as EndpointRecord;
   const tableOf = (node: typeof dualNode) => {
-    const sources = { node, endpoints: [ownPod], ciliumNodes: [remote], ciliumEndpoints: [remotePod] };
+    const sources = { node, endpoints: [ownPod], ciliumNodes: [remote], ciliumEndpoints: [remotePod], prefixes: [] };
     const { entries, problems } = desiredIpcache(sources);
     expect(problems).toEqual([]);
     return Object.fromEntries(

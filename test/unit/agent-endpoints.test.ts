@@ -340,7 +340,7 @@ describe("identity change", () => {
     agent.datapath.calls.length = 0;
     agent.pods.set("shop/web", { identity: 5000, labels: ["k8s:app=web2"], podUid: "u1" });
     await agent.manager.refreshIdentity(endpointId);
-    expect(agent.datapath.calls).toEqual(["updateIpcache", "writeEndpoints"]);
+    expect(agent.datapath.calls).toEqual([`writePolicy ${endpointId}`, "updateIpcache", "writeEndpoints"]);
     expect(agent.datapath.ipcache.get("10.244.0.2/32")).toBe("5000");
     await agent.restart();
     expect(agent.table.get(endpointId)?.identity).toBe(5000);

@@ -50,6 +50,7 @@ function table(result: ReturnType<typeof desiredIpcache>): Readonly<Record<strin
 describe("desired ipcache", () => {
   it("names this node, its pods, other nodes, their pods and the world as upstream does", () => {
     const result = desiredIpcache({
+      prefixes: [],
       node: testNode,
       endpoints: [ownPod],
       ciliumNodes: [
@@ -76,6 +77,7 @@ describe("desired ipcache", () => {
 
   it("gives an address that two pods claim to the first one, and says so", () => {
     const result = desiredIpcache({
+      prefixes: [],
       node: testNode,
       endpoints: [ownPod],
       ciliumNodes: [],
@@ -89,6 +91,7 @@ describe("desired ipcache", () => {
 
   it("goes on with the rest when an object holds nonsense", () => {
     const result = desiredIpcache({
+      prefixes: [],
       node: testNode,
       endpoints: [],
       ciliumNodes: [

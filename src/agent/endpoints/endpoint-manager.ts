@@ -3,9 +3,10 @@ import type { Logger } from "../../lib/log.js";
 import { waitForAll } from "../../lib/wait-for-all.js";
 import type { CniRequest, CniResult } from "../../model/cni.js";
 import { CniError, CniErrorCode } from "../cni/cni-error.js";
-import type { IdentityResolver } from "../identities/identity-resolver.js";
+import type { IdentityResolver, ResolvedIdentity } from "../identities/identity-resolver.js";
 import type { AddressPools } from "../ipam/address-pools.js";
 import type { LocalNode } from "../nodes/local-node.js";
+import type { PolicyPort } from "../policy/policy-reconciler.js";
 import { KeyedLock } from "../system/keyed-lock.js";
 import type { EndpointLink, LinkAddress, LinkPort } from "./endpoint-link.js";
 import type { EndpointProgrammer } from "./endpoint-programmer.js";
@@ -30,6 +31,7 @@ export interface EndpointManagerOptions {
   readonly links: LinkPort;
   readonly programmer: EndpointProgrammer;
   readonly identities: IdentityResolver;
+  readonly policies: PolicyPort;
   /** Endpoint ids beside the table's that must not be handed out. */
   readonly isReserved: (endpointId: number) => boolean;
   readonly log: Logger;
@@ -82,7 +84,7 @@ export class EndpointManager {
       if (problems.length > 0) {
         throw new CniError(CniErrorCode.checkFailed, `endpoint ${record.endpointId}: ${problems.join("; ")}`);
       }
-      await this.#options.programmer.writePolicy(record.endpointId);
+      await this.#options.policies.admit(record);
       await this.#options.programmer.install(record);
       return this.#result(record);
     });
@@ -101,6 +103,7 @@ export class EndpointManager {
       const isSame = resolved.identity === record.identity && resolved.podUid === record.podUid;
       if (isSame && resolved.labels.join() === record.labels.join()) return;
       const changed: EndpointRecord = { ...record, ...resolved };
+      await this.#options.policies.admit(changed);
       this.#options.table.set(changed);
       this.#options.programmer.update(changed);
       await this.#options.store.save(changed);
@@ -128,11 +131,7 @@ export class EndpointManager {
     try {
       // On disk before the first thing in the kernel: whatever a kill leaves behind is found and undone at the next start.
       await Promise.all([store.save(draft), this.#options.savePools()]);
-      const [ifindex, resolved] = await waitForAll([
-        this.#options.links.create(this.#link(draft)),
-        this.#options.identities.resolve(draft),
-        programmer.writePolicy(draft.endpointId),
-      ]);
+      const [ifindex, resolved] = await waitForAll([this.#options.links.create(this.#link(draft)), this.#admit(draft)]);
       const placed: EndpointRecord = { ...draft, ifindex, ...resolved };
       table.set(placed);
       // The kernel takes its time with the programs; the pod's own side needs nothing of them.
@@ -157,6 +156,13 @@ export class EndpointManager {
       await this.#undo(draft);
       throw error;
     }
+  }
+
+  /** What the kernel takes for the policy passes while the interface is made. */
+  async #admit(draft: EndpointRecord): Promise<ResolvedIdentity | undefined> {
+    const resolved = await this.#options.identities.resolve(draft);
+    await this.#options.policies.admit({ ...draft, ...resolved });
+    return resolved;
   }
 
   #draft(request: CniRequest): EndpointRecord {
@@ -198,6 +204,7 @@ export class EndpointManager {
     const { table, store, links, programmer, pools, log } = this.#options;
     const leaving: EndpointRecord = { ...record, state: "deleting" };
     table.set(leaving);
+    this.#options.policies.release(record.endpointId);
     await store.save(leaving);
     // The interface first: from here on no packet of the pod can meet a half-removed endpoint.
     await links.remove(record.hostIfname);

@@ -1,22 +1,9 @@
 import { IpPrefix } from "../../lib/ip.js";
 import { waitForAll } from "../../lib/wait-for-all.js";
-import type { DatapathPort, EndpointEntry, IpcacheEntry, PolicyEntry } from "../../model/datapath-port.js";
+import type { DatapathPort, EndpointEntry, IpcacheEntry } from "../../model/datapath-port.js";
 import type { LocalNode } from "../nodes/local-node.js";
 import type { EndpointRecord } from "./endpoint-record.js";
 import type { EndpointTable } from "./endpoint-table.js";
-
-/**
- * What a pod without policies gets, as upstream writes it: a wildcard entry for each direction, so that the program's look-up
- * succeeds and counts.
- */
-export const allowAllPolicy: readonly PolicyEntry[] = (["ingress", "egress"] as const).map((direction) => ({
-  direction,
-  identity: 0,
-  protocol: 0,
-  port: 0,
-  portPrefixLength: 0,
-  verdict: "allow",
-}));
 
 /**
  * Brings the endpoints of the table into the kernel. What returns a promise waits for the kernel meanwhile: one such call at a time
@@ -33,11 +20,6 @@ export class EndpointProgrammer {
     this.#table = options.table;
   }
 
-  /** Needs no more than the endpoint's id, so that its wait passes while the interface is made. */
-  writePolicy(endpointId: number): Promise<void> {
-    return this.#datapath.writePolicy(endpointId, allowAllPolicy);
-  }
-
   /**
    * The record is in the table, its policy written. Maps first, programs last: the first packet finds everything, and what the
    * pod might send before is dropped.
@@ -48,7 +30,7 @@ export class EndpointProgrammer {
     await this.#attach(record);
   }
 
-  /** Identity changed: in place, connections go on. */
+  /** Identity changed, and policies know it: in place, connections go on. */
   update(record: EndpointRecord): void {
     this.#datapath.updateIpcache({ upserted: ownIpcacheEntries(record), removed: [] });
     this.writeTable();
@@ -63,14 +45,12 @@ export class EndpointProgrammer {
     this.#datapath.updateIpcache({ upserted: [], removed: removed.map((address) => IpPrefix.host(address)) });
   }
 
-  /** After a restart: everything that outlived the agent is compared, only differences are written. */
+  /**
+   * After a restart: everything that outlived the agent is compared, only differences are written. Policies stay as they are
+   * until the state is known.
+   */
   async restore(records: readonly EndpointRecord[]): Promise<void> {
-    await waitForAll(
-      records.map(async (record) => {
-        await this.writePolicy(record.endpointId);
-        await this.#attach(record);
-      }),
-    );
+    await waitForAll(records.map((record) => this.#attach(record)));
     this.writeTable();
   }
 

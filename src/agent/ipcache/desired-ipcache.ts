@@ -3,6 +3,7 @@ import type { IpcacheEntry } from "../../model/datapath-port.js";
 import type { CiliumEndpoint, CiliumNode } from "../../model/kubernetes.js";
 import { ownIpcacheEntries } from "../endpoints/endpoint-programmer.js";
 import type { EndpointRecord } from "../endpoints/endpoint-record.js";
+import type { PrefixIdentity } from "../identities/prefix-identities.js";
 import type { LocalNode } from "../nodes/local-node.js";
 
 /** Reserved identities that the ipcache names (upstream `pkg/identity/numericidentity.go`). */
@@ -30,11 +31,13 @@ export interface IpcacheSources {
   /** Of all nodes; those of this node are left out: the node's own endpoints say more. */
   readonly ciliumEndpoints: readonly CiliumEndpoint[];
   readonly ciliumNodes: readonly CiliumNode[];
+  /** Prefixes outside the cluster that policies name. */
+  readonly prefixes: readonly PrefixIdentity[];
 }
 
 /**
  * Who is behind each address, and through which node it is reached. What comes first wins: this node, its endpoints, then the
- * other nodes, then their endpoints. Same content as upstream writes with the overlay on.
+ * other nodes, then their endpoints, then what policies name. Same content as upstream writes with the overlay on.
  */
 export function desiredIpcache(sources: IpcacheSources): DesiredIpcache {
   const families = sources.node.podRanges.map(({ podCidr }) => podCidr.address.family);
@@ -53,6 +56,7 @@ export function desiredIpcache(sources: IpcacheSources): DesiredIpcache {
     if (node.metadata.name !== sources.node.name) addRemoteNode(builder, node, sources.node);
   }
   for (const endpoint of sources.ciliumEndpoints) addRemoteEndpoint(builder, endpoint, sources.node);
+  for (const entry of sources.prefixes) builder.addPrefix(entry);
   return builder.result();
 }
 
@@ -125,6 +129,16 @@ class IpcacheBuilder {
     if (before === undefined) this.#entries.set(entry.prefix.text, { owner, entry });
     else if (before.owner !== owner)
       this.problem(`${entry.prefix} belongs to ${before.owner} and to ${owner}: the first one keeps it`);
+  }
+
+  /** What is somebody's in the cluster stays so. A node's podCIDR keeps its tunnel: it is the world but for its pods. */
+  addPrefix({ prefix, identity }: PrefixIdentity): void {
+    if (!this.#families.includes(prefix.address.family)) return;
+    const before = this.#entries.get(prefix.text);
+    if (before === undefined) this.#entries.set(prefix.text, { owner: "policies", entry: { prefix, identity } });
+    else if (before.entry.identity === this.worldOf(prefix)) {
+      this.#entries.set(prefix.text, { owner: before.owner, entry: { ...before.entry, identity } });
+    }
   }
 
   problem(text: string): void {
