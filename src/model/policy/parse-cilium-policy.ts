@@ -52,10 +52,7 @@ function parseSpec(context: SpecContext): readonly PolicyRule[] {
   reader.hasOnly(spec, path, specFields);
   const subject = parseSubject(context);
   if (subject === undefined) return [];
-  const lists = sections.map((section) => ({
-    section,
-    rules: reader.list(spec[section.name], `${path}.${section.name}`) ?? [],
-  }));
+  const lists = sections.map((section) => ({ section, rules: rulesOf(reader, spec, section.name, path) }));
   if (lists.every(({ rules }) => rules.length === 0)) {
     reader.report(path, `must have rules in one of ${sections.map(({ name }) => name).join(", ")}`);
   }
@@ -76,6 +73,13 @@ function parseSpec(context: SpecContext): readonly PolicyRule[] {
       };
     }),
   );
+}
+
+/** What is no list is one rule about nobody: its default deny does not get lost. */
+function rulesOf(reader: PolicyReader, spec: Fields, name: string, path: string): readonly unknown[] {
+  const value = spec[name];
+  if (value === undefined || value === null) return [];
+  return reader.list(value, `${path}.${name}`) ?? [{}];
 }
 
 /**

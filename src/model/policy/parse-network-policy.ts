@@ -54,14 +54,21 @@ export function parseNetworkPolicy(
   });
 }
 
-/** As Kubernetes has it: without `policyTypes` always Ingress, and Egress where there are such rules. */
+/**
+ * As Kubernetes has it: without `policyTypes` always Ingress, and Egress where there are such rules. Where they cannot be read both:
+ * no default deny gets lost.
+ */
 function policyTypes({ reader }: Context, spec: Fields): ReadonlySet<unknown> {
+  const problems = reader.problems.length;
   const listed = reader.list(spec.policyTypes, "spec.policyTypes") ?? [];
   const known = reader.items(listed, "spec.policyTypes", (type, path) =>
     type === "Ingress" || type === "Egress" ? type : reader.report(path, "must be Ingress or Egress"),
   );
+  if (reader.problems.length > problems) return new Set(["Ingress", "Egress"]);
   if (known.length > 0) return new Set(known);
-  return new Set(["Ingress", ...(Array.isArray(spec.egress) && spec.egress.length > 0 ? ["Egress"] : [])]);
+  const { egress = [] } = spec;
+  const isEmpty = egress === null || (Array.isArray(egress) && egress.length === 0);
+  return new Set(isEmpty ? ["Ingress"] : ["Ingress", "Egress"]);
 }
 
 function parseSection(

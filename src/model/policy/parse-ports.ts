@@ -32,12 +32,15 @@ export function parseKubePort(reader: PolicyReader, item: unknown, path: string)
 
 /** What upstream has in `toPorts[]` beside the ports. */
 const refusedOfPorts: Readonly<Record<string, string>> = {
-  rules: "layer 7 rules are not supported yet",
   terminatingTLS: "terminating TLS is not supported",
   originatingTLS: "originating TLS is not supported",
   serverNames: "TLS server names are not supported",
   listener: "listeners of a proxy are not supported",
 };
+
+const refusedLayer7 = Object.fromEntries(
+  ["http", "dns", "kafka", "l7proto", "l7"].map((name) => [name, "layer 7 rules are not supported yet"]),
+);
 
 /** One of `toPorts[]` of a rule of cilium.io/v2. One without ports is about nothing, as upstream. */
 export function parsePortRule(reader: PolicyReader, item: unknown, path: string): readonly PolicyPort[] | undefined {
@@ -48,13 +51,11 @@ export function parsePortRule(reader: PolicyReader, item: unknown, path: string)
   return reader.items(ports, `${path}.ports`, (port, at) => parsePort(reader, port, at)).flat();
 }
 
-function hasNoLayer7(reader: PolicyReader, fields: Fields, path: string): boolean {
-  const { rules, ...others } = fields;
-  const layer7 = Object.entries(reader.fields(rules, `${path}.rules`) ?? {}).filter(([, list]) => {
-    return !(Array.isArray(list) && list.length === 0);
-  });
-  for (const [name] of layer7) reader.report(`${path}.rules.${name}`, "layer 7 rules are not supported yet");
-  return reader.hasOnly(others, path, ["ports"], refusedOfPorts) && layer7.length === 0;
+function hasNoLayer7(reader: PolicyReader, { rules, ...others }: Fields, path: string): boolean {
+  const hasNoOther = reader.hasOnly(others, path, ["ports"], refusedOfPorts);
+  if (rules === undefined || rules === null) return hasNoOther;
+  const layer7 = reader.fields(rules, `${path}.rules`);
+  return layer7 !== undefined && reader.hasOnly(layer7, `${path}.rules`, [], refusedLayer7) && hasNoOther;
 }
 
 function parsePort(reader: PolicyReader, item: unknown, path: string): readonly PolicyPort[] | undefined {
