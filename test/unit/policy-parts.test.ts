@@ -181,6 +181,16 @@ describe("a connection", () => {
   });
 });
 
+it("an entry names the first of many rules, so that one more among them changes nothing in the map", () => {
+  const allow = (name: string) => kubePolicy({ podSelector: {}, ingress: [{ ports: [{ port: 80 }] }] }, name);
+  const names = Array.from({ length: 40 }, (_, index) => `p${index + 10}`);
+  const fixture = new PolicyFixture(names.map(allow));
+  const reasons = fixture.reasons("ingress", "job", tcp, 80);
+  expect(reasons).toHaveLength(16);
+  expect(reasons[0]).toBe("NetworkPolicy shop p10 spec.ingress[0]");
+  expect(fixture.entries("ingress")).toEqual(new PolicyFixture([...names, "p99"].map(allow)).entries("ingress"));
+});
+
 it("prefixes and selectors of rules are listed once, and never the whole world", () => {
   const toCIDRSet = [{ cidr: "10.0.0.0/8", except: ["10.1.0.0/16"] }, { cidr: "0.0.0.0/0" }, { cidr: "10.1.0.0/16" }];
   const spec = { endpointSelector: {}, egress: [{ toCIDRSet }, { toEntities: ["host", "all"] }] };

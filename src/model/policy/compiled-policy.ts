@@ -67,7 +67,7 @@ export type PolicyVerdict = AllowVerdict | DenyVerdict | DefaultDenyVerdict;
 export interface AllowVerdict {
   readonly verdict: "allow";
   readonly entry: PolicyEntry;
-  /** Rules behind the entry; none: nothing is denied by default, or the peer is the own node. */
+  /** Rules behind the entry, the first 16 of many; none: nothing is denied by default, or the peer is the own node. */
   readonly rules: readonly RuleOrigin[];
 }
 

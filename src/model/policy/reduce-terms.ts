@@ -1,11 +1,17 @@
 import { PortCover } from "./port-cover.js";
 import type { PortKey } from "./port-keys.js";
 
+/**
+ * As many rules as an entry names. What hundreds of rules say together would otherwise get another name, and so another entry in
+ * the map, with each rule that joins them.
+ */
+export const MAX_NAMED_RULES = 16;
+
 /** What some rules say of the ports below one node, for one peer. */
 export interface PortTerm {
   readonly key: PortKey;
   readonly verdict: "allow" | "deny";
-  /** Indexes of the rules that say so, ascending. */
+  /** Indexes of the rules that say so, ascending; the first ones of many. */
   readonly rules: readonly number[];
 }
 
@@ -18,7 +24,7 @@ export class PortTerms {
     const byKey = this.#rules[verdict];
     const rules = byKey.get(key);
     if (rules === undefined) byKey.set(key, [rule]);
-    else if (rules.at(-1) !== rule) rules.push(rule);
+    else if (rules.length < MAX_NAMED_RULES && rules.at(-1) !== rule) rules.push(rule);
   }
 
   get allowed(): ReadonlyMap<PortKey, readonly number[]> {
