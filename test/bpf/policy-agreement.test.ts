@@ -1,0 +1,85 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CompiledPolicy } from "../../src/model/policy/compiled-policy.js";
+import { decideVerdict } from "../../src/model/policy/decide-verdict.js";
+import { identities, PolicyFixture } from "../support/policy-fixture.js";
+import "../support/property-seed.js";
+import { policies } from "../support/random-policies.js";
+import { DatapathHarness, pod, tc } from "./harness.js";
+import { ipv4Packet, proto } from "./packet-builder.js";
+
+type Direction = "ingress" | "egress";
+
+/** Entries of the harness's policy maps. */
+const MAX_ENTRIES = 256;
+const peers = [identities.web, identities.cart, identities.job, identities.otherWeb, identities.health];
+const ports = [1, 53, 80, 81, 82, 443, 5353, 8080, 65_535];
+const packets = [
+  ...ports.flatMap((port) => [proto.tcp, proto.udp].map((protocol) => ({ protocol, port }))),
+  ...[8, 13].map((port) => ({ protocol: proto.icmp, port })),
+];
+
+let datapath: DatapathHarness;
+beforeAll(() => {
+  datapath = new DatapathHarness();
+});
+afterAll(() => datapath[Symbol.dispose]());
+
+/** The same policies for the namespaces and labels of the fixture. */
+const drawnPolicies = policies.map((drawn): readonly unknown[] => {
+  const names = { red: "shop", blue: "batch", a: "web" };
+  return JSON.parse(
+    JSON.stringify(drawn).replace(/"(red|blue|a)"/g, (_, name: keyof typeof names) => `"${names[name]}"`),
+  );
+});
+
+/** Each packet is a connection of its own. */
+function send(protocol: number, port: number, sourcePort: number): boolean {
+  const addresses = { source: pod.client.ip, destination: pod.server.ip };
+  const transport = protocol === proto.icmp ? { icmp: { type: port } } : { sourcePort, destinationPort: port };
+  const packet = ipv4Packet({ ...addresses, protocol, ...transport });
+  return datapath.run("fromContainer", packet).verdict === tc.redirect;
+}
+
+/** Sends every packet from or to every peer. @returns how many were denied by an entry, and how many for want of one */
+function sendAll(compiled: CompiledPolicy, direction: Direction) {
+  const [subject, peer, ifindex] =
+    direction === "egress" ? ([pod.client, pod.server, 77] as const) : ([pod.server, pod.client, 1] as const);
+  datapath.reset();
+  datapath.setPolicy(subject.id, compiled.entries);
+  const wanted = { allow: 0, deny: 0, "default-deny": 0 };
+  for (const { id: identity } of peers) {
+    datapath.relabel(peer, ifindex, identity);
+    packets.forEach(({ protocol, port }, index) => {
+      const { verdict } = decideVerdict(compiled, { direction, identity, protocol, port });
+      const sourcePort = 10_000 + 100 * peers.findIndex(({ id }) => id === identity) + index;
+      const name = JSON.stringify({ identity, protocol, port });
+      expect(send(protocol, port, sourcePort), name).toBe(verdict === "allow");
+      wanted[verdict]++;
+    });
+  }
+  return wanted;
+}
+
+function countDrops(reason: number, direction: Direction): number {
+  const rows = datapath.metrics().filter((row) => row.reason === reason && row.direction === direction);
+  return rows.reduce((sum, row) => sum + Number(row.packets), 0);
+}
+
+describe("a compiled policy in the kernel", () => {
+  it.each(["egress", "ingress"] as const)("decides %s as decideVerdict says, and for the same reason", (direction) => {
+    const seen = { allow: 0, deny: 0, "default-deny": 0 };
+    fc.assert(
+      fc.property(drawnPolicies, (drawn) => {
+        const { compiled } = new PolicyFixture(drawn);
+        fc.pre(compiled.entries.length <= MAX_ENTRIES);
+        const wanted = sendAll(compiled, direction);
+        expect(countDrops(181, direction)).toBe(wanted.deny);
+        expect(countDrops(133, direction)).toBe(wanted["default-deny"]);
+        for (const verdict of ["allow", "deny", "default-deny"] as const) seen[verdict] += wanted[verdict];
+      }),
+      { numRuns: 60 },
+    );
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(100);
+  });
+});
