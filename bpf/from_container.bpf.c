@@ -25,7 +25,7 @@ static __always_inline void destination_find(struct packet *pkt, struct destinat
 		return;
 	}
 	to->remote = ipcache_lookup(&pkt->daddr, pkt->family);
-	pkt->dst_identity = remote_identity(to->remote);
+	pkt->dst_identity = remote_identity(to->remote, pkt->family);
 }
 
 /* Conntrack and policy of the sender; `rev_nat_index` is not zero when the packet was just load-balanced. */

@@ -12,7 +12,7 @@ static __always_inline __u32 sender_identity(const struct packet *pkt)
 {
 	if (endpoint_is_host(endpoint_lookup(&pkt->saddr, pkt->family)))
 		return IDENTITY_HOST;
-	return remote_identity(ipcache_lookup(&pkt->saddr, pkt->family));
+	return remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
 }
 
 static __always_inline int from_host(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)

@@ -3,6 +3,7 @@
 #include "lib/parse.h"
 #include "lib/exit.h"
 #include "lib/deliver.h"
+#include "lib/encap.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -17,7 +18,7 @@ static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pk
 	/* This node's own identity never comes in from another one. */
 	if (key.tunnel_id == IDENTITY_UNKNOWN || key.tunnel_id == IDENTITY_HOST)
 		return DROP_AT(pkt, DROP_INVALID_IDENTITY);
-	pkt->src_identity = key.tunnel_id;
+	pkt->src_identity = identity_from_wire(key.tunnel_id, pkt->family);
 	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;

@@ -16,14 +16,14 @@ static __always_inline int to_container(struct __sk_buff *skb, struct packet *pk
 	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
-	if (packet_is_ip6(pkt) && packet_is_nd(pkt))
+	if (packet_is_ip6(pkt) && (packet_is_nd(pkt) || packet_is_mld(pkt)))
 		return EXIT_AT(pkt, VERDICT_PASS);
 	ep = endpoint_lookup(&pkt->daddr, pkt->family);
 	if (!ep || ep->ifindex != skb->ifindex)
 		return DROP_AT(pkt, DROP_UNROUTABLE);
 	pkt->src_identity = identity_from_mark(skb->mark);
 	if (!pkt->src_identity)
-		pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family));
+		pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
 	ret = endpoint_ingress(skb, pkt, ep, false);
 	return ret ? ret : EXIT_AT(pkt, VERDICT_PASS);
 }

@@ -12,6 +12,11 @@ static __always_inline __u32 identity_on_wire(__u32 identity)
 	return identity_is_world(identity) ? IDENTITY_WORLD : identity;
 }
 
+static __always_inline __u32 identity_from_wire(__u32 tunnel_id, __u8 family)
+{
+	return tunnel_id == IDENTITY_WORLD ? identity_of_world(family) : tunnel_id;
+}
+
 /* Sends the packet to another node through cilium_vxlan, the sender's identity in the VNI. A redirect verdict or a drop
  * reason. */
 static __always_inline int encap_redirect(struct __sk_buff *skb, struct packet *pkt,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 #pragma once
 #include "address.h"
+#include "config.h"
 #include "maps.h"
 
 #define IDENTITY_UNKNOWN     0
@@ -20,6 +21,14 @@ static __always_inline bool identity_is_pod(__u32 identity)
 static __always_inline bool identity_is_world(__u32 identity)
 {
 	return identity == IDENTITY_WORLD || identity == IDENTITY_WORLD_IPV4 || identity == IDENTITY_WORLD_IPV6;
+}
+
+/* What lies outside is one identity, or with both families one for each. */
+static __always_inline __u32 identity_of_world(__u8 family)
+{
+	if (!config.enable_ipv4 || !config.enable_ipv6)
+		return IDENTITY_WORLD;
+	return family == FAMILY_IPV6 ? IDENTITY_WORLD_IPV6 : IDENTITY_WORLD_IPV4;
 }
 
 /* skb->mark, upstream's encoding: identity bits 0-15 in mark 16-31, bits 16-23 in mark 0-7, magic in mark 8-11. */
@@ -58,9 +67,9 @@ static __always_inline struct remote_endpoint_info *ipcache_lookup(const union i
 }
 
 /* What the ipcache says of an address it has, or NULL: all others are the world's. */
-static __always_inline __u32 remote_identity(const struct remote_endpoint_info *remote)
+static __always_inline __u32 remote_identity(const struct remote_endpoint_info *remote, __u8 family)
 {
-	return remote ? remote->sec_identity : IDENTITY_WORLD;
+	return remote ? remote->sec_identity : identity_of_world(family);
 }
 
 static __always_inline bool remote_is_tunnelled(const struct remote_endpoint_info *remote)

@@ -142,11 +142,11 @@ describe("from-overlay: what comes out of the tunnel", () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   /** Runs the program on a packet with this VNI in its tunnel metadata. */
-  function receive(packet: Buffer, vni: number) {
+  function receive(packet: Buffer, vni: number, { programs } = datapath) {
     using entry = BpfObject.open(object, { name: "overlay_entry" });
     entry.load();
     using target = entry.map("target");
-    target.update(u32(0), u32(datapath.programs.fromOverlay.fd));
+    target.update(u32(0), u32(programs.fromOverlay.fd));
     using program = entry.program("overlay_entry");
     const context = Buffer.alloc(192);
     context.writeUInt32LE(vni, 8);
@@ -159,6 +159,15 @@ describe("from-overlay: what comes out of the tunnel", () => {
     expect(verdict).toBe(tc.redirect);
     expect(parseFrame(data)).toMatchObject({ destinationMac: server.mac.replaceAll(":", ""), ttl: 63 });
     expect(datapath.connection("in")).toMatchObject({ sourceIdentity: remotePod.identity, flagNames: ["FromTunnel"] });
+  });
+
+  it("takes the one world of the wire for the packet's family's own where pods have both families", () => {
+    const packet = ipv4Packet({ source: worldIp, destination: server.ip });
+    receive(packet, 2);
+    expect(datapath.connection("in")).toMatchObject({ sourceIdentity: 2 });
+    using dual = new DatapathHarness({ enableIpv6: true });
+    receive(packet, 2, dual);
+    expect(dual.connection("in")).toMatchObject({ sourceIdentity: 9 });
   });
 
   it("enforces the pod's ingress policy by that identity", () => {
