@@ -4,6 +4,7 @@
 #include "lib/exit.h"
 #include "lib/deliver.h"
 #include "lib/encap.h"
+#include "lib/ndp.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -24,6 +25,9 @@ static __always_inline int from_host(struct __sk_buff *skb, struct packet *pkt, 
 	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
+	/* The stack's reports of its multicast groups on this link: nobody's lost packets. */
+	if (packet_is_ip6(pkt) && packet_is_mld(pkt))
+		return EXIT_AT(pkt, VERDICT_PASS);
 	pkt->src_identity = sender_identity(pkt);
 	local = endpoint_lookup(&pkt->daddr, pkt->family);
 	if (endpoint_is_pod(local)) {

@@ -13,7 +13,9 @@ static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pk
 	struct endpoint_info *local;
 	int ret;
 
-	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0))
+	/* The kernel wants to be told the underlay's family: another one is EPROTO. */
+	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0) &&
+	    bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6))
 		return DROP_AT(pkt, DROP_NO_TUNNEL_KEY);
 	/* This node's own identity never comes in from another one. */
 	if (key.tunnel_id == IDENTITY_UNKNOWN || key.tunnel_id == IDENTITY_HOST)

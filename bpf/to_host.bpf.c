@@ -4,6 +4,7 @@
 #include "lib/parse.h"
 #include "lib/exit.h"
 #include "lib/identity.h"
+#include "lib/ndp.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -14,6 +15,9 @@ static __always_inline int to_host(struct __sk_buff *skb, struct packet *pkt)
 	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
+	/* The stack's reports of its multicast groups on this link: nobody's lost packets. */
+	if (packet_is_ip6(pkt) && packet_is_mld(pkt))
+		return EXIT_AT(pkt, VERDICT_PASS);
 	if (!endpoint_is_host(endpoint_lookup(&pkt->daddr, pkt->family)))
 		return DROP_AT(pkt, DROP_UNKNOWN_TARGET);
 	return EXIT_AT(pkt, VERDICT_PASS);

@@ -29,6 +29,9 @@ export interface DeviceOptions {
   readonly tunnelPort: number;
 }
 
+/** UDP checksums would only repeat what the inner packet has; RFC 7348 wants zero, RFC 6935 allows it over IPv6. */
+const NO_CHECKSUMS = "noudpcsum udp6zerocsumtx udp6zerocsumrx";
+
 /**
  * The datapath's own devices: the veth pair `cilium_host`/`cilium_net`, through which the node's stack and pods meet,
  * and `cilium_vxlan`, whose tunnel key the programs set for each packet (collect metadata).
@@ -37,17 +40,17 @@ export interface DeviceOptions {
 export async function ensureDevices(options: DeviceOptions, ownership: Ownership): Promise<Devices> {
   const hostExists = refuseForeign(HOST_DEVICE, ownership);
   const oldTunnelExists = refuseForeign(TUNNEL_DEVICE, ownership);
-  // The port of a VXLAN device cannot be changed: with another `tunnel-port` it is made anew.
-  const tunnelExists = oldTunnelExists && (await readTunnelPort()) === options.tunnelPort;
+  const tunnelExists = oldTunnelExists && isUsable(await readTunnel(), options);
   const steps: string[] = [];
   if (oldTunnelExists && !tunnelExists) steps.push(`link delete ${TUNNEL_DEVICE}`);
   // The intention first: a crash before the index is known must not turn our device into a stranger's.
   if (!hostExists) ownership.record("device", HOST_DEVICE, 0);
   if (!tunnelExists) ownership.record("device", TUNNEL_DEVICE, 0);
   if (!hostExists) steps.push(`link add ${HOST_DEVICE} type veth peer name ${NET_DEVICE}`);
-  // UDP checksums would only repeat what the inner packet has; RFC 7348 wants zero.
   if (!tunnelExists) {
-    steps.push(`link add ${TUNNEL_DEVICE} type vxlan external dstport ${options.tunnelPort} nolearning noudpcsum`);
+    steps.push(
+      `link add ${TUNNEL_DEVICE} type vxlan external dstport ${options.tunnelPort} nolearning ${NO_CHECKSUMS}`,
+    );
   }
   if (steps.length > 0) await runIp(steps);
   for (const device of [HOST_DEVICE, NET_DEVICE, TUNNEL_DEVICE]) setDeviceSysctls(device);
@@ -110,12 +113,24 @@ function requireIndex(name: string): number {
   return ifindex;
 }
 
-async function readTunnelPort(): Promise<number | undefined> {
+interface TunnelFacts {
+  readonly port?: number;
+  readonly udp_zero_csum6_rx?: boolean;
+}
+
+/**
+ * The port of a VXLAN device cannot be changed, and neither what it takes for a checksum: otherwise it is made anew. Devices of
+ * agents that knew IPv4 alone stay where nodes still reach each other over that.
+ */
+function isUsable(tunnel: TunnelFacts, { tunnelPort, ciliumHostIps }: DeviceOptions): boolean {
+  const isIpv6Alone = ciliumHostIps.every(({ family }) => family === 6);
+  return tunnel.port === tunnelPort && (tunnel.udp_zero_csum6_rx === true || !isIpv6Alone);
+}
+
+async function readTunnel(): Promise<TunnelFacts> {
   const { stdout } = await run("ip", ["-json", "-details", "link", "show", "dev", TUNNEL_DEVICE]);
-  const [link] = JSON.parse(stdout) as readonly {
-    readonly linkinfo?: { readonly info_data?: { readonly port?: number } };
-  }[];
-  return link?.linkinfo?.info_data?.port;
+  const [link] = JSON.parse(stdout) as readonly { readonly linkinfo?: { readonly info_data?: TunnelFacts } }[];
+  return link?.linkinfo?.info_data ?? {};
 }
 
 async function runIp(steps: readonly string[]): Promise<void> {
