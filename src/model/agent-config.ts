@@ -47,19 +47,13 @@ export function parseAgentConfig(
   const problems: string[] = [];
   const notes: string[] = [];
   for (const [key, text] of Object.entries(data)) {
-    const field = fieldByKey.get(key);
-    if (field === undefined) {
-      const verdict = judgeOtherKey(key, text);
-      (verdict.isProblem ? problems : notes).push(verdict.text);
-      continue;
-    }
-    const parsed = agentSettings[field].parse(text.trim());
-    if ("problem" in parsed) problems.push(`${key} ${parsed.problem}`);
-    else values[field] = parsed.value;
+    const judged = judgeSetting(key, text);
+    if ("problem" in judged) problems.push(judged.problem);
+    else if ("note" in judged) notes.push(judged.note);
+    else values[judged.field] = judged.value;
   }
   const config = { ...defaultAgentConfig(), ...(values as Partial<AgentConfig>) };
-  if (!config.enableIpv4 && !config.enableIpv6)
-    problems.push('enable-ipv4 and enable-ipv6 are both "false": pods need an address');
+  problems.push(...conflictsOf(config));
   if (problems.length > 0) {
     throw new UsageError("agent-config", `the agent's settings are wrong:\n${problems.join("\n")}`, {
       hint: "A setting keeps its default when its key is left out.",
@@ -69,6 +63,28 @@ export function parseAgentConfig(
   const { memoryBytes } = options;
   if (memoryBytes === undefined) return { config, notes };
   return { config: sizeMaps(config, (field) => values[field] !== undefined, memoryBytes), notes };
+}
+
+/** One key of the ConfigMap by itself: its value, what is wrong with it, or why it changes nothing. */
+export function judgeSetting(
+  key: string,
+  text: string,
+):
+  | { readonly field: keyof AgentConfig; readonly value: unknown }
+  | { readonly problem: string }
+  | { readonly note: string } {
+  const field = fieldByKey.get(key);
+  if (field === undefined) {
+    const verdict = judgeOtherKey(key, text);
+    return verdict.isProblem ? { problem: verdict.text } : { note: verdict.text };
+  }
+  const parsed = agentSettings[field].parse(text.trim());
+  return "problem" in parsed ? { problem: `${key} ${parsed.problem}` } : { field, value: parsed.value };
+}
+
+/** Settings that are right by themselves and wrong together. */
+function conflictsOf({ enableIpv4, enableIpv6 }: AgentConfig): readonly string[] {
+  return enableIpv4 || enableIpv6 ? [] : ['enable-ipv4 and enable-ipv6 are both "false": pods need an address'];
 }
 
 /** A key that is no setting of ours: upstream's and harmless, upstream's and switched on, or a slip. */

@@ -1,7 +1,7 @@
 import { isMap, isNode, type Node } from "yaml";
 import { UsageError } from "../../lib/errors.js";
 import { IpAddress, IpPrefix } from "../../lib/ip.js";
-import { AGENT_CONFIG_MAP, parseAgentConfig } from "../../model/agent-config.js";
+import { AGENT_CONFIG_MAP, judgeSetting, parseAgentConfig } from "../../model/agent-config.js";
 import { objectKey } from "../../model/kube-object.js";
 import type {
   Container,
@@ -286,15 +286,24 @@ function checkDeployment(placed: PlacedObject, { spec }: KubeDeployment): void {
 
 function checkAgentConfig(placed: PlacedObject, { metadata, data = {} }: KubeConfigMap): void {
   if (metadata.name !== AGENT_CONFIG_MAP.name || metadata.namespace !== AGENT_CONFIG_MAP.namespace) return;
+  let areRight = true;
   for (const [key, value] of Object.entries(data)) {
-    try {
-      const { notes } = parseAgentConfig({ [key]: value });
-      for (const note of notes) placed.collector.note(placeOf(placed, "data", key), note);
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      for (const problem of error.details.problems as readonly string[]) {
-        report(placed, placeOf(placed, "data", key), `agent setting ${problem}`);
-      }
+    const judged = judgeSetting(key, value);
+    if ("note" in judged) placed.collector.note(placeOf(placed, "data", key), judged.note);
+    if (!("problem" in judged)) continue;
+    areRight = false;
+    report(placed, placeOf(placed, "data", key), `agent setting ${judged.problem}`);
+  }
+  if (areRight) checkSettingsTogether(placed, data);
+}
+
+function checkSettingsTogether(placed: PlacedObject, data: Readonly<Record<string, string>>): void {
+  try {
+    parseAgentConfig(data);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    for (const problem of error.details.problems as readonly string[]) {
+      report(placed, placeOf(placed, "data"), `agent settings ${problem}`);
     }
   }
 }
