@@ -25,13 +25,29 @@ beforeAll(() => {
 });
 afterAll(() => datapath[Symbol.dispose]());
 
-/** The same policies for the namespaces and labels of the fixture. */
+type Spec = Readonly<Record<string, unknown>>;
+interface Drawn {
+  readonly metadata: { readonly namespace?: string };
+  readonly spec: Spec;
+  readonly specs?: readonly Spec[];
+}
+
+/** For the namespaces and labels of the fixture, and about its subject: a policy of somebody else says nothing here. */
 const drawnPolicies = policies.map((drawn): readonly unknown[] => {
   const names = { red: "shop", blue: "batch", a: "web" };
-  return JSON.parse(
-    JSON.stringify(drawn).replace(/"(red|blue|a)"/g, (_, name: keyof typeof names) => `"${names[name]}"`),
-  );
+  const text = JSON.stringify(drawn).replace(/"(red|blue|a)"/g, (_, name: keyof typeof names) => `"${names[name]}"`);
+  return (JSON.parse(text) as readonly Drawn[]).map(({ metadata, spec, specs = [], ...rest }) => ({
+    ...rest,
+    metadata: metadata.namespace === undefined ? metadata : { ...metadata, namespace: "shop" },
+    spec: aboutEverybody(spec),
+    ...(specs.length > 0 && { specs: specs.map(aboutEverybody) }),
+  }));
 });
+
+function aboutEverybody(spec: Spec): Spec {
+  const selectors = ["podSelector", "endpointSelector"].filter((name) => spec[name] !== undefined);
+  return { ...spec, ...Object.fromEntries(selectors.map((name) => [name, {}])) };
+}
 
 /** Each packet is a connection of its own. */
 function send(protocol: number, port: number, sourcePort: number): boolean {

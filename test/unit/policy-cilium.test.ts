@@ -275,6 +275,7 @@ describe("what is invalid or not supported", () => {
     ["an extended protocol", { ports: [{ protocol: "GRE", port: "0" }] }, "ports[0].protocol"],
     ["ICMP among ports", { ports: [{ protocol: "ICMP", port: "8" }] }, "ports[0].protocol"],
     ["a number that is no text", { ports: [{ port: 80 }] }, "ports[0].port"],
+    ["a protocol that is no word", { ports: [{ port: "80", protocol: { toString: null } }] }, "ports[0].protocol"],
     ["an octal number", { ports: [{ port: "080" }] }, "ports[0].port"],
     ["a range from 0", { ports: [{ port: "0", endPort: 9 }] }, "ports[0].endPort"],
     ["a range backwards", { ports: [{ port: "80", endPort: 79 }] }, "ports[0].endPort"],

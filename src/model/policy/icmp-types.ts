@@ -1,3 +1,5 @@
+import { wordOf } from "./policy-reader.js";
+
 /** Names that upstream has for types of ICMP (pkg/policy/api/icmp.go), by IP family. */
 const namedTypes = {
   4: {
@@ -49,7 +51,7 @@ const namedTypes = {
 
 /** A number from 0 to 255, as number or text, or a name. Undefined for anything else. */
 export function parseIcmpType(type: unknown, family: 4 | 6): number | undefined {
-  const text = String(type);
+  const text = wordOf(type);
   const names: Readonly<Record<string, number>> = namedTypes[family];
   if (Object.hasOwn(names, text)) return names[text];
   return /^(0|[1-9]\d{0,2})$/.test(text) && Number(text) <= 255 ? Number(text) : undefined;

@@ -2,7 +2,7 @@ import { labelKeys } from "../labels.js";
 import { parsePrefix, parsePrefixWithExceptions } from "./parse-prefix.js";
 import { parseSelector } from "./parse-selector.js";
 import { entityNames, peersOfEntity } from "./policy-entities.js";
-import type { Fields, PolicyReader } from "./policy-reader.js";
+import { type Fields, type PolicyReader, wordOf } from "./policy-reader.js";
 import type { PolicyDirection, PolicyPeer } from "./policy-rule.js";
 import { createPolicySelector, createRequirement, type SelectorRequirement } from "./policy-selector.js";
 
@@ -112,8 +112,8 @@ function scopeOf(context: PeerContext, written: readonly SelectorRequirement[]):
 }
 
 function parseEntity(context: PeerContext, item: unknown, path: string): readonly PolicyPeer[] | undefined {
-  const peers = peersOfEntity(String(item), context.clusterName);
-  return peers ?? context.reader.report(path, `"${String(item)}" is no entity: ${entityNames.join(", ")}`);
+  const peers = peersOfEntity(wordOf(item), context.clusterName);
+  return peers ?? context.reader.report(path, `${JSON.stringify(item)} is no entity: ${entityNames.join(", ")}`);
 }
 
 function parseCidr({ reader }: PeerContext, item: unknown, path: string): readonly PolicyPeer[] | undefined {

@@ -1,5 +1,5 @@
 import { parseIcmpType } from "./icmp-types.js";
-import type { Fields, PolicyReader } from "./policy-reader.js";
+import { type Fields, type PolicyReader, wordOf } from "./policy-reader.js";
 import type { PolicyPort, PortRange } from "./policy-rule.js";
 
 const protocolNumbers: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
@@ -15,7 +15,7 @@ const MAX_ITEMS = 40;
 export function parseKubePort(reader: PolicyReader, item: unknown, path: string): readonly PolicyPort[] | undefined {
   const fields = reader.fields(item, path);
   if (fields === undefined || !reader.hasOnly(fields, path, ["protocol", "port", "endPort"])) return undefined;
-  const name = String(fields.protocol ?? "TCP");
+  const name = wordOf(fields.protocol ?? "TCP");
   if (!Object.hasOwn(protocolNumbers, name)) return reader.report(`${path}.protocol`, "must be TCP, UDP or SCTP");
   const protocol = protocolNumbers[name]!;
   const { port, endPort } = fields;
@@ -76,8 +76,8 @@ function parsePort(reader: PolicyReader, item: unknown, path: string): readonly 
 }
 
 function parseProtocol(reader: PolicyReader, value: unknown, path: string): readonly number[] | undefined {
-  const name = String(value ?? "ANY").toUpperCase();
-  if (name === "ANY" || name === "") return Object.values(protocolNumbers);
+  const name = value === "" ? "ANY" : wordOf(value ?? "ANY").toUpperCase();
+  if (name === "ANY") return Object.values(protocolNumbers);
   if (Object.hasOwn(protocolNumbers, name)) return [protocolNumbers[name]!];
   if (extendedProtocols.includes(name)) return reader.report(path, `protocol ${name} is not supported`);
   return reader.report(path, "must be TCP, UDP, SCTP or ANY; ICMP has rules of its own (icmps)");

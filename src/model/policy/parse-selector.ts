@@ -1,4 +1,4 @@
-import type { Fields, PolicyReader } from "./policy-reader.js";
+import { type Fields, type PolicyReader, wordOf } from "./policy-reader.js";
 import { createRequirement, type SelectorRequirement } from "./policy-selector.js";
 
 const operators: Readonly<Record<string, SelectorRequirement["operator"]>> = {
@@ -51,7 +51,7 @@ function parseExpression(
 ): SelectorRequirement | undefined {
   reader.hasOnly(expression, path, ["key", "operator", "values"]);
   const key = expression.key;
-  const name = String(expression.operator);
+  const name = wordOf(expression.operator);
   const operator = Object.hasOwn(operators, name) ? operators[name]! : undefined;
   if (operator === undefined) return reader.report(`${path}.operator`, "must be In, NotIn, Exists or DoesNotExist");
   if (typeof key !== "string" || !isKey(reader, key, `${path}.key`)) return reader.report(`${path}.key`, "is no key");

@@ -65,6 +65,11 @@ export class PolicyReader {
   }
 }
 
+/** A word or number as it is written; empty for anything else, which may not even have a text. */
+export function wordOf(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+}
+
 function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === "") return true;
   if (Array.isArray(value)) return value.length === 0;
