@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import { errnoOf } from "../lib/errno.js";
 import { UsageError } from "../lib/errors.js";
+import type { IpFamily } from "../lib/ip.js";
 import type { KubeService } from "../model/kubernetes.js";
 import { formatManifestProblem, type ManifestFile } from "../state/manifests/manifest-problem.js";
 import { parseManifests } from "../state/manifests/parse-manifests.js";
@@ -14,6 +15,8 @@ export interface LoadManifestsOptions {
   readonly knownNodes: readonly string[];
   /** Services of the lab that the manifests come into: their addresses are taken. */
   readonly knownServices?: readonly KubeService[];
+  /** Address families of its pods; without them Services are not asked for theirs. */
+  readonly families?: readonly IpFamily[];
   /** Told what of the manifests has no effect in a lab. */
   readonly onNote: (line: string) => void;
 }
@@ -27,8 +30,9 @@ const SHOWN = 50;
  */
 export function loadManifests(paths: readonly string[], options: LoadManifestsOptions): readonly StoredManifest[] {
   const files = paths.flatMap(readManifestFiles);
-  const { knownNodes, knownServices = [] } = options;
-  const checks = { knownNodes, knownServices, serviceCidrs: Object.values(serviceCidrs), problemOfContainer };
+  const { knownNodes, knownServices = [], families } = options;
+  const ofLab = { knownNodes, knownServices, ...(families === undefined ? {} : { families }) };
+  const checks = { ...ofLab, serviceCidrs: Object.values(serviceCidrs), problemOfContainer };
   const { objects, problems, notes } = parseManifests(files, checks);
   for (const note of notes) options.onNote(`note: ${formatManifestProblem(note)}`);
   const lines = problems.map(formatManifestProblem);

@@ -2,6 +2,7 @@ import { StateError } from "../lib/errors.js";
 import { IpAddress, type IpFamily, IpPrefix } from "../lib/ip.js";
 import { objectKey } from "../model/kube-object.js";
 import type { KubeService, ServicePort, ServiceSpec } from "../model/kubernetes.js";
+import { clusterIpsOf, serviceFamilies } from "../model/service-families.js";
 
 /** The usual service ranges of kubeadm and kind; their first addresses are kept free, as Kubernetes does for static use. */
 export const serviceCidrs: Readonly<Record<IpFamily, IpPrefix>> = {
@@ -32,10 +33,6 @@ export class TakenAddressBook implements TakenAddresses {
     for (const address of clusterIpsOf(after.spec)) this.clusterIps.add(address);
     for (const port of nodePortsOf(after)) this.nodePorts.add(port);
   }
-}
-
-function clusterIpsOf(spec: ServiceSpec): readonly string[] {
-  return spec.clusterIPs ?? (spec.clusterIP === undefined || spec.clusterIP === "" ? [] : [spec.clusterIP]);
 }
 
 function nodePortsOf({ spec }: KubeService): readonly number[] {
@@ -75,26 +72,11 @@ function choosePorts(key: string, ports: readonly ServicePort[], taken: Readonly
   });
 }
 
-/**
- * The families of a Service, its first one first, as the API server derives them: from what is written into it, with both
- * where its policy asks for both; else the lab's first family.
- * @param families the lab's, its first one first
- * @throws StateError `service-families` for a family, or for two, that the lab does not have
- */
-export function serviceFamilies({ metadata, spec }: KubeService, families: readonly IpFamily[]): readonly IpFamily[] {
-  const named = spec.ipFamilies?.map((name) => (name === "IPv4" ? 4 : 6)) ?? [];
-  const given = named.length > 0 ? named : clusterIpsOf(spec).flatMap((text) => IpAddress.tryParse(text)?.family ?? []);
-  const { ipFamilyPolicy: policy = given.length > 1 ? "RequireDualStack" : "SingleStack" } = spec;
-  const first = given[0] ?? families[0]!;
-  const wanted = policy === "SingleStack" ? [first] : [first, ...families.filter((family) => family !== first)];
-  const lacking = wanted.filter((family) => !families.includes(family));
-  if (lacking.length === 0 && (policy !== "RequireDualStack" || wanted.length > 1)) return wanted;
-  const asksFor = lacking.length === 0 ? "two address families" : `IPv${lacking.join(" and IPv")}`;
-  throw new StateError(
-    "service-families",
-    `Service ${objectKey(metadata)} asks for ${asksFor}; this lab's pods have IPv${families.join(" and IPv")} alone`,
-    { hint: "enable-ipv4 and enable-ipv6 in the ConfigMap kube-system/cilium-config say which families pods have." },
-  );
+/** {@link serviceFamilies} of a lab's Service. @throws StateError `service-families` for what the lab does not have */
+export function requireServiceFamilies(service: KubeService, families: readonly IpFamily[]): readonly IpFamily[] {
+  const found = serviceFamilies(service.spec, families);
+  if (!("problem" in found)) return found;
+  throw new StateError("service-families", `Service ${objectKey(service.metadata)} ${found.problem}`);
 }
 
 /** The Service with the addresses that the API server would hand out; the same object when it has them all. */
@@ -106,7 +88,7 @@ export function withServiceAddresses(
   const { type = "ClusterIP", clusterIP, ports = [] } = service.spec;
   if (type === "ExternalName") return service;
   const key = objectKey(service.metadata);
-  const wanted = serviceFamilies(service, families);
+  const wanted = requireServiceFamilies(service, families);
   const clusterIps = clusterIpsOf(service.spec);
   const needsClusterIps = clusterIP !== "None" && clusterIps.length < wanted.length;
   const wantsNodePorts = type === "NodePort" || type === "LoadBalancer";

@@ -12,7 +12,7 @@ import {
 import { buildEndpointSlices, MANAGED_BY_LABEL, MANAGER, matchesSelector } from "./endpoint-slices.js";
 import { labFamilies } from "./lab-families.js";
 import { changeObject, deleteObject } from "./object-writer.js";
-import { serviceFamilies, TakenAddressBook, withServiceAddresses } from "./service-addresses.js";
+import { requireServiceFamilies, TakenAddressBook, withServiceAddresses } from "./service-addresses.js";
 import type { Controller, SupervisorContext } from "./supervisor-context.js";
 
 /** Services → addresses of their own and EndpointSlices from selectors and readiness. Keys are those of Services. */
@@ -96,7 +96,7 @@ export class ServicesController implements Controller {
   #desiredSlices(service: KubeService): readonly KubeEndpointSlice[] {
     const { namespace } = service.metadata;
     const pods = [...this.#context.caches.pods.values()].filter((pod) => pod.metadata.namespace === namespace);
-    return buildEndpointSlices(service, pods, serviceFamilies(service, labFamilies(this.#context.caches)));
+    return buildEndpointSlices(service, pods, requireServiceFamilies(service, labFamilies(this.#context.caches)));
   }
 
   async #writeSlices(serviceKey: string, desired: readonly KubeEndpointSlice[]): Promise<void> {

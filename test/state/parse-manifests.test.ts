@@ -123,7 +123,7 @@ spec:
     ]);
   });
 
-  it("Services of kinds that are not served say so; IPv6 alone is refused", () => {
+  it("Services of kinds that are not served say so", () => {
     const service = (spec: string) =>
       `apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {ports: [{port: 80}], ${spec}}`;
     expect(notesOf(service("type: NodePort"))).toEqual([
@@ -131,9 +131,6 @@ spec:
     ]);
     expect(notesOf(service("type: ExternalName, externalName: a.b"))).toEqual([
       "m.yaml:4:35: Service shop/web: type ExternalName has no effect in a lab",
-    ]);
-    expect(problemsOf(service("ipFamilies: [IPv6]"))).toEqual([
-      "m.yaml:4:41: Service shop/web asks for IPv6 only, which this version has not",
     ]);
     const dual = service("type: ClusterIP, ipFamilies: [IPv6, IPv4]");
     expect([...notesOf(dual), ...problemsOf(dual)]).toEqual([]);

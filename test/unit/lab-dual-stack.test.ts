@@ -2,10 +2,11 @@ import { describe, expect, it } from "vitest";
 import { buildEndpointSlices } from "../../src/lab/endpoint-slices.js";
 import { assignNodeAddresses } from "../../src/lab/node-addresses.js";
 import { buildPodStatus } from "../../src/lab/pod-status.js";
-import { serviceFamilies, TakenAddressBook, withServiceAddresses } from "../../src/lab/service-addresses.js";
+import { TakenAddressBook, withServiceAddresses } from "../../src/lab/service-addresses.js";
 import type { IpFamily } from "../../src/lib/ip.js";
 import type { KubeNode, KubePod, KubeService, ServiceSpec } from "../../src/model/kubernetes.js";
 import { configuredFamilies } from "../../src/model/pod-families.js";
+import { serviceFamilies } from "../../src/model/service-families.js";
 
 const service = (spec: ServiceSpec): KubeService => ({
   apiVersion: "v1",
@@ -116,8 +117,8 @@ describe("Services of both families", () => {
   });
 
   it("without addresses of their own have the families that are written into them", () => {
-    expect(serviceFamilies(service({ clusterIP: "None", ipFamilies: ["IPv4", "IPv6"] }), both)).toEqual([4, 6]);
-    expect(serviceFamilies(service({ clusterIP: "None" }), both)).toEqual([4]);
+    expect(serviceFamilies({ clusterIP: "None", ipFamilies: ["IPv4", "IPv6"] }, both)).toEqual([4, 6]);
+    expect(serviceFamilies({ clusterIP: "None" }, both)).toEqual([4]);
   });
 });
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadManifests } from "../../src/lab/load-manifests.js";
+import type { IpFamily } from "../../src/lib/ip.js";
 import type { KubeService } from "../../src/model/kubernetes.js";
 
 let folder: string;
@@ -11,10 +12,15 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function load(text: string, knownServices: readonly KubeService[] = []) {
+function load(text: string, knownServices: readonly KubeService[] = [], families: readonly IpFamily[] = [4]) {
   const notes: string[] = [];
   writeFileSync(join(folder, "a.yaml"), text);
-  const objects = loadManifests([folder], { knownNodes: [], knownServices, onNote: (line) => notes.push(line) });
+  const objects = loadManifests([folder], {
+    knownNodes: [],
+    knownServices,
+    families,
+    onNote: (line) => notes.push(line),
+  });
   return { objects, notes };
 }
 
@@ -31,6 +37,29 @@ describe("manifest files without an object", () => {
 
   test("no file at all is nobody's mistake: a lab needs none", () => {
     expect(loadManifests([], { knownNodes: [], onNote: () => undefined })).toEqual([]);
+  });
+});
+
+describe("Services of families that the lab's pods do not have", () => {
+  const service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports: [{port: 80}]\n";
+  const settings = (data: string): string =>
+    `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cilium-config, namespace: kube-system}\ndata: {${data}}\n`;
+
+  test.each([
+    ["ipFamilies: [IPv6]", "asks for IPv6"],
+    ["ipFamilyPolicy: RequireDualStack", "asks for two address families"],
+    ['clusterIP: "fd00:10:96::80"', "asks for IPv6"],
+  ])("%s: refused with file and line", (field, words) => {
+    const file = `${service}  ${field}\n`;
+    expect(() => load(file)).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(`a.yaml:6:.*${words}`) }),
+    );
+    expect(load(file, [], [4, 6]).objects).toHaveLength(1);
+    expect(load(file + settings('enable-ipv6: "true"')).objects).toHaveLength(2);
+  });
+
+  test("and of both, where one is enough, are taken", () => {
+    expect(load(`${service}  ipFamilyPolicy: PreferDualStack\n`).objects).toHaveLength(1);
   });
 });
 

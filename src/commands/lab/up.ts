@@ -50,6 +50,7 @@ A lab that runs already takes up what the manifests add or change. What a killed
       { awaitLab },
       { loadManifests },
       { readKnownServices },
+      { readKnownFamilies },
       { ownCommandLine },
     ] = await Promise.all([
       import("../../lab/lab-access.js"),
@@ -57,6 +58,7 @@ A lab that runs already takes up what the manifests add or change. What a killed
       import("../../lab/await-lab.js"),
       import("../../lab/load-manifests.js"),
       import("../../lab/known-services.js"),
+      import("../../lab/known-families.js"),
       import("../../lab/command-line.js"),
     ]);
     requireLabHost();
@@ -64,7 +66,9 @@ A lab that runs already takes up what the manifests add or change. What a killed
     const startedAt = performance.now();
     const knownNodes = expectedNodes(flags.name, flags.nodes);
     const knownServices = await readKnownServices(flags.name);
-    const manifests = loadManifests(flags.filename ?? [], { knownNodes, knownServices, onNote: onProgress });
+    const families = await readKnownFamilies(flags.name);
+    const known = { knownNodes, knownServices, families };
+    const manifests = loadManifests(flags.filename ?? [], { ...known, onNote: onProgress });
     const paths = await startLab({
       name: flags.name,
       manifests,

@@ -1,6 +1,6 @@
 import { isMap, isNode, type Node } from "yaml";
 import { UsageError } from "../../lib/errors.js";
-import { IpAddress, IpPrefix } from "../../lib/ip.js";
+import { IpAddress, type IpFamily, IpPrefix } from "../../lib/ip.js";
 import { AGENT_CONFIG_MAP, judgeSetting, parseAgentConfig } from "../../model/agent-config.js";
 import { objectKey } from "../../model/kube-object.js";
 import type {
@@ -13,7 +13,9 @@ import type {
   KubeService,
   PodSpec,
 } from "../../model/kubernetes.js";
+import { configuredFamilies } from "../../model/pod-families.js";
 import { matchesSelector } from "../../model/selectors.js";
+import { serviceFamilies } from "../../model/service-families.js";
 import type { PlacedObject } from "./manifest-object.js";
 import type { Placed } from "./manifest-problem.js";
 
@@ -23,6 +25,8 @@ export interface CrossCheckOptions {
   readonly knownNodes?: readonly string[];
   /** Services that exist already: their addresses are taken. */
   readonly knownServices?: readonly KubeService[];
+  /** Of pods, unless the manifests hold the settings that say so; without either no Service is asked for its families. */
+  readonly families?: readonly IpFamily[];
   /** Where clusterIPs must lie; those of a family that is not named: anywhere. */
   readonly serviceCidrs?: readonly IpPrefix[];
   /** Why a container cannot run here; undefined: it can. */
@@ -35,6 +39,7 @@ export function crossCheck(objects: readonly PlacedObject[], options: CrossCheck
   checkNodeNames(objects, options.knownNodes ?? []);
   checkPodAddresses(objects);
   checkServiceAddresses(objects, options);
+  checkServiceFamilies(objects, options.families);
   checkPodCidrs(objects);
   for (const podSpec of podSpecs(objects)) checkContainers(podSpec, options);
   for (const object of objects) checkAlone(object);
@@ -208,6 +213,24 @@ function checkServiceAddresses(
   }
 }
 
+function isAgentConfig({ type, object: { metadata } }: PlacedObject): boolean {
+  const { name, namespace } = AGENT_CONFIG_MAP;
+  return type.kind === "ConfigMap" && metadata.name === name && metadata.namespace === namespace;
+}
+
+function checkServiceFamilies(objects: readonly PlacedObject[], known: readonly IpFamily[] | undefined): void {
+  const settings = objects.find(isAgentConfig)?.object as KubeConfigMap | undefined;
+  const families = settings === undefined ? known : configuredFamilies(settings.data);
+  if (families === undefined) return;
+  for (const placed of objects) {
+    const { spec } = placed.object as KubeService;
+    if (placed.type.kind !== "Service" || spec.type === "ExternalName") continue;
+    const found = serviceFamilies(spec, families);
+    const field = ["ipFamilies", "ipFamilyPolicy", "clusterIP"].find((name) => name in spec) ?? "type";
+    if ("problem" in found) report(placed, placeOf(placed, "spec", field), `${placed.subject} ${found.problem}`);
+  }
+}
+
 function checkPodCidrs(objects: readonly PlacedObject[]): void {
   const taken: { readonly prefix: IpPrefix; readonly subject: string }[] = [];
   for (const placed of objects) {
@@ -251,7 +274,7 @@ function checkAlone(placed: PlacedObject): void {
 
 /** Says what of a Service this version does not serve, instead of leaving it to be found by a connection that hangs. */
 function checkServiceKind(placed: PlacedObject, { spec }: KubeService): void {
-  const { type = "ClusterIP", ipFamilies = [] } = spec;
+  const { type = "ClusterIP" } = spec;
   if (type === "NodePort" || type === "LoadBalancer") {
     placed.collector.note(
       placeOf(placed, "spec", "type"),
@@ -262,13 +285,6 @@ function checkServiceKind(placed: PlacedObject, { spec }: KubeService): void {
     placed.collector.note(
       placeOf(placed, "spec", "type"),
       `${placed.subject}: type ExternalName has no effect in a lab`,
-    );
-  }
-  if (ipFamilies.length > 0 && !ipFamilies.includes("IPv4")) {
-    report(
-      placed,
-      placeOf(placed, "spec", "ipFamilies"),
-      `${placed.subject} asks for IPv6 only, which this version has not`,
     );
   }
 }
@@ -284,8 +300,8 @@ function checkDeployment(placed: PlacedObject, { spec }: KubeDeployment): void {
   }
 }
 
-function checkAgentConfig(placed: PlacedObject, { metadata, data = {} }: KubeConfigMap): void {
-  if (metadata.name !== AGENT_CONFIG_MAP.name || metadata.namespace !== AGENT_CONFIG_MAP.namespace) return;
+function checkAgentConfig(placed: PlacedObject, { data = {} }: KubeConfigMap): void {
+  if (!isAgentConfig(placed)) return;
   let areRight = true;
   for (const [key, value] of Object.entries(data)) {
     const judged = judgeSetting(key, value);
