@@ -39,7 +39,7 @@ static __always_inline int endpoint_egress(struct __sk_buff *skb, struct packet 
 		return ret;
 	if (pkt->ct_state == CT_REPLY || pkt->ct_state == CT_RELATED)
 		return 0;
-	ret = policy_check_connection(pkt, pkt->source, pkt->dst_identity, true);
+	ret = policy_check_connection(skb, pkt, pkt->source, pkt->dst_identity, true);
 	if (ret < 0)
 		return ret;
 	/* The same ports to the same backend, now over the Service and then direct or the other way round: the old entry

@@ -26,6 +26,9 @@ struct datapath_config {
 	__be32 service_loopback_ipv6[4]; /* the same for IPv6 */
 	__u8 enable_ipv4;		 /* 1: pods have IPv4 addresses */
 	__u8 enable_ipv6;		 /* 1: pods have IPv6 addresses */
+	__u8 policy_verdict_events;	 /* 1: a record of each new connection and denied packet that policies judge */
+	__u8 policy_accounting;		 /* 1: count how often each policy entry decides */
+	__u8 policy_audit_mode;		 /* 1: what policies deny is forwarded and told */
 };
 
 volatile const struct datapath_config config = {};

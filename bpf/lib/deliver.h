@@ -21,7 +21,7 @@ static __always_inline int endpoint_ingress(struct __sk_buff *skb, struct packet
 		return ret;
 	if (pkt->ct_state == CT_REPLY)
 		return pkt->ct_rev_nat_index ? service_reverse_nat(skb, pkt, pkt->ct_rev_nat_index) : 0;
-	ret = policy_check_connection(pkt, ep->lxc_id, pkt->src_identity, false);
+	ret = policy_check_connection(skb, pkt, ep->lxc_id, pkt->src_identity, false);
 	if (ret)
 		return ret == POLICY_AS_REMEMBERED ? 0 : ret;
 	if (pkt->ct_state == CT_ESTABLISHED) {

@@ -230,6 +230,21 @@ struct policy_entry {
 	__u32 cookie;
 };
 
+struct policy_stats_key {
+	__u16 endpoint_id;
+	__u8 pad1;
+	__u8 prefix_len; /* of the entry: bits of protocol and port */
+	__u32 sec_label;
+	__u8 egress : 1, pad : 7;
+	__u8 protocol;
+	__be16 dport;
+};
+
+struct policy_stats_value {
+	__u64 packets;
+	__u64 bytes;
+};
+
 struct node_key {
 	__u16 pad1;
 	__u8 pad2;

@@ -60,6 +60,10 @@ struct {
 	__array(values, struct policy_map);
 } cts_policy_maps SEC(".maps");
 
+/* How often each entry of a policy decided. */
+DECLARE_MAP(cilium_policystats, BPF_MAP_TYPE_LRU_PERCPU_HASH, struct policy_stats_key, struct policy_stats_value, 65536,
+	    BPF_F_NO_COMMON_LRU);
+
 /* Counts the changes of policy maps; odd while one is being made. */
 DECLARE_MAP(cts_policy_epoch, BPF_MAP_TYPE_ARRAY, __u32, __u32, 1, 0);
 

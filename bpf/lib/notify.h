@@ -7,7 +7,9 @@
 /* Upstream's message types and versions of release 1.20. */
 #define NOTIFY_DROP	    1
 #define NOTIFY_TRACE	    4
+#define NOTIFY_POLICY_VERDICT 5
 #define NOTIFY_DROP_VERSION  3
+#define NOTIFY_POLICY_VERDICT_VERSION 1
 #define NOTIFY_TRACE_VERSION 2
 
 /* Observation points. */
@@ -27,6 +29,11 @@
 
 struct drop_record {
 	struct drop_notify header;
+	__u8 payload[CAPTURE_BYTES];
+};
+
+struct policy_verdict_record {
+	struct policy_verdict_notify header;
 	__u8 payload[CAPTURE_BYTES];
 };
 
@@ -75,16 +82,22 @@ static __always_inline __u32 event_capture(struct __sk_buff *skb, __u8 *payload)
 #define EVENT_SUBMIT(record) bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP)
 
 /* What all messages about a packet begin with, and the packet's first bytes behind it. */
-#define NOTIFY_CAPTURE(record, skb, pkt, message_type, message_subtype, message_version)                               \
+#define NOTIFY_BEGIN(record, skb, message_type, message_subtype, message_version)                                      \
 	({                                                                                                             \
 		__builtin_memset(&(record)->header, 0, sizeof((record)->header));                                      \
 		(record)->header.type = message_type;                                                                  \
 		(record)->header.subtype = message_subtype;                                                            \
-		(record)->header.source = (pkt)->source;                                                               \
 		(record)->header.hash = bpf_get_hash_recalc(skb);                                                      \
 		(record)->header.len_orig = (skb)->len;                                                                \
 		(record)->header.len_cap = event_capture(skb, (record)->payload);                                      \
 		(record)->header.version = message_version;                                                            \
+	})
+
+/* The same, and who sends to whom. */
+#define NOTIFY_CAPTURE(record, skb, pkt, message_type, message_subtype, message_version)                               \
+	({                                                                                                             \
+		NOTIFY_BEGIN(record, skb, message_type, message_subtype, message_version);                             \
+		(record)->header.source = (pkt)->source;                                                               \
 		(record)->header.src_label = (pkt)->src_identity;                                                      \
 		(record)->header.dst_label = (pkt)->dst_identity;                                                      \
 		(record)->header.dst_id = (pkt)->dst_endpoint;                                                         \
@@ -120,5 +133,47 @@ static __always_inline void notify_trace(struct __sk_buff *skb, struct packet *p
 	NOTIFY_CAPTURE(record, skb, pkt, NOTIFY_TRACE, point, NOTIFY_TRACE_VERSION);
 	record->header.reason = pkt->ct_state;
 	__builtin_memcpy(record->header.orig_ip6, &pkt->orig_addr, sizeof(record->header.orig_ip6));
+	EVENT_SUBMIT(record);
+}
+
+/* What is asked of a policy: one word, so that it can be handed to a function that the verifier walks by itself. */
+union policy_question {
+	struct {
+		__be16 dport; /* ICMP: its type */
+		__u8 protocol;
+		__u8 egress;
+		__u8 is_new; /* the first packet of a connection */
+		__u8 is_ip6;
+		__u16 pad;
+	};
+	__u64 word;
+};
+
+/* What the policy of one end said of a packet. */
+struct policy_verdict {
+	__s32 result; /* 0 or a drop reason */
+	__u32 cookie; /* of the entry that decided */
+	__u8 match_type;
+	__u8 audited;
+};
+
+static __always_inline void notify_policy_verdict(struct __sk_buff *skb, __u32 endpoint_id, __u32 remote_identity,
+						  union policy_question what, const struct policy_verdict *verdict)
+{
+	struct policy_verdict_record *record = event_reserve(sizeof(*record));
+
+	if (!record)
+		return;
+	NOTIFY_BEGIN(record, skb, NOTIFY_POLICY_VERDICT, 0, NOTIFY_POLICY_VERDICT_VERSION);
+	record->header.source = endpoint_id;
+	record->header.remote_label = remote_identity;
+	record->header.verdict = verdict->result;
+	record->header.dst_port = bpf_ntohs(what.dport);
+	record->header.proto = what.protocol;
+	record->header.dir = what.egress ? METRIC_EGRESS : METRIC_INGRESS;
+	record->header.ipv6 = what.is_ip6;
+	record->header.match_type = verdict->match_type;
+	record->header.audited = verdict->audited;
+	record->header.cookie = verdict->cookie;
 	EVENT_SUBMIT(record);
 }

@@ -6,6 +6,7 @@ export type CatalogueMapType =
   | "hash"
   | "lru_hash"
   | "percpu_hash"
+  | "lru_percpu_hash"
   | "percpu_array"
   | "lpm_trie"
   | "array"
@@ -14,7 +15,7 @@ export type CatalogueMapType =
   | "ringbuf";
 
 /** Flags that our maps are made with (`BPF_F_*`). */
-export const mapFlag = { noPrealloc: 0x1, readOnlyProgram: 0x80 } as const;
+export const mapFlag = { noPrealloc: 0x1, noCommonLru: 0x2, readOnlyProgram: 0x80 } as const;
 
 /** A map that our datapath pins. */
 export interface CatalogueEntry {
@@ -134,6 +135,12 @@ export const mapCatalogue: readonly CatalogueEntry[] = [
     "lpm_trie",
     ["policy_key", "policy_entry", readOnly, 16_384],
     "policy of one endpoint",
+  ),
+  entry(
+    "cilium_policystats",
+    "lru_percpu_hash",
+    ["policy_stats_key", "policy_stats_value", mapFlag.noCommonLru, 65_536],
+    "how often each entry of a policy decided",
   ),
   entry(
     "cilium_metrics",

@@ -2,6 +2,7 @@ import { ownReleases } from "../abi/release.js";
 import { structCodec } from "../abi/struct-codec.js";
 
 import type { MapSpec } from "../kernel/bpf-map.js";
+import { possibleCpus } from "../kernel/net.js";
 import { IpAddress } from "../lib/ip.js";
 import type { AgentConfig } from "../model/agent-config.js";
 import { be, bytes, ip4, ip6, uint } from "../model/struct-fields.js";
@@ -43,6 +44,9 @@ const codec = structCodec("datapath_config", ownReleases, {
   serviceLoopbackIpv6: ip6("service_loopback_ipv6"),
   enableIpv4: uint("enable_ipv4"),
   enableIpv6: uint("enable_ipv6"),
+  policyVerdictEvents: uint("policy_verdict_events"),
+  policyAccounting: uint("policy_accounting"),
+  policyAuditMode: uint("policy_audit_mode"),
 });
 
 /** The load-time constants of every program: `struct datapath_config` of bpf/lib/config.h. */
@@ -75,6 +79,9 @@ export function encodeDatapathConfig(
     serviceLoopbackIpv6: SERVICE_LOOPBACK_IPV6,
     enableIpv4: config.enableIpv4 ? 1 : 0,
     enableIpv6: config.enableIpv6 ? 1 : 0,
+    policyVerdictEvents: config.eventsPolicyVerdict ? 1 : 0,
+    policyAccounting: config.policyAccounting ? 1 : 0,
+    policyAuditMode: config.policyAuditMode ? 1 : 0,
   });
 }
 
@@ -102,7 +109,14 @@ export function configuredMapSizes(config: AgentConfig): ReadonlyMap<string, num
     ...sizesOf(4, config.enableIpv4),
     ...sizesOf(6, config.enableIpv6),
     ["cilium_lb_affinity_match", orDefault(config.lbAffinityMapMax)],
+    ["cilium_policystats", perCpuEntries(config.policyStatsMapMax)],
   ]);
+}
+
+/** A per-CPU LRU map without a common list shares its entries out: as upstream, what does not divide is left. */
+function perCpuEntries(wanted: number): number {
+  const count = possibleCpus();
+  return wanted - (wanted % count);
 }
 
 /** Shapes of the maps within maps that depend on the configuration. */

@@ -126,6 +126,20 @@ export const agentSettings = {
     defaultValue: "auto",
     choices: ["auto", "always", "policy"],
   }),
+  policyAuditMode: booleanSetting("policy-audit-mode", {
+    description: "Forward what policies deny, and say so in verdict events",
+    defaultValue: false,
+  }),
+  policyAccounting: booleanSetting("policy-accounting", {
+    description: "Count how often each entry of a policy decides",
+    defaultValue: true,
+  }),
+  policyStatsMapMax: numberSetting("bpf-policy-stats-map-max", {
+    description: "Entries of the counters of all policies",
+    defaultValue: 65_536,
+    min: 4096,
+    max: 16_777_216,
+  }),
   mapDynamicSizeRatio: ratioSetting("bpf-map-dynamic-size-ratio", {
     description: "Share of the memory for the conntrack and reverse maps whose own size is not set; 0 = fixed sizes",
     defaultValue: 0.0025,

@@ -40,7 +40,6 @@ export const laterSettings: Readonly<Record<string, readonly string[]>> = {
   ipam: ["cluster-pool", "kubernetes"],
   "kube-proxy-replacement": ["false"],
   "loadbalancer-l7": ["", "disabled"],
-  "policy-audit-mode": ["false"],
   "policy-deny-response": ["none", ""],
   "underlay-protocol": ["ipv4", ""],
 };
@@ -58,7 +57,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     bgp-router-id-allocation-ip-pool bgp-router-id-allocation-mode bgp-secrets-namespace bpf-auth-map-max
     bpf-events-default-burst-limit bpf-events-default-rate-limit bpf-filter-priority bpf-fragments-map-max
     bpf-lb-mode-annotation
-    bpf-neigh-global-max bpf-policy-map-pressure-metrics-threshold bpf-policy-stats-map-max bpf-root ces-rate-limits
+    bpf-neigh-global-max bpf-policy-map-pressure-metrics-threshold bpf-root ces-rate-limits
     cgroup-root cilium-config cilium-endpoint-gc-interval clean-cilium-bpf-state clean-cilium-state
     cluster-health-port cluster-pool-ipv4-cidr cluster-pool-ipv4-mask-size cluster-pool-ipv6-cidr
     cluster-pool-ipv6-mask-size clustermesh-cache-ttl clustermesh-default-global-namespace

@@ -146,7 +146,12 @@ describe("the maps of a real node", () => {
 describe("map catalogue", () => {
   it("says what the C declarations say", () => {
     const header = readFileSync("bpf/lib/maps.h", "utf8").replace(/\s+/g, " ");
-    const flagValues: Readonly<Record<string, number>> = { "0": 0, BPF_F_NO_PREALLOC: 1, READ_ONLY_HASH: 0x81 };
+    const flagValues: Readonly<Record<string, number>> = {
+      "0": 0,
+      BPF_F_NO_PREALLOC: 1,
+      READ_ONLY_HASH: 0x81,
+      BPF_F_NO_COMMON_LRU: 2,
+    };
     const structName = (type: string): string => type.replace("struct ", "").replace("__", "");
     const declared = [
       ...header.matchAll(/DECLARE_MAP\((c\w+), BPF_MAP_TYPE_(\w+), ([\w ]+), ([\w ]+), (\w+), (\w+)\)/g),

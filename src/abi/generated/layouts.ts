@@ -50,7 +50,7 @@ export const ownLayouts = {
     },
   },
   datapath_config: {
-    sizeBytes: 80,
+    sizeBytes: 84,
     fields: {
       "host_ifindex": { offset: 0, sizeBytes: 4 },
       "tunnel_ifindex": { offset: 4, sizeBytes: 4 },
@@ -73,6 +73,9 @@ export const ownLayouts = {
       "service_loopback_ipv6": { offset: 60, sizeBytes: 16 },
       "enable_ipv4": { offset: 76, sizeBytes: 1 },
       "enable_ipv6": { offset: 77, sizeBytes: 1 },
+      "policy_verdict_events": { offset: 78, sizeBytes: 1 },
+      "policy_accounting": { offset: 79, sizeBytes: 1 },
+      "policy_audit_mode": { offset: 80, sizeBytes: 1 },
     },
   },
   drop_notify: {
@@ -427,6 +430,26 @@ export const ownLayouts = {
       "pad": { offset: 8, sizeBytes: 1, bit: { shift: 1, width: 7 } },
       "protocol": { offset: 9, sizeBytes: 1 },
       "dport": { offset: 10, sizeBytes: 2, isBigEndian: true },
+    },
+  },
+  policy_stats_key: {
+    sizeBytes: 12,
+    fields: {
+      "endpoint_id": { offset: 0, sizeBytes: 2 },
+      "pad1": { offset: 2, sizeBytes: 1 },
+      "prefix_len": { offset: 3, sizeBytes: 1 },
+      "sec_label": { offset: 4, sizeBytes: 4 },
+      "egress": { offset: 8, sizeBytes: 1, bit: { shift: 0, width: 1 } },
+      "pad": { offset: 8, sizeBytes: 1, bit: { shift: 1, width: 7 } },
+      "protocol": { offset: 9, sizeBytes: 1 },
+      "dport": { offset: 10, sizeBytes: 2, isBigEndian: true },
+    },
+  },
+  policy_stats_value: {
+    sizeBytes: 16,
+    fields: {
+      "packets": { offset: 0, sizeBytes: 8 },
+      "bytes": { offset: 8, sizeBytes: 8 },
     },
   },
   policy_verdict_notify: {
