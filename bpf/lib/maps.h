@@ -67,7 +67,7 @@ DECLARE_MAP(cilium_policystats, BPF_MAP_TYPE_LRU_PERCPU_HASH, struct policy_stat
 /* Counts the changes of policy maps; odd while one is being made. */
 DECLARE_MAP(cts_policy_epoch, BPF_MAP_TYPE_ARRAY, __u32, __u32, 1, 0);
 
-/* Slot 0 belongs to the agent, the others to sessions while the agent is down. An empty slot costs a look-up. */
+/* Slot 0 belongs to the agent, the others to sessions while the agent is down. An empty slot costs an event a look-up. */
 #define CTS_EVENT_SLOTS	     4
 #define CTS_EVENT_RING_BYTES (4 << 20)
 
@@ -85,6 +85,9 @@ struct {
 
 /* Records that found a slot's ring full, by slot and CPU. */
 DECLARE_MAP(cts_events_lost, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, CTS_EVENT_SLOTS, 0);
+
+/* Session slot → CLOCK_MONOTONIC nanoseconds until which its holder has it; renewed while the holder lives. */
+DECLARE_MAP(cts_event_leases, BPF_MAP_TYPE_HASH, __u32, __u64, CTS_EVENT_SLOTS, 0);
 
 DECLARE_MAP(cilium_lb4_affinity, BPF_MAP_TYPE_LRU_HASH, struct lb4_affinity_key, struct lb_affinity_val, 65536, 0);
 DECLARE_MAP(cilium_lb6_affinity, BPF_MAP_TYPE_LRU_HASH, struct lb6_affinity_key, struct lb_affinity_val, 65536, 0);

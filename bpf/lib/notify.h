@@ -24,9 +24,6 @@
 
 #define CAPTURE_BYTES 128
 
-/* Slot of the agent; sessions get theirs from the same array. */
-#define EVENT_SLOT_AGENT 0
-
 struct drop_record {
 	struct drop_notify header;
 	__u8 payload[CAPTURE_BYTES];
@@ -42,10 +39,9 @@ struct trace_record {
 	__u8 payload[CAPTURE_BYTES];
 };
 
-/* Room for a record, or NULL; then the loss is counted. */
-static __always_inline void *event_reserve(__u64 bytes)
+/* Room for a record in the ring of a slot, or NULL where there is no ring or no room; then the loss is counted. */
+static __always_inline void *event_reserve(__u32 slot, __u64 bytes)
 {
-	__u32 slot = EVENT_SLOT_AGENT;
 	void *ring, *record = NULL;
 	__u64 *lost;
 
@@ -81,6 +77,9 @@ static __always_inline __u32 event_capture(struct __sk_buff *skb, __u8 *payload)
 /* Readers drain on a timer: waking one for each record costs a third of all new connections. */
 #define EVENT_SUBMIT(record) bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP)
 
+/* Every slot that has a reader gets each record. */
+#define FOR_EACH_EVENT_SLOT(slot) for (__u32 slot = 0; slot < CTS_EVENT_SLOTS; slot++)
+
 /* What all messages about a packet begin with, and the packet's first bytes behind it. */
 #define NOTIFY_BEGIN(record, skb, message_type, message_subtype, message_version)                                      \
 	({                                                                                                             \
@@ -111,14 +110,16 @@ static __always_inline void notify_drop(struct __sk_buff *skb, struct packet *pk
 
 	if (!config.drop_events)
 		return;
-	record = event_reserve(sizeof(*record));
-	if (!record)
-		return;
-	NOTIFY_CAPTURE(record, skb, pkt, NOTIFY_DROP, reason, NOTIFY_DROP_VERSION);
-	record->header.line = pkt->exit_line;
-	record->header.file = pkt->exit_file;
-	record->header.ext_error = pkt->exit_error;
-	EVENT_SUBMIT(record);
+	FOR_EACH_EVENT_SLOT (slot) {
+		record = event_reserve(slot, sizeof(*record));
+		if (!record)
+			continue;
+		NOTIFY_CAPTURE(record, skb, pkt, NOTIFY_DROP, reason, NOTIFY_DROP_VERSION);
+		record->header.line = pkt->exit_line;
+		record->header.file = pkt->exit_file;
+		record->header.ext_error = pkt->exit_error;
+		EVENT_SUBMIT(record);
+	}
 }
 
 static __always_inline void notify_trace(struct __sk_buff *skb, struct packet *pkt, __u8 point)
@@ -127,13 +128,15 @@ static __always_inline void notify_trace(struct __sk_buff *skb, struct packet *p
 
 	if (!config.trace_events || !(pkt->report || !config.trace_aggregation))
 		return;
-	record = event_reserve(sizeof(*record));
-	if (!record)
-		return;
-	NOTIFY_CAPTURE(record, skb, pkt, NOTIFY_TRACE, point, NOTIFY_TRACE_VERSION);
-	record->header.reason = pkt->ct_state;
-	__builtin_memcpy(record->header.orig_ip6, &pkt->orig_addr, sizeof(record->header.orig_ip6));
-	EVENT_SUBMIT(record);
+	FOR_EACH_EVENT_SLOT (slot) {
+		record = event_reserve(slot, sizeof(*record));
+		if (!record)
+			continue;
+		NOTIFY_CAPTURE(record, skb, pkt, NOTIFY_TRACE, point, NOTIFY_TRACE_VERSION);
+		record->header.reason = pkt->ct_state;
+		__builtin_memcpy(record->header.orig_ip6, &pkt->orig_addr, sizeof(record->header.orig_ip6));
+		EVENT_SUBMIT(record);
+	}
 }
 
 /* What is asked of a policy: one word, so that it can be handed to a function that the verifier walks by itself. */

@@ -36,6 +36,7 @@ import {
   encodeIpcacheEntry,
   encodeIpcacheKey,
 } from "./entries.js";
+import { releaseExpired } from "./event-slots.js";
 import { EventReader, eventRing } from "./events.js";
 import { LinkSet } from "./link-set.js";
 import { MapSet } from "./map-set.js";
@@ -138,6 +139,7 @@ export class Datapath implements DatapathPort {
     const programs = loadPrograms({ objectsDir: options.objectsDir, maps, config: datapathConfig });
     const links = new LinkSet({ folder: folder.links, ownership: maps.ownership });
     // The reader first: no event is lost between a program's start and its reader's.
+    releaseExpired({ slots: maps.get("cts_events"), leases: maps.get("cts_event_leases") });
     const events = new EventReader(maps);
     const clsact = new ClsactHooks(maps.ownership);
     const hooks = usesTcx(config) ? new PreferredHooks(links, clsact) : new PreferredHooks(clsact, links);

@@ -1,22 +1,17 @@
 import { availableParallelism } from "node:os";
 import { createRecordDecoder } from "../abi/events/record-decoder.js";
 import { ownReleases } from "../abi/release.js";
-import { BpfMap } from "../kernel/bpf-map.js";
+import type { BpfMap } from "../kernel/bpf-map.js";
 import { RingBuffer } from "../kernel/ring-buffer.js";
 import { KernelError } from "../lib/errors.js";
 import { createMonitorEvent } from "../model/create-monitor-event.js";
 import type { DrainedEvents, DropEvent, EventRing, RecordTaker } from "../model/datapath-port.js";
 import { messageTypes } from "../model/monitor.js";
 import type { MonitorEvent } from "../model/monitor-event.js";
+import { AGENT_SLOT, DRAIN_INTERVAL_MS, openAgentRing, RING_BYTES, SlotLosses } from "./event-slots.js";
 import type { MapSet } from "./map-set.js";
 import { RecordTakers } from "./record-takers.js";
 
-/** Slot of the agent in `cts_events`. */
-const SLOT_AGENT = 0;
-/** `CTS_EVENT_RING_BYTES` of bpf/lib/maps.h. */
-const RING_BYTES = 4 << 20;
-/** Four times as often as a busy node fills the ring; nobody is woken for a record. */
-const DRAIN_INTERVAL_MS = 20;
 const PAGE_BYTES = 4096;
 /** Drops kept between two calls of {@link EventReader.drain}; more are counted as lost. */
 const MAX_PENDING = 4096;
@@ -34,16 +29,15 @@ const decoder = createRecordDecoder(ownReleases);
 export class EventReader implements Disposable {
   readonly #map: BpfMap;
   readonly #ring: RingBuffer;
-  readonly #lostMap: BpfMap;
+  readonly #losses: SlotLosses;
   readonly #takers = new RecordTakers(decodeEvent);
   #pending: DropEvent[] = [];
   #dropped = 0;
   #traces = 0;
-  #lostBefore: readonly bigint[] = [];
 
   constructor(maps: Pick<MapSet, "get">) {
-    this.#map = openRing(maps.get("cts_events"));
-    this.#lostMap = maps.get("cts_events_lost");
+    this.#map = openAgentRing(maps.get("cts_events"));
+    this.#losses = new SlotLosses(maps.get("cts_events_lost"), AGENT_SLOT);
     this.#ring = new RingBuffer({
       map: this.#map,
       onRecords: (buffer, records) => this.#take(buffer, records),
@@ -57,14 +51,12 @@ export class EventReader implements Disposable {
     this.#ring.drain();
     const drops = this.#pending;
     const traces = this.#traces;
-    const lostNow = this.#readLost();
-    const losses = lostNow.map((total, cpu) => ({ cpu, count: total - (this.#lostBefore[cpu] ?? 0n) }));
-    this.#takers.lost(losses.filter(({ count }) => count > 0n));
+    const losses = this.#losses.take();
+    this.#takers.lost(losses);
     const lost = losses.reduce((sum, { count }) => sum + Number(count), 0) + this.#dropped;
     this.#pending = [];
     this.#dropped = 0;
     this.#traces = 0;
-    this.#lostBefore = lostNow;
     return { drops, traces, lost };
   }
 
@@ -89,33 +81,6 @@ export class EventReader implements Disposable {
       else this.#dropped++;
     }
   }
-
-  /** By CPU. */
-  #readLost(): readonly bigint[] {
-    const key = Buffer.alloc(4);
-    key.writeUInt32LE(SLOT_AGENT);
-    const perCpu = this.#lostMap.lookup(key) ?? Buffer.alloc(0);
-    return Array.from({ length: perCpu.length >> 3 }, (_, cpu) => perCpu.readBigUInt64LE(8 * cpu));
-  }
-}
-
-/** The ring in our slot: that of an earlier agent, or a new one. */
-function openRing(slots: BpfMap): BpfMap {
-  const key = Buffer.alloc(4);
-  key.writeUInt32LE(SLOT_AGENT);
-  const known = slots.lookup(key);
-  if (known !== undefined && known.readUInt32LE() !== 0) return BpfMap.openById(known.readUInt32LE());
-  const ring = BpfMap.create({
-    type: "ringbuf",
-    name: "cts_ring_agent",
-    keySizeBytes: 0,
-    valueSizeBytes: 0,
-    maxEntries: RING_BYTES,
-  });
-  const fd = Buffer.alloc(4);
-  fd.writeUInt32LE(ring.fd);
-  slots.update(key, fd);
-  return ring;
 }
 
 function decodeEvent(bytes: Uint8Array): MonitorEvent {

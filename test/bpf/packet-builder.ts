@@ -68,7 +68,7 @@ export function ipv6Packet(options: Packet6Options): Buffer {
   const l4 = options.layer4 ?? layer4(options, protocol, source, destination);
   const extensions = (options.extensions ?? []).map(({ bytes }) => Buffer.from(bytes));
   const numbers = [...(options.extensions ?? []).map(({ number }) => number), protocol];
-  extensions.forEach((bytes, index) => bytes.writeUInt8(numbers[index + 1]!, 0));
+  for (const [index, bytes] of extensions.entries()) bytes.writeUInt8(numbers[index + 1]!, 0);
   const header = Buffer.alloc(40);
   header[0] = (options.version ?? 6) << 4;
   header.writeUInt16BE(Buffer.concat(extensions).length + l4.length, 4);

@@ -69,6 +69,11 @@ class RunningMonitor {
     return this.#ended;
   }
 
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+  }
+
   get ended(): Promise<CliOutcome> {
     return this.#ended;
   }
@@ -183,8 +188,17 @@ describe("monitor, on a lab with our agents", () => {
       state: "partial",
       reason: expect.stringMatching(/node-1: .*the agent went away; node-2: .*it stops/),
     });
-    const nobody = await finishCli(startCli(["monitor", "--lab", lab.name]));
-    expect(nobody.exitCode).toBe(7);
-    expect(nobody.stderr).toMatch(/nobody hands on the events of node node-1[\s\S]*--monitor-socket PATH/);
+  });
+
+  it("reads the datapath beside agents that are down, whatever becomes of who read it before", async () => {
+    const killed = await Promise.all([RunningMonitor.start(lab), RunningMonitor.start(lab)]);
+    for (const monitor of killed) await monitor.kill();
+    const monitor = await RunningMonitor.start(lab);
+    request();
+    sendSpoofed();
+    await monitor.until(() => monitor.items.some(isSpoofed) && monitor.items.some(({ node }) => node === "node-2"));
+    const { exitCode } = await monitor.stop();
+    expect(exitCode).toBe(130);
+    expect(monitor.lost()).toBe(0);
   });
 });

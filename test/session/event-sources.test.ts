@@ -116,10 +116,12 @@ describe("who hands on a node's events", () => {
     return { name: "a", bpffs: join(folder, "bpf"), root: folder };
   };
 
+  const pinDir = (): string => join(folder, "bpf/tc/globals");
+
   it("an upstream agent, where its socket is below the node's root", async () => {
     const socketPath = join(folder, "var/run/cilium/monitor1_2.sock");
     await serve((socket) => socket.end(capture), socketPath);
-    const source = await openEventSource({ place: place(), filter: {}, signal: stop.signal });
+    const source = await openEventSource({ place: place(), pinDir: pinDir(), filter: {}, signal: stop.signal });
     expect(source.description).toBe(`the upstream agent on ${socketPath}`);
     await readAll(source);
   });
@@ -129,23 +131,28 @@ describe("who hands on a node's events", () => {
     symlinkSync("/run", join(folder, "var/run"));
     const socketPath = join(folder, "run/cilium/monitor1_2.sock");
     await serve((socket) => socket.end(capture), socketPath);
-    const source = await openEventSource({ place: place(), filter: {}, signal: stop.signal });
+    const source = await openEventSource({ place: place(), pinDir: pinDir(), filter: {}, signal: stop.signal });
     expect(source.description).toBe(`the upstream agent on ${socketPath}`);
     await readAll(source);
   });
 
   it("the socket that was named, and no other", async () => {
     await serve((socket) => socket.end(capture), join(folder, "run/cilium/monitor1_2.sock"));
-    const named = { place: place(), filter: {}, signal: stop.signal, monitorSocket: "/other.sock" };
+    const named = { place: place(), pinDir: pinDir(), filter: {}, signal: stop.signal, monitorSocket: "/other.sock" };
     await expect(openEventSource(named)).rejects.toMatchObject({ code: "monitor-socket" });
   });
 
   it("nobody: who was asked, and what to do now", async () => {
     const agentSocket = join(folder, "agent.sock");
-    const asked = openEventSource({ place: { ...place(), agentSocket }, filter: {}, signal: stop.signal });
+    const asked = openEventSource({
+      place: { ...place(), agentSocket },
+      pinDir: pinDir(),
+      filter: {},
+      signal: stop.signal,
+    });
     await expect(asked).rejects.toMatchObject({
       code: "no-event-source",
-      message: expect.stringMatching(/agent\.sock.*ENOENT.*monitor1_2\.sock.*ENOENT/),
+      message: expect.stringMatching(/agent\.sock.*ENOENT.*monitor1_2\.sock.*ENOENT.*no event rings of this product/),
       nextSteps: expect.arrayContaining([expect.stringContaining("--monitor-socket")]),
     });
   });

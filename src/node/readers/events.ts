@@ -34,7 +34,13 @@ export async function* readEvents(
   const counts = new Counts();
   // Listeners of many nodes on the command's own signal would be told as a leak.
   const ownSignal = AbortSignal.any([signal]);
-  using source = await openEventSource({ place, filter, monitorSocket, signal: ownSignal }).catch((error: unknown) => {
+  using source = await openEventSource({
+    place,
+    pinDir: context.pinDir,
+    filter,
+    monitorSocket,
+    signal: ownSignal,
+  }).catch((error: unknown) => {
     if (signal.aborted) return undefined;
     throw error;
   });

@@ -1,0 +1,88 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type EventMaps, releaseExpired, SessionSlot } from "../../src/datapath/event-slots.js";
+import { RingBuffer } from "../../src/kernel/ring-buffer.js";
+import { DatapathHarness, pod, u32 } from "./harness.js";
+import { ipv4Packet } from "./packet-builder.js";
+
+let datapath: DatapathHarness;
+let maps: EventMaps;
+let slots: SessionSlot[];
+beforeAll(() => {
+  datapath = new DatapathHarness();
+});
+beforeEach(() => {
+  datapath.reset();
+  maps = {
+    slots: datapath.get("cts_events"),
+    lost: datapath.get("cts_events_lost"),
+    leases: datapath.get("cts_event_leases"),
+  };
+  slots = [];
+});
+afterEach(() => {
+  for (const slot of slots) slot[Symbol.dispose]();
+});
+afterAll(() => datapath[Symbol.dispose]());
+
+const claim = (nowNs?: bigint): SessionSlot => {
+  const slot = SessionSlot.claim(maps, nowNs);
+  slots.push(slot);
+  return slot;
+};
+const spoofed = ipv4Packet({ source: "10.9.9.9", destination: pod.server.ip });
+const dropOne = () => datapath.run("fromContainer", spoofed);
+
+function recordsIn({ ring }: SessionSlot): number {
+  const mode = { kind: "timed", intervalMs: 1000 } as const;
+  using reader = new RingBuffer({ map: ring, mode, onRecords: () => {} });
+  return reader.drain();
+}
+
+const second = 1_000_000_000n;
+
+describe("slots of sessions", () => {
+  it("get every record that the agent gets, while they are held", () => {
+    const [first, other] = [claim(), claim()];
+    dropOne();
+    expect(datapath.events.drain().drops).toHaveLength(1);
+    expect([recordsIn(first), recordsIn(other)]).toEqual([1, 1]);
+    first[Symbol.dispose]();
+    expect(maps.slots.lookup(u32(1))).toBeUndefined();
+    dropOne();
+    expect(recordsIn(other)).toBe(1);
+  });
+
+  it("are three; a fourth session is told what to do", () => {
+    for (let count = 0; count < 3; count++) claim();
+    expect(() => claim()).toThrow(expect.objectContaining({ code: "no-event-slot" }));
+  });
+
+  it("come back from a holder that was killed, and not from one that renews its lease", () => {
+    const [killed, living] = [claim(second), claim(second)];
+    living.renew(6n * second);
+    releaseExpired(maps, 7n * second);
+    expect(maps.slots.lookup(u32(1))).toBeUndefined();
+    expect(living.renew(8n * second)).toBe(true);
+    expect(killed.renew(8n * second)).toBe(false);
+  });
+
+  it("are not given back by a holder that lost them", () => {
+    const stopped = claim(second);
+    const heir = claim(60n * second);
+    stopped[Symbol.dispose]();
+    dropOne();
+    expect(recordsIn(heir)).toBe(1);
+  });
+
+  it("count their own losses, from the claim on, by CPU", () => {
+    const slot = claim();
+    datapath.programs.fromContainer.testRun({ data: spoofed, context: Buffer.alloc(192), repeat: 25_000 });
+    const losses = slot.losses.take();
+    expect(losses.length).toBeGreaterThan(0);
+    const lost = Number(losses.reduce((sum, { count }) => sum + count, 0n));
+    expect(lost + recordsIn(slot)).toBe(25_000);
+    expect(slot.losses.take()).toEqual([]);
+    slot[Symbol.dispose]();
+    expect(claim().losses.take()).toEqual([]);
+  });
+});
