@@ -163,20 +163,23 @@ struct policy_verdict {
 static __always_inline void notify_policy_verdict(struct __sk_buff *skb, __u32 endpoint_id, __u32 remote_identity,
 						  union policy_question what, const struct policy_verdict *verdict)
 {
-	struct policy_verdict_record *record = event_reserve(sizeof(*record));
+	struct policy_verdict_record *record;
 
-	if (!record)
-		return;
-	NOTIFY_BEGIN(record, skb, NOTIFY_POLICY_VERDICT, 0, NOTIFY_POLICY_VERDICT_VERSION);
-	record->header.source = endpoint_id;
-	record->header.remote_label = remote_identity;
-	record->header.verdict = verdict->result;
-	record->header.dst_port = bpf_ntohs(what.dport);
-	record->header.proto = what.protocol;
-	record->header.dir = what.egress ? METRIC_EGRESS : METRIC_INGRESS;
-	record->header.ipv6 = what.is_ip6;
-	record->header.match_type = verdict->match_type;
-	record->header.audited = verdict->audited;
-	record->header.cookie = verdict->cookie;
-	EVENT_SUBMIT(record);
+	FOR_EACH_EVENT_SLOT (slot) {
+		record = event_reserve(slot, sizeof(*record));
+		if (!record)
+			continue;
+		NOTIFY_BEGIN(record, skb, NOTIFY_POLICY_VERDICT, 0, NOTIFY_POLICY_VERDICT_VERSION);
+		record->header.source = endpoint_id;
+		record->header.remote_label = remote_identity;
+		record->header.verdict = verdict->result;
+		record->header.dst_port = bpf_ntohs(what.dport);
+		record->header.proto = what.protocol;
+		record->header.dir = what.egress ? METRIC_EGRESS : METRIC_INGRESS;
+		record->header.ipv6 = what.is_ip6;
+		record->header.match_type = verdict->match_type;
+		record->header.audited = verdict->audited;
+		record->header.cookie = verdict->cookie;
+		EVENT_SUBMIT(record);
+	}
 }
