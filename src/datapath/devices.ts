@@ -35,9 +35,10 @@ const NO_CHECKSUMS = "noudpcsum udp6zerocsumtx udp6zerocsumrx";
 /**
  * The datapath's own devices: the veth pair `cilium_host`/`cilium_net`, through which the node's stack and pods meet,
  * and `cilium_vxlan`, whose tunnel key the programs set for each packet (collect metadata).
- * @throws KernelError `foreign-device` when a device of such a name exists that we did not make
+ * @throws KernelError `foreign-device` when a device of such a name exists that we did not make, `no-ipv6`
  */
 export async function ensureDevices(options: DeviceOptions, ownership: Ownership): Promise<Devices> {
+  requireFamilies(options.ciliumHostIps);
   const hostExists = refuseForeign(HOST_DEVICE, ownership);
   const oldTunnelExists = refuseForeign(TUNNEL_DEVICE, ownership);
   const tunnelExists = oldTunnelExists && isUsable(await readTunnel(), options);
@@ -53,7 +54,8 @@ export async function ensureDevices(options: DeviceOptions, ownership: Ownership
     );
   }
   if (steps.length > 0) await runIp(steps);
-  for (const device of [HOST_DEVICE, NET_DEVICE, TUNNEL_DEVICE]) setDeviceSysctls(device);
+  const families = options.ciliumHostIps.map(({ family }) => family);
+  for (const device of [HOST_DEVICE, NET_DEVICE, TUNNEL_DEVICE]) setDeviceSysctls(device, families);
   await runIp([
     ...[HOST_DEVICE, NET_DEVICE].map((device) => `link set ${device} mtu ${options.mtu} arp off up`),
     `link set ${TUNNEL_DEVICE} mtu ${options.mtu} up`,
@@ -70,6 +72,13 @@ export async function ensureDevices(options: DeviceOptions, ownership: Ownership
   };
 }
 
+function requireFamilies(addresses: readonly IpAddress[]): void {
+  if (existsSync("/proc/sys/net/ipv6") || addresses.every(({ family }) => family === 4)) return;
+  throw new KernelError("no-ipv6", "pods are to have IPv6, which this kernel does not have", {
+    nextSteps: ['set enable-ipv6: "false" in ConfigMap kube-system/cilium-config', "or boot without ipv6.disable=1"],
+  });
+}
+
 /** An IPv6 address is nobody else's: asking for it would only keep it from being used. */
 function hostAddressStep(address: IpAddress): string {
   return `address replace ${IpPrefix.host(address)} dev ${HOST_DEVICE}${address.family === 6 ? " nodad" : ""}`;
@@ -80,13 +89,15 @@ function enableForwarding(family: IpFamily): void {
   if (readNumberFile(file) !== 1) writeFileSync(file, "1");
 }
 
-function setDeviceSysctls(device: string): void {
+function setDeviceSysctls(device: string, families: readonly IpFamily[]): void {
   writeFileSync(`/proc/sys/net/ipv4/conf/${device}/rp_filter`, "0");
   writeFileSync(`/proc/sys/net/ipv4/conf/${device}/forwarding`, "1");
   // No link-local address, so no router solicitations and group reports that the programs would count as drops. Kernels
   // without IPv6 have no such file, and refuse iproute2's `addrgenmode`.
   const addressMode = `/proc/sys/net/ipv6/conf/${device}/addr_gen_mode`;
   if (existsSync(addressMode)) writeFileSync(addressMode, "1");
+  // Many machines have IPv6 switched off for new devices.
+  if (families.includes(6)) writeFileSync(`/proc/sys/net/ipv6/conf/${device}/disable_ipv6`, "0");
 }
 
 /** True when the device exists and is ours. */

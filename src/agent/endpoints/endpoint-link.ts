@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { AgentError, SystemError } from "../../lib/errors.js";
 import { type IpAddress, IpPrefix } from "../../lib/ip.js";
 import { type LinkFacts, listLinks, runIpBatch } from "../system/ip-batch.js";
+import { runCommand } from "../system/run-command.js";
 
 /** An address of a pod, and what it sends to whatever lies outside. */
 export interface LinkAddress {
@@ -46,7 +47,7 @@ export function createLinkPort(): LinkPort {
 async function createLink(link: EndpointLink): Promise<number> {
   const ifindex = await createPair(link);
   try {
-    await relaxHostSide(link.hostIfname);
+    await relaxHostSide(link);
   } catch (error) {
     await removeLink(link.hostIfname);
     throw error;
@@ -55,7 +56,24 @@ async function createLink(link: EndpointLink): Promise<number> {
 }
 
 async function configureLink(link: EndpointLink): Promise<void> {
-  await runIpBatch(podSideSteps(link), { netnsPath: link.netns });
+  const configure = (): Promise<string> => runIpBatch(podSideSteps(link), { netnsPath: link.netns });
+  try {
+    await configure();
+  } catch (error) {
+    if (!hasIpv6(link)) throw error;
+    await enableIpv6(link.netns);
+    await configure();
+  }
+}
+
+function hasIpv6({ addresses }: EndpointLink): boolean {
+  return addresses.some(({ address }) => address.family === 6);
+}
+
+/** Container runtimes make network namespaces with IPv6 switched off; upstream's CNI plugin switches it on, too. */
+async function enableIpv6(netns: string): Promise<void> {
+  const script = "for name in all default; do echo 0 > /proc/sys/net/ipv6/conf/$name/disable_ipv6; done";
+  await runCommand(["nsenter", `--net=${netns}`, "--", "sh", "-c", script]);
 }
 
 async function createPair(link: EndpointLink): Promise<number> {
@@ -88,9 +106,13 @@ function noIpv6Addresses(): string {
 }
 
 /** Packets reach the stack here with pod addresses whose route points elsewhere: reverse path filtering would eat them. */
-async function relaxHostSide(ifname: string): Promise<void> {
-  const folder = `/proc/sys/net/ipv4/conf/${ifname}`;
-  await Promise.all([writeFile(`${folder}/rp_filter`, "0"), writeFile(`${folder}/forwarding`, "1")]);
+async function relaxHostSide(link: EndpointLink): Promise<void> {
+  const folder = `/proc/sys/net/ipv4/conf/${link.hostIfname}`;
+  await Promise.all([
+    writeFile(`${folder}/rp_filter`, "0"),
+    writeFile(`${folder}/forwarding`, "1"),
+    ...(hasIpv6(link) ? [writeFile(`/proc/sys/net/ipv6/conf/${link.hostIfname}/disable_ipv6`, "0")] : []),
+  ]);
 }
 
 function podSideSteps(link: EndpointLink): readonly string[] {
