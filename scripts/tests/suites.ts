@@ -26,7 +26,8 @@ export const longPropertyRuns = 20;
 /** What `npm run test:long` adds; tests that are long read `CTS_TEST_LONG=1`. */
 export const leftToLong: readonly string[] = [
   `the property suite ${longPropertyRuns} times more, each with a fresh seed`,
-  "netns: 20 nodes with 10 pods each",
+  "netns: 20 nodes with 10 pods each; agents killed before each of their writes, not before some",
+  "bpf: 400,000 packets of all kinds instead of 20,000",
   "native: 100,000 rounds of opening and closing each kind of handle, fewer of those that take the kernel 1 ms and more",
   "the native suite under address and undefined-behaviour sanitizers, its misuse table under valgrind",
   "the addon compiled for arm64 by a cross-compiler",

@@ -136,6 +136,8 @@ export class AgentNode implements AsyncDisposable {
   readonly cgroup: string;
   readonly internalIp: string;
   readonly podCidr: string;
+  /** Node's own arguments for agents that are started from now on. */
+  nodeArguments: readonly string[] = [];
   readonly #sandboxes: string[] = [];
   readonly #cluster: AgentCluster;
   #agent: ChildProcess | undefined;
@@ -187,7 +189,7 @@ export class AgentNode implements AsyncDisposable {
   }
 
   #command(): readonly string[] {
-    const agent = [process.execPath, join(root, "bin/kubectl-cilium_ts"), "agent", "run"];
+    const agent = [process.execPath, ...this.nodeArguments, join(root, "bin/kubectl-cilium_ts"), "agent", "run"];
     const flags = ["--node", this.name, "--state-dir", this.#cluster.stateDir, "--run-dir", this.runDir];
     const places = ["--bpffs", this.bpffs, "--cgroup", this.cgroup, "--log-level", "debug"];
     return ["netns", "exec", this.netns, ...agent, ...flags, ...places];
@@ -210,7 +212,7 @@ export class AgentNode implements AsyncDisposable {
     closeSync(log);
     this.#agent = child;
     await until(`agent ${this.name} is ready`, async () => {
-      if (child.exitCode !== null) throw new Error(`agent ${this.name} ended with ${child.exitCode}:\n${this.log()}`);
+      if (this.isDead()) throw new Error(`agent ${this.name} ended with ${child.exitCode ?? child.signalCode}`);
       return (await this.get("/v1/healthz").catch(() => undefined))?.status === 200;
     }).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${this.log()}`);
@@ -226,6 +228,14 @@ export class AgentNode implements AsyncDisposable {
     const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
     child.kill(signal);
     return ended;
+  }
+
+  isDead(): boolean {
+    return this.#agent === undefined || this.#agent.exitCode !== null || this.#agent.signalCode !== null;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#agent?.kill(signal);
   }
 
   /** What the agent said last, for a failure's message. */
