@@ -74,7 +74,7 @@ async function readNodeStatus(
     status: {
       name: node.name,
       address: named?.addresses[0],
-      podCidr: named?.podCidrs[0],
+      podCidrs: named?.podCidrs ?? [],
       agent,
       datapath: datapath.status,
     },

@@ -28,7 +28,8 @@ export interface StatusReport {
 export interface NodeStatus {
   readonly name: string;
   readonly address?: string | undefined;
-  readonly podCidr?: string | undefined;
+  /** One for each address family of pods. */
+  readonly podCidrs: readonly string[];
   readonly agent: AgentStatus;
   /** Absent when the node's maps could not be read. */
   readonly datapath?: DatapathStatus | undefined;

@@ -67,7 +67,7 @@ function nodeTable(nodes: readonly NodeStatus[]): readonly string[] {
   const rows = nodes.map((node) => [
     node.name,
     node.address ?? "-",
-    node.podCidr ?? "-",
+    node.podCidrs.join() || "-",
     node.agent.state,
     node.agent.uptimeSeconds === undefined ? "-" : `${node.agent.uptimeSeconds}s`,
     node.datapath === undefined ? "unread" : String(node.datapath.endpoints),
@@ -97,7 +97,7 @@ export function statusItem(report: StatusReport): JsonObject {
       definedFields({
         name: node.name,
         address: node.address,
-        podCidr: node.podCidr,
+        podCidrs: node.podCidrs,
         agent: definedFields({ ...node.agent }),
         datapath:
           node.datapath === undefined

@@ -83,11 +83,11 @@ describe("JSON Schemas of the lists", () => {
         {
           name: "a",
           address: "172.18.0.2",
-          podCidr: "10.244.0.0/24",
+          podCidrs: ["10.244.0.0/24", "fd00:10:244::/64"],
           agent: { ...agent, addressesCapacity: 252 },
           datapath,
         },
-        { name: "b", agent: { state: "down", problems: ["no answer"] } },
+        { name: "b", podCidrs: [], agent: { state: "down", problems: ["no answer"] } },
       ],
     };
     const printed: unknown = JSON.parse(JSON.stringify(statusItem(report)));
