@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import type { ReadingResults } from "./reading/results.js";
+import type { StageResults } from "./stages/stage.js";
 import type { Cores, Mode } from "./traffic.js";
 
 /** One run of the benchmarks, as it is kept beside docs/benchmarks.md. */
@@ -17,6 +18,8 @@ export interface BenchResults {
   readonly commands: readonly CommandTime[];
   readonly agents: readonly AgentCost[];
   readonly reading?: ReadingResults | undefined;
+  /** By name. */
+  readonly stages?: Readonly<Record<string, StageResults>> | undefined;
 }
 
 export interface Machine {

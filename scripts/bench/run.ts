@@ -1,7 +1,9 @@
 /**
  * The benchmarks: see docs/benchmarks.md.
  *
- *   npm run bench [-- --quick] [--rounds N] [--seconds S] [--services 1,1000,…] [--only traffic|reading] [--no-write]
+ *   npm run bench [-- --quick] [--rounds N] [--seconds S] [--services 1,1000,…] [--only NAME] [--no-write]
+ *
+ * NAME: traffic, reading, or one of stages/stages.ts.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,11 +16,14 @@ import { openKubeProxy } from "./kube-proxy.js";
 import { sweepNamespaces } from "./namespaces.js";
 import { measurePrograms } from "./program-costs.js";
 import { renderReading } from "./reading/report.js";
+import type { ReadingResults } from "./reading/results.js";
 import { measureReading } from "./reading/stage.js";
 import { writeReport } from "./report.js";
 import { type BenchResults, describeCommit, describeMachine, type Evidence, type TrafficResult } from "./results.js";
 import { describeCpu, describeRate, measureRounds, type RoundSettings } from "./rounds.js";
 import { openRoutedVeth } from "./routed-veth.js";
+import { renderStage } from "./stages/report.js";
+import { runStage, stageNames } from "./stages/stages.js";
 import { median, ratioOfPairs } from "./statistics.js";
 import type { Topology } from "./topology.js";
 import { type Mode, modes } from "./traffic.js";
@@ -52,7 +57,7 @@ function printResult(result: TrafficResult): TrafficResult {
   return result;
 }
 
-interface Stage {
+interface TrafficStage {
   readonly services: number;
   readonly cores: TrafficResult["cores"];
   readonly modes: readonly Mode[];
@@ -62,7 +67,10 @@ interface Stage {
 }
 
 /** Each mode on one node and across two, beside the plain topologies. */
-async function measureStage(bench: Bench, { labs, others, ...stage }: Stage): Promise<readonly TrafficResult[]> {
+async function measureTraffic(
+  bench: Bench,
+  { labs, others, ...stage }: TrafficStage,
+): Promise<readonly TrafficResult[]> {
   const scopes = [
     ["same node", [...bench.veth, ...others, ...labs.map((lab) => lab.sameNode)]],
     ["across nodes", [...bench.vxlan, ...labs.map((lab) => lab.acrossNodes)]],
@@ -78,7 +86,7 @@ async function measureStage(bench: Bench, { labs, others, ...stage }: Stage): Pr
 }
 
 /** One stage: everything with so many Services. The first one measures every mode, the others what may depend on the number. */
-async function runStage(bench: Bench, services: number, isFirst: boolean): Promise<readonly TrafficResult[]> {
+async function runTrafficStage(bench: Bench, services: number, isFirst: boolean): Promise<readonly TrafficResult[]> {
   const cleanup = new Cleanup();
   const { labs } = bench;
   try {
@@ -88,11 +96,11 @@ async function runStage(bench: Bench, services: number, isFirst: boolean): Promi
         ? [cleanup.use(await openKubeProxy("kube-proxy, iptables", `k${services}`, services))]
         : [];
     const chosen: readonly Mode[] = isFirst ? modes : ["TCP_CRR"];
-    const results = await measureStage(bench, { services, cores: "two cores", modes: chosen, labs, others });
+    const results = await measureTraffic(bench, { services, cores: "two cores", modes: chosen, labs, others });
     if (!isFirst) return results;
     // Without wake-ups of another core, which cost a guest more than a packet's whole way: the work itself.
     const oneCore = { services, cores: "one core", modes, labs: labs.slice(0, 1), others: [] } as const;
-    return [...results, ...(await measureStage(bench, oneCore))];
+    return [...results, ...(await measureTraffic(bench, oneCore))];
   } finally {
     await cleanup[Symbol.asyncDispose]();
   }
@@ -140,7 +148,7 @@ async function runTraffic(stages: readonly number[], settings: RoundSettings, sa
     const [lab] = bench.labs as readonly [BenchLab];
     results = { ...results, commands: await timeCommands(lab, 10) };
     for (const services of stages) {
-      const traffic = [...results.traffic, ...(await runStage(bench, services, services === stages[0]))];
+      const traffic = [...results.traffic, ...(await runTrafficStage(bench, services, services === stages[0]))];
       const evidence: Evidence[] = [...results.evidence];
       for (const one of bench.labs) evidence.push(await one.evidence());
       const agents = [...results.agents, await agentCost(lab, services, seconds >= 5 ? 30 : 10)];
@@ -168,9 +176,18 @@ function write(results: BenchResults): void {
   writeReport(results, join(docs, "benchmarks.md"), join(docs, "benchmarks/flatness.svg"));
 }
 
-const groups = ["traffic", "reading"] as const;
+const groups = ["traffic", "reading", ...stageNames] as const;
 
-async function main(): Promise<void> {
+interface Plan {
+  readonly chosen: readonly (typeof groups)[number][];
+  /** Of the traffic: so many Services each. */
+  readonly services: readonly number[];
+  readonly settings: RoundSettings;
+  readonly isQuick: boolean;
+  readonly save: Save;
+}
+
+function readPlan(signal: AbortSignal): Plan {
   const { values } = parseArgs({
     options: {
       quick: { type: "boolean", default: false },
@@ -181,28 +198,43 @@ async function main(): Promise<void> {
       "no-write": { type: "boolean", default: false },
     },
   });
+  const isQuick = values.quick;
+  const chosen = groups.filter((group) => values.only === undefined || values.only === group);
+  if (chosen.length === 0) throw new Error(`--only takes one of ${groups.join(", ")}, not ${values.only}`);
+  return {
+    chosen,
+    isQuick,
+    services: (values.services ?? (isQuick ? "1,1000" : "1,1000,10000,50000")).split(",").map(Number),
+    settings: {
+      signal,
+      rounds: Number(values.rounds ?? (isQuick ? 3 : 10)),
+      seconds: Number(values.seconds ?? (isQuick ? 1 : 5)),
+    },
+    save: (results) => (values["no-write"] ? undefined : write(results)),
+  };
+}
+
+async function main(): Promise<void> {
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const)
     process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
-  const settings: RoundSettings = {
-    signal: stop.signal,
-    rounds: Number(values.rounds ?? (values.quick ? 3 : 10)),
-    seconds: Number(values.seconds ?? (values.quick ? 1 : 5)),
-  };
-  const stages = (values.services ?? (values.quick ? "1,1000" : "1,1000,10000,50000")).split(",").map(Number);
-  const chosen = groups.filter((group) => values.only === undefined || values.only === group);
-  if (chosen.length === 0) throw new Error(`--only takes ${groups.join(" or ")}, not ${values.only}`);
-  const save: Save = (results) => (values["no-write"] ? undefined : write(results));
-  const { reading } = chosen.includes("reading") ? {} : readLatest();
-  const saveTraffic: Save = (results) => save({ ...results, reading });
-  const traffic = chosen.includes("traffic") ? await runTraffic(stages, settings, saveTraffic) : readLatest();
+  const { chosen, services, settings, isQuick, save } = readPlan(stop.signal);
+  // What is not measured now stays on the page.
+  const { reading, stages } = chosen.length === groups.length ? {} : readLatest();
+  const saveTraffic: Save = (results) => save({ ...results, reading, stages });
+  let results = chosen.includes("traffic") ? await runTraffic(services, settings, saveTraffic) : readLatest();
+  results = { ...results, reading, stages };
   if (chosen.includes("reading")) {
-    const results = { ...traffic, reading: await measureReading(settings, { isQuick: values.quick, print }) };
+    results = { ...results, reading: await measureReading(settings, { isQuick, print }) };
     save(results);
-    print(renderReading(results.reading));
+    print(renderReading(results.reading as ReadingResults));
   }
-  if (!values["no-write"])
-    print("written: docs/benchmarks.md, docs/benchmarks/latest.json, docs/benchmarks/flatness.svg");
+  for (const name of stageNames.filter((one) => chosen.includes(one))) {
+    const measured = await runStage(name, { settings, isQuick, print });
+    results = { ...results, stages: { ...results.stages, [name]: measured } };
+    save(results);
+    print(renderStage(measured));
+  }
 }
 
 await main();

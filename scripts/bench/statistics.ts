@@ -48,3 +48,9 @@ export function ratioOfPairs(ours: readonly number[], baseline: readonly number[
     pairs: ratios.length,
   };
 }
+
+/** The median of a {@link Ratio} and its interval, as a table shows them. */
+export function describeRatio(values: readonly number[], baseline: readonly number[]): string {
+  const { median: middle, low, high } = ratioOfPairs(values, baseline);
+  return `**${middle.toFixed(2)}** (${low.toFixed(2)}–${high.toFixed(2)})`;
+}

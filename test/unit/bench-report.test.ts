@@ -61,6 +61,18 @@ const results: BenchResults = {
     ],
     leftOut: ["4,000,000 entries: no room"],
   },
+  stages: {
+    policy: {
+      title: "Policy",
+      startedAt: "2026-11-21T12:00:00.000Z",
+      commit: "ba9876543210",
+      node: "v20.20.2",
+      loadBefore: 0.5,
+      settings: { rounds: 2, seconds: 1 },
+      traffic: [crr(1, [97, 194])],
+      tables: [{ title: "A packet", intro: "By test run.", head: ["rules", "time"], rows: [["10", "300 ns"]] }],
+    },
+  },
 };
 
 let folder: string;
@@ -103,6 +115,13 @@ describe("writeReport", () => {
     expect(first).toContain("| ours | 148/s | **0.985** (0.980–0.990) | 30.0 µs | **0.800** (0.800–0.800) |  |");
     expect(first).toContain("Not measured: 4,000,000 entries: no room.");
     expect(first).toContain("| 1 | 90 MB | 0.40 % |");
+    expect(first).toContain(
+      "### Policy\n\nCommit `ba9876543210`, 2026-11-21T12:00:00.000Z, Node v20.20.2; 2 rounds of 1 s;",
+    );
+    expect(first).toContain(
+      "| TCP_CRR | same node | two cores | ours | 146/s | **0.97** (0.97–0.97) | 67.5 µs | **0.90** (0.90–0.90) |",
+    );
+    expect(first).toContain("#### A packet\n\nBy test run.\n\n| rules | time |\n| --- | --- |\n| 10 | 300 ns |");
   });
 
   it("draws a point for each number of Services", () => {

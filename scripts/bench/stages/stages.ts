@@ -1,0 +1,28 @@
+import { loadavg } from "node:os";
+import { describeCommit } from "../results.js";
+import { memoryStage } from "./memory.js";
+import type { Stage, StageContext, StageResults } from "./stage.js";
+
+/** By the name that `--only` takes, in the order in which they run and stand on the page. */
+export const stages = {
+  memory: memoryStage,
+} as const satisfies Readonly<Record<string, Stage>>;
+
+export type StageName = keyof typeof stages;
+
+export const stageNames = Object.keys(stages) as readonly StageName[];
+
+/** Runs a stage and notes what its figures belong to. */
+export async function runStage(name: StageName, context: StageContext): Promise<StageResults> {
+  const { rounds, seconds } = context.settings;
+  const origin = {
+    title: stages[name].title,
+    startedAt: new Date().toISOString(),
+    commit: describeCommit(),
+    node: process.version,
+    loadBefore: loadavg()[0] ?? 0,
+    settings: { rounds, seconds },
+  };
+  context.settings.signal.throwIfAborted();
+  return { ...origin, ...(await stages[name].measure(context)) };
+}
