@@ -24,6 +24,8 @@ import { monitorList } from "../../src/output/lists/monitor-list.js";
 import { mountList, templateHeaderList, templateList } from "../../src/output/lists/node-file-lists.js";
 import { featureList, mapFillList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
 import { policyList } from "../../src/output/lists/policy-list.js";
+import { policyRuleList, policySelectorList } from "../../src/output/lists/policy-rule-lists.js";
+import { policyVerdictList } from "../../src/output/lists/policy-verdict-list.js";
 import { smallMapList } from "../../src/output/lists/small-map-list.js";
 import { capturedRowsOf, clockAt, sampleRows } from "../support/small-map-samples.js";
 import { readCapturedMap } from "./abi-capture-files.js";
@@ -265,6 +267,28 @@ export const samples: readonly Sample[] = [
       hostMac: "06:d4:cb:6f:bf:16",
     },
   ]),
+  sample(policyVerdictList, [
+    {
+      ...{ from: "shop/client", to: "shop/web", fromIdentity: 300, toIdentity: 301, protocol: 6, port: 80 },
+      ...{ direction: "ingress", verdict: "default-deny", reason: "no policy allows it" },
+      rules: ["NetworkPolicy/shop/web spec.ingress"],
+    },
+    {
+      ...{ from: "world", to: "shop/web", fromIdentity: 2, toIdentity: 301, protocol: 1, port: 8 },
+      ...{ direction: "egress", verdict: "allow", reason: "no policy asks", rules: [] },
+    },
+  ]),
+  sample(policyRuleList, [
+    {
+      ...{ kind: "NetworkPolicy", namespace: "shop", name: "web", path: "spec.ingress[0]", subject: "k8s:app=web" },
+      ...{ direction: "ingress", verdict: "allow", hasDefaultDeny: true, peers: ["*"], ports: ["80/TCP"] },
+    },
+    {
+      ...{ kind: "CiliumClusterwideNetworkPolicy", name: "all", path: "spec.egress", subject: "*" },
+      ...{ direction: "egress", verdict: "deny", hasDefaultDeny: false, peers: [], ports: [] },
+    },
+  ]),
+  sample(policySelectorList, [{ selector: "k8s:app=web", rules: 2, identities: [0, 300] }]),
   sample(identityList, [
     { id: 104, labels: [] },
     { id: 1, labels: ["reserved:host"] },

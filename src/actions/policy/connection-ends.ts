@@ -1,0 +1,116 @@
+import { NotFoundError, UsageError } from "../../lib/errors.js";
+import { IpAddress } from "../../lib/ip.js";
+import { parseIdentity, reservedIdentity } from "../../model/identity.js";
+import { objectKey } from "../../model/kube-object.js";
+import type { CiliumEndpoint } from "../../model/kubernetes.js";
+import { protocolNumber, protocolWords } from "../../model/protocol-names.js";
+import type { NameIndex } from "../names/name-index.js";
+import { type PolicyWorld, serviceOf } from "./policy-world.js";
+
+/** One end of a connection that is asked for. */
+export interface AskedEnd {
+  readonly name: string;
+  readonly identity: number;
+  /** Of a pod that the cluster has. */
+  readonly endpoint?: CiliumEndpoint;
+}
+
+/** Where a connection may arrive: behind a Service at each of its backends. */
+export interface AskedTarget extends AskedEnd {
+  readonly port: number;
+}
+
+export interface AskedPort {
+  readonly protocol: number;
+  readonly port: number;
+}
+
+/** `80/tcp`, `53/udp`, `8/icmp`, `icmp`. @throws UsageError `policy-port` */
+export function parseAskedPort(text: string): AskedPort {
+  const [, port, word] = /^(?:(\d{1,5})\/)?([a-z0-9]+)$/i.exec(text) ?? [];
+  const protocol = word === undefined || /^\d+$/.test(word) ? undefined : protocolNumber(word);
+  if (protocol === undefined || Number(port ?? 0) > 65_535) {
+    throw new UsageError("policy-port", `"${text}" is no port: PORT/PROTOCOL, as 80/tcp or 8/icmp`, {
+      hint: `Protocols are ${protocolWords.join(", ")}; of ICMP the number is the type.`,
+    });
+  }
+  return { protocol, port: Number(port ?? 0) };
+}
+
+export class ConnectionEnds {
+  readonly #world: PolicyWorld;
+  readonly #names: NameIndex;
+
+  constructor(world: PolicyWorld, names: NameIndex) {
+    this.#world = world;
+    this.#names = names;
+  }
+
+  /** @throws NotFoundError for what is no pod, address or entity of the cluster */
+  find(text: string): AskedEnd {
+    const found = this.#pod(text) ?? this.#address(text) ?? reservedEnd(text);
+    if (found === undefined) throw notFound(text, "pod, address or entity");
+    return found;
+  }
+
+  /** @throws NotFoundError as {@link find}, and for a Service without this port or without backends */
+  findTargets(text: string, { protocol, port }: AskedPort): readonly AskedTarget[] {
+    const slices = this.#world.slices.filter((slice) => serviceOf(slice) === withNamespace(text));
+    if (this.#pod(text) !== undefined || slices.length === 0) return [{ ...this.find(text), port }];
+    const service = this.#world.services.find(({ metadata }) => objectKey(metadata) === withNamespace(text));
+    const wanted = service?.spec.ports?.find(
+      (known) => known.port === port && protocolNumber(known.protocol ?? "TCP") === protocol,
+    );
+    const targets = slices.flatMap(({ endpoints, ports = [] }) => {
+      const target = ports.find((known) => (known.name ?? "") === (wanted?.name ?? ""))?.port;
+      if (wanted === undefined || target === undefined) return [];
+      return endpoints.flatMap(({ addresses }) =>
+        addresses.map((address) => ({ ...this.find(address), port: target })),
+      );
+    });
+    if (targets.length === 0) throw notFound(`${text} port ${port}`, "Service with this port and backends");
+    return targets;
+  }
+
+  #pod(text: string): AskedEnd | undefined {
+    const endpoint = this.#world.endpoints.find(({ metadata }) => objectKey(metadata) === withNamespace(text));
+    return endpoint === undefined ? undefined : endOf(endpoint);
+  }
+
+  #address(text: string): AskedEnd | undefined {
+    const address = IpAddress.tryParse(text);
+    if (address === undefined) return undefined;
+    const endpoint = this.#world.endpoints.find(({ status }) =>
+      status?.networking?.addressing.some(({ ipv4, ipv6 }) => ipv4 === address.text || ipv6 === address.text),
+    );
+    if (endpoint !== undefined) return endOf(endpoint);
+    // Which of both a node is depends on who asks; policies for one seldom differ from those for the other.
+    const node = this.#names.nodeOf(address.text);
+    if (node !== undefined) return { name: `node ${node}`, identity: 6 };
+    const named = this.#world.prefixes.filter(({ prefix }) => prefix.contains(address));
+    const nearest = named.sort((a, b) => b.prefix.length - a.prefix.length)[0];
+    const { families } = this.#world.selectors;
+    const world = families.ipv4 && families.ipv6 ? (address.family === 4 ? 9 : 10) : 2;
+    return { name: `${address.text} (world)`, identity: nearest?.identity ?? world };
+  }
+}
+
+function endOf(endpoint: CiliumEndpoint): AskedEnd {
+  return { name: objectKey(endpoint.metadata), identity: endpoint.status?.identity?.id ?? 0, endpoint };
+}
+
+function reservedEnd(text: string): AskedEnd | undefined {
+  const identity = /^\d+$/.test(text) ? undefined : parseIdentity(text);
+  const name = identity === undefined ? undefined : reservedIdentity(identity)?.name;
+  return identity === undefined || name === undefined ? undefined : { name, identity };
+}
+
+function withNamespace(text: string): string {
+  return text.includes("/") ? text : `default/${text}`;
+}
+
+function notFound(text: string, what: string): NotFoundError {
+  return new NotFoundError("policy-end", `${text} is no ${what} of this cluster`, {
+    hint: "Ends are NAMESPACE/POD, an address, or an entity such as world or host; the receiver also NAMESPACE/SERVICE.",
+  });
+}
