@@ -152,6 +152,17 @@ describe("policies of a node", () => {
     expect(["10.244.0.8", "192.0.2.1"].map((source) => lab.isAllowed(source))).toEqual([true, false]);
   });
 
+  it("of nodes are told: they are not in force", async () => {
+    const ingress = [{ fromEntities: ["cluster"] }];
+    lab.ciliumNetworkPolicies.set({
+      ...policy("host", { nodeSelector: {}, ingress }),
+      ...{ kind: "CiliumClusterwideNetworkPolicy", metadata: { name: "host" } },
+    } as unknown as CiliumNetworkPolicy);
+    expect(await lab.reconcile()).toEqual([
+      "CiliumClusterwideNetworkPolicy host: spec.ingress[0]: policies of nodes are not in force in this version",
+    ]);
+  });
+
   it("that do not fit into their map deny everything in that direction, and say so", async () => {
     lab.restart({ policyMapMax: 2 });
     await lab.add(web);

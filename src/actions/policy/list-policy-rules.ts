@@ -1,11 +1,12 @@
 import { StateError } from "../../lib/errors.js";
+import { policyProblemTexts } from "../../model/policy/policy-problems.js";
 import type { PolicyPeer, PolicyPort, PolicyRule } from "../../model/policy/policy-rule.js";
 import { selectorsOf } from "../../model/policy/rule-peers.js";
 import type { PolicyRuleRow, PolicySelectorRow } from "../../model/policy/rule-rows.js";
 import { protocolName } from "../../model/protocol-names.js";
 import type { Target } from "../open-target.js";
 import { finishedList, type RowList } from "../row-list.js";
-import { type PolicyWorld, policyKey, readPolicyWorld } from "./policy-world.js";
+import { type PolicyWorld, readPolicyWorld } from "./policy-world.js";
 
 /** @throws StateError on a node alone, which has no objects */
 export async function openPolicyWorld(
@@ -24,9 +25,7 @@ export async function openPolicyWorld(
 
 /** What of the policies is not in force, one sentence each. */
 export function policyProblems({ policies }: PolicyWorld): readonly string[] {
-  return policies.flatMap(({ object, parsed }) =>
-    parsed.problems.map(({ path, reason }) => `${policyKey(object)}: ${path}: ${reason}`),
-  );
+  return policies.flatMap(({ object, parsed }) => policyProblemTexts(object, parsed));
 }
 
 /** Every rule of every policy. */

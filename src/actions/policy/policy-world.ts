@@ -91,7 +91,7 @@ export async function readPolicyWorld(state: StateSource, proposed: readonly Pol
 }
 
 /** Equal for policies that stand for the same. */
-export function policyKey({ kind, metadata }: PolicyObject): string {
+function policyKey({ kind, metadata }: PolicyObject): string {
   return `${kind}/${objectKey(metadata)}`;
 }
 

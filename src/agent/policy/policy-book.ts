@@ -1,9 +1,9 @@
 import { IpAddress, IpPrefix } from "../../lib/ip.js";
-import type { KubeObject } from "../../model/kube-object.js";
 import { objectKey } from "../../model/kube-object.js";
 import { type KubeEndpointSlice, type KubeService, SERVICE_NAME_LABEL } from "../../model/kubernetes.js";
 import type { PolicyObject } from "../../model/network-policy-objects.js";
 import { parsePolicy } from "../../model/policy/parse-policy.js";
+import { policyProblemTexts } from "../../model/policy/policy-problems.js";
 import type { ParsedPolicy, PolicyRule } from "../../model/policy/policy-rule.js";
 import { type PolicyService, resolveServicePeers } from "../../model/policy/rule-peers.js";
 import type { Informer } from "../../state/watch-cache.js";
@@ -67,9 +67,7 @@ export class PolicyBook {
 
   #write(parsed: ReadonlyMap<PolicyObject, ParsedPolicy>, hasServices: boolean): PolicyPage {
     const rules = [...parsed.values()].flatMap((policy) => policy.rules);
-    const problems = [...parsed].flatMap(([object, policy]) =>
-      policy.problems.map(({ path, reason }) => `${nameOf(object)}: ${path}: ${reason}`),
-    );
+    const problems = [...parsed].flatMap(([object, policy]) => policyProblemTexts(object, policy));
     const resolved = hasServices ? resolveServicePeers(rules, this.#services()) : rules;
     return { rules: resolved, problems: problems.sort(), policies: parsed.size };
   }
@@ -86,10 +84,6 @@ export class PolicyBook {
 
 function namesService(rule: PolicyRule): boolean {
   return rule.peers.some((peer) => peer.kind === "service");
-}
-
-function nameOf({ kind, metadata }: KubeObject): string {
-  return `${kind} ${objectKey(metadata)}`;
 }
 
 function serviceKeyOf({ metadata }: KubeEndpointSlice): string {
