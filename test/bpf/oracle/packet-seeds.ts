@@ -14,7 +14,8 @@ export const addresses = {
 } as const;
 
 /** Few, so that packets meet connections of earlier ones. */
-const ports = [80, 8080, 8472, 53, 40_000, 40_001] as const;
+const ports = [80, 8080, 40_000] as const;
+const TUNNEL_PORT = 8472;
 const flags = [tcpFlag.syn, tcpFlag.ack, tcpFlag.syn | tcpFlag.ack, tcpFlag.fin | tcpFlag.ack, tcpFlag.rst] as const;
 const everybody = Object.keys(addresses) as readonly (keyof typeof addresses)[];
 
@@ -22,7 +23,9 @@ const everybody = Object.keys(addresses) as readonly (keyof typeof addresses)[];
 export function makePacket(random: Random, between: { readonly from?: "client"; readonly to?: "client" }): Buffer {
   const isV6 = random.below(2) === 1;
   const index = isV6 ? 1 : 0;
-  const source = addresses[between.from ?? random.pick(everybody)][index];
+  // Whoever should send something sometimes claims to be another.
+  const from = random.below(8) === 0 ? undefined : between.from;
+  const source = addresses[from ?? random.pick(everybody)][index];
   const destination = addresses[between.to ?? random.pick(everybody)][index];
   if (random.below(40) === 0) return arpRequest({ senderMac: pod.client.mac, sender: pod.client.ip, target: hostIp });
   const icmp = isV6 ? proto.icmpv6 : proto.icmp;
@@ -32,14 +35,14 @@ export function makePacket(random: Random, between: { readonly from?: "client"; 
     destination,
     protocol,
     sourcePort: random.pick(ports),
-    destinationPort: random.pick(ports),
+    destinationPort: random.below(20) === 0 ? TUNNEL_PORT : random.pick(ports),
     tcpFlags: random.pick(flags),
     ttl: random.pick([1, 2, 64, 64, 64, 255]),
     payload: Buffer.alloc(random.below(200), random.below(256)),
     ...(random.below(4) === 0 ? { udpChecksum: "zero" as const } : {}),
     ...(protocol === icmp ? { icmp: makeIcmp(random, isV6) } : {}),
   };
-  if (protocol === icmp && random.below(3) === 0) return makeError(random, options, isV6);
+  if (protocol === icmp && random.below(2) === 0) return makeError(random, options, isV6);
   if (isV6) return ipv6Packet(random.below(5) === 0 ? { ...options, extensions: [makeFragment(random)] } : options);
   return ipv4Packet(random.below(5) === 0 ? { ...options, ...makeFragment4(random) } : options);
 }
@@ -61,7 +64,7 @@ function makeFragment(random: Random): { readonly number: number; readonly bytes
 /** An ICMP error that quotes a packet which its receiver may have sent. */
 function makeError(random: Random, options: Parameters<typeof ipv4Packet>[0], isV6: boolean): Buffer {
   const quoted = {
-    source: random.below(4) === 0 ? options.source : options.destination,
+    source: random.below(2) === 0 ? options.source : options.destination,
     destination: addresses[random.pick(everybody)][isV6 ? 1 : 0],
     protocol: random.pick([proto.tcp, proto.udp]),
     sourcePort: random.pick(ports),
