@@ -1,12 +1,11 @@
 import { readFileSync } from "node:fs";
-import { configuredInnerMaps, configuredMapSizes } from "../../../src/datapath/datapath-config.js";
-import { MapSet } from "../../../src/datapath/map-set.js";
 import type { BpfMap } from "../../../src/kernel/bpf-map.js";
 import { type AgentConfig, defaultAgentConfig } from "../../../src/model/agent-config.js";
-import { DatapathHarness, hostIp, ip6, objectsDir, pod, worldIp } from "../../../test/bpf/harness.js";
+import { DatapathHarness, hostIp, ip6, pod, worldIp } from "../../../test/bpf/harness.js";
 import { ipv4Packet, ipv6Packet } from "../../../test/bpf/packet-builder.js";
 import { TestFolder } from "../../../test/support/test-folder.js";
 import { leastNanoseconds } from "../program-costs.js";
+import { openOwnMaps } from "./own-maps.js";
 import type { Stage, StageTable } from "./stage.js";
 
 /** Of a node that sets nothing else. */
@@ -55,14 +54,7 @@ interface MapSize {
 function measureMaps(changed: Partial<AgentConfig>): readonly MapSize[] {
   const config = { ...defaultAgentConfig(), ...changed };
   using folder = new TestFolder();
-  using maps = MapSet.open({
-    folder: folder.maps,
-    objectPath: `${objectsDir}/maps.bpf.o`,
-    installId: "00000000-0000-4000-8000-000000000000",
-    maxEntries: configuredMapSizes(config),
-    innerMaps: configuredInnerMaps(config),
-    adopt: false,
-  });
+  using maps = openOwnMaps(folder.maps, config);
   return maps.names.map((name) => {
     const map = maps.get(name);
     return { name, maxEntries: map.info.maxEntries, bytes: memoryOf(map) };
