@@ -7,6 +7,7 @@
 #include "lib/encap.h"
 #include "lib/hairpin.h"
 #include "lib/ndp.h"
+#include "lib/reject.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -79,6 +80,8 @@ static __always_inline int from_container(struct __sk_buff *skb, struct packet *
 	/* A pod's address is no Service's: most packets are spared the look-up. */
 	if (!endpoint_is_pod(to.local) && !identity_is_pod(pkt->dst_identity)) {
 		ret = service_translate(skb, pkt, &rev_nat_index);
+		if (ret == DROP_NO_SERVICE && config.no_backend_reject)
+			return reject_packet(skb, pkt);
 		if (ret)
 			return ret;
 		if (rev_nat_index && ip_equal(&pkt->daddr, &pkt->saddr))

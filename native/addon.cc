@@ -40,6 +40,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("interfaceMac", Napi::Function::New<cts::InterfaceMac>(env));
   exports.Set("clockNs", Napi::Function::New<cts::ClockNs>(env));
   exports.Set("lookupBatchAsync", Napi::Function::New<cts::LookupBatchAsync>(env));
+  exports.Set("netnsCookie", Napi::Function::New<cts::NetnsCookie>(env));
   exports.Set("possibleCpus", Napi::Function::New<cts::PossibleCpus>(env));
   exports.Set("mapIds", Napi::Function::New<cts::MapIds>(env));
   exports.Set("programIds", Napi::Function::New<cts::ProgramIds>(env));

@@ -42,6 +42,16 @@ Napi::Value ClockNs(const Napi::CallbackInfo& info) {
   return BigUint(info.Env(), static_cast<uint64_t>(now.tv_sec) * 1000000000ull + static_cast<uint64_t>(now.tv_nsec));
 }
 
+// netnsCookie() -> bigint of the calling thread's network namespace; 0 before Linux 5.14
+Napi::Value NetnsCookie(const Napi::CallbackInfo& info) {
+  uint64_t cookie = 0;
+  socklen_t length = sizeof(cookie);
+  UniqueFd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  constexpr int kSoNetnsCookie = 71;  // <asm-generic/socket.h> of 5.14 has it, older ones do not
+  if (socket_fd.get() >= 0) getsockopt(socket_fd.get(), SOL_SOCKET, kSoNetnsCookie, &cookie, &length);
+  return BigUint(info.Env(), cookie);
+}
+
 // possibleCpus(): the factor of per-CPU map values
 Napi::Value PossibleCpus(const Napi::CallbackInfo& info) { return Status(info.Env(), libbpf_num_possible_cpus()); }
 

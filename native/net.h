@@ -9,6 +9,7 @@ Napi::Value InterfaceIndex(const Napi::CallbackInfo& info);
 Napi::Value InterfaceName(const Napi::CallbackInfo& info);
 Napi::Value InterfaceMac(const Napi::CallbackInfo& info);
 Napi::Value ClockNs(const Napi::CallbackInfo& info);
+Napi::Value NetnsCookie(const Napi::CallbackInfo& info);
 Napi::Value PossibleCpus(const Napi::CallbackInfo& info);
 Napi::Value MapIds(const Napi::CallbackInfo& info);
 Napi::Value ProgramIds(const Napi::CallbackInfo& info);

@@ -29,6 +29,13 @@ struct datapath_config {
 	__u8 policy_verdict_events;	 /* 1: a record of each new connection and denied packet that policies judge */
 	__u8 policy_accounting;		 /* 1: count how often each policy entry decides */
 	__u8 policy_audit_mode;		 /* 1: what policies deny is forwarded and told */
+	__u8 lb_maglev;			 /* 1: services that do not say choose by their Maglev table */
+	__u8 no_backend_reject;		 /* 1: a packet for a service without backends is answered with an ICMP error */
+	__u8 sock_hostns_only;		 /* 1: the socket LB leaves pods alone */
+	__u8 trace_sock;		 /* 1: a record of each translation of the socket LB */
+	__u32 maglev_slots;		 /* of every Maglev table */
+	__u32 maglev_seed;		 /* of the hash of connections */
+	__u64 host_netns_cookie;	 /* of the node's own network namespace; 0: not known */
 };
 
 volatile const struct datapath_config config = {};

@@ -39,6 +39,9 @@ struct lb_affinity_match {
 	__u16 pad;
 };
 
+/* Service id and padding: always compared. */
+#define SOURCE_RANGE_STATIC_PREFIX 32
+
 struct lb4_src_range_key {
 	__u32 lpm_key;	  /* SOURCE_RANGE_STATIC_PREFIX + prefix bits */
 	__u16 rev_nat_id; /* be */

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 #pragma once
+#include "affinity.h"
 #include "conntrack.h"
+#include "hash.h"
 #include "load_balancer.h"
 #include "rewrite.h"
 
-/* Load balancing of packets: for what the socket LB did not see (raw sockets, pods outside the cgroup, switched off). */
+/* Load balancing of packets: from pods, for what the socket LB did not see (raw sockets, pods outside the cgroup, switched
+ * off), and from outside.
+ *
+ * service_translate() does all of it for a packet of a pod, service_translate_outside() for one from outside: the look-up
+ * of the frontend, the choice of a backend or the memory of it (the service entry of conntrack), the new destination.
+ * service_find(), service_backend() and packet_rewrite() are its steps, for programs that do something between them.
+ * service_reverse_nat() gives a reply its frontend's address. */
 
 static __always_inline bool proto_has_services(__u8 proto)
 {
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP_;
 }
 
 /* The key of the entry that remembers a connection's backend: both addresses as dialled, both ports swapped. */
@@ -25,8 +33,90 @@ static __always_inline void service_ct_key(union ct_key *key, const struct packe
 	ct_key_set(key, pkt, &place);
 }
 
+/* What is asked for a new connection alone are functions of their own, for their stack: they read the addresses from the
+ * packet again, and take the rest in two words. `ports` is the source's, and the destination's in the high half; `kind` is
+ * the protocol, the family and the scope, a byte each. */
+
+static __always_inline int packet_read_address(struct __sk_buff *skb, __u8 family, int side, union ip_address *address)
+{
+	if (family == FAMILY_IPV6)
+		return bpf_skb_load_bytes(skb,
+					  ETH_HLEN + (side == SIDE_SOURCE ? offsetof(struct ipv6_header, saddr) :
+									    offsetof(struct ipv6_header, daddr)),
+					  address, sizeof(address->ip6));
+	return bpf_skb_load_bytes(skb,
+				  ETH_HLEN + (side == SIDE_SOURCE ? offsetof(struct iphdr, saddr) :
+								    offsetof(struct iphdr, daddr)),
+				  address, sizeof(address->ip4));
+}
+
+static __noinline __u32 packet_affinity_find(struct __sk_buff *skb, const struct lb4_service *service, __u32 kind)
+{
+	struct client client = { .family = kind >> 8 };
+
+	if (packet_read_address(skb, client.family, SIDE_SOURCE, &client.address))
+		return 0;
+	return affinity_find(service, &client, bpf_ktime_get_ns() / 1000000000ULL);
+}
+
+static __noinline int packet_affinity_remember(struct __sk_buff *skb, const struct lb4_service *service, __u32 kind,
+					       __u32 id)
+{
+	struct client client = { .family = kind >> 8 };
+
+	if (!packet_read_address(skb, client.family, SIDE_SOURCE, &client.address))
+		affinity_remember(service, &client, id, bpf_ktime_get_ns() / 1000000000ULL);
+	return 0;
+}
+
+static __noinline __u32 packet_maglev(struct __sk_buff *skb, const struct lb4_service *service, __u32 ports, __u32 kind)
+{
+	union ip_address source = {};
+	__u8 family = kind >> 8;
+
+	if (packet_read_address(skb, family, SIDE_SOURCE, &source))
+		return 0;
+	return backend_maglev(service, family, hash_connection(&source, ports, kind));
+}
+
+static __noinline __u32 packet_random(struct __sk_buff *skb, const struct lb4_service *service, __u32 ports, __u32 kind)
+{
+	union ip_address address = {};
+	struct frontend frontend = {
+		.address = &address,
+		.port = ports >> 16,
+		.proto = kind,
+		.family = kind >> 8,
+		.scope = kind >> 16,
+	};
+
+	if (packet_read_address(skb, frontend.family, SIDE_DESTINATION, &address))
+		return 0;
+	return backend_random(&frontend, service);
+}
+
+/* A backend's id for a new connection; 0: none. */
+static __always_inline __u32 backend_choose(struct __sk_buff *skb, const struct packet *pkt, __u8 scope,
+					    const struct lb4_service *service)
+{
+	__u32 kind = pkt->proto | pkt->family << 8 | scope << 16;
+	bool has_affinity = service->flags & SERVICE_F_AFFINITY;
+	__u32 ports = (__u32)pkt->dport << 16 | pkt->sport;
+	__u32 id = has_affinity ? packet_affinity_find(skb, service, kind) : 0;
+
+	if (id)
+		return id;
+	if (service_uses_maglev(service))
+		id = packet_maglev(skb, service, ports, kind);
+	if (!id)
+		id = packet_random(skb, service, ports, kind);
+	if (id && has_affinity)
+		packet_affinity_remember(skb, service, kind, id);
+	return id;
+}
+
 /* The backend this connection already has, or a new one, remembered in a service entry. 0 or a drop reason. */
-static __always_inline int service_backend(struct packet *pkt, __u32 bytes, const struct frontend *frontend,
+static __always_inline int service_backend(struct __sk_buff *skb, struct packet *pkt, const struct frontend *frontend,
 					   const struct lb4_service *service, struct backend *chosen)
 {
 	struct ct_entry *entry, fresh = {};
@@ -38,13 +128,13 @@ static __always_inline int service_backend(struct packet *pkt, __u32 bytes, cons
 	entry = bpf_map_lookup_elem(map, &key);
 	if (entry && entry->rev_nat_index == service->rev_nat_index && !ct_entry_is_reopened(entry, pkt) &&
 	    backend_lookup(entry->backend_id, pkt->family, chosen)) {
-		ct_entry_touch(entry, pkt, bytes, CT_SERVICE);
+		ct_entry_touch(entry, pkt, skb->len, CT_SERVICE);
 		return 0;
 	}
-	id = backend_select(frontend, service);
+	id = backend_choose(skb, pkt, frontend->scope, service);
 	if (!backend_lookup(id, pkt->family, chosen))
 		return DROP_AT(pkt, DROP_NO_SERVICE);
-	ct_entry_init(&fresh, pkt, bytes, CT_SERVICE);
+	ct_entry_init(&fresh, pkt, skb->len, CT_SERVICE);
 	fresh.src_sec_id = 0;
 	fresh.backend_id = id;
 	fresh.rev_nat_index = service->rev_nat_index;
@@ -53,24 +143,52 @@ static __always_inline int service_backend(struct packet *pkt, __u32 bytes, cons
 	return 0;
 }
 
-/* Sends a packet for a frontend to a backend of it; *rev_nat_index is then not zero. 0 or a drop reason. */
-static __always_inline int service_translate(struct __sk_buff *skb, struct packet *pkt, __u16 *rev_nat_index)
+/* The frontend that a packet is for, or NULL. `frontend` is what was looked up. */
+static __always_inline struct lb4_service *service_find(const struct packet *pkt, struct frontend *frontend,
+							bool is_outside)
 {
-	struct frontend frontend = { &pkt->daddr, pkt->dport, pkt->proto, pkt->family };
-	struct lb4_service *service;
-	struct backend backend;
-	int ret;
-
+	frontend->address = &pkt->daddr;
+	frontend->port = pkt->dport;
+	frontend->proto = pkt->proto;
+	frontend->family = pkt->family;
+	frontend->scope = SCOPE_EXTERNAL;
 	if (!proto_has_services(pkt->proto))
-		return 0;
-	service = service_lookup(&frontend, 0);
-	if (!service)
-		return 0;
-	ret = service_backend(pkt, skb->len, &frontend, service, &backend);
+		return NULL;
+	return is_outside ? service_lookup(frontend, 0) : service_lookup_inside(frontend);
+}
+
+static __always_inline int service_send(struct __sk_buff *skb, struct packet *pkt, const struct frontend *frontend,
+					const struct lb4_service *service, __u16 *rev_nat_index)
+{
+	struct backend backend;
+	int ret = service_backend(skb, pkt, frontend, service, &backend);
+
 	if (ret)
 		return ret;
 	*rev_nat_index = service->rev_nat_index;
 	return packet_rewrite(skb, pkt, SIDE_DESTINATION, &backend.address, backend.port);
+}
+
+/* Sends a packet of a pod for a frontend to a backend of it; *rev_nat_index is then not zero. 0 or a drop reason. */
+static __always_inline int service_translate(struct __sk_buff *skb, struct packet *pkt, __u16 *rev_nat_index)
+{
+	struct frontend frontend;
+	struct lb4_service *service = service_find(pkt, &frontend, false);
+
+	return service ? service_send(skb, pkt, &frontend, service, rev_nat_index) : 0;
+}
+
+/* The same for a packet from outside: what is not for the outside is not found, whom the frontend does not take is dropped. */
+static __always_inline int service_translate_outside(struct __sk_buff *skb, struct packet *pkt, __u16 *rev_nat_index)
+{
+	struct frontend frontend;
+	struct lb4_service *service = service_find(pkt, &frontend, true);
+
+	if (!service || !(service->flags & SERVICE_F_ROUTABLE))
+		return 0;
+	if (!service_takes_source(service, &pkt->saddr, pkt->family))
+		return DROP_AT(pkt, DROP_NOT_IN_SRC_RANGE);
+	return service_send(skb, pkt, &frontend, service, rev_nat_index);
 }
 
 /* The frontend behind a reverse NAT index; false where it is gone. */
@@ -109,7 +227,7 @@ static __always_inline int service_reverse_nat(struct __sk_buff *skb, struct pac
 /* Upstream's wildcard frontend (port 0, protocol 0): the address belongs to a Service, but this port does not. */
 static __always_inline bool service_owns_address(const struct packet *pkt)
 {
-	struct frontend wildcard = { &pkt->daddr, 0, 0, pkt->family };
+	struct frontend wildcard = { .address = &pkt->daddr, .family = pkt->family };
 
 	return service_lookup(&wildcard, 0) != NULL;
 }

@@ -24,6 +24,8 @@
 #define CTS_FILE_PARSE_L4	221 /* parse_l4.h */
 #define CTS_FILE_REWRITE	222 /* rewrite.h */
 #define CTS_FILE_NDP		223 /* ndp.h */
+#define CTS_FILE_SOCK6		230 /* sock6.bpf.c */
+#define CTS_FILE_REJECT		231 /* reject.h */
 
 /* clang folds the comparisons of two literals: no string reaches the object. */
 static __always_inline __u8 source_file_id(const char *name)
@@ -51,6 +53,8 @@ static __always_inline __u8 source_file_id(const char *name)
 	CTS_FILE_MATCH("parse_l4.h", CTS_FILE_PARSE_L4)
 	CTS_FILE_MATCH("rewrite.h", CTS_FILE_REWRITE)
 	CTS_FILE_MATCH("ndp.h", CTS_FILE_NDP)
+	CTS_FILE_MATCH("sock6.bpf.c", CTS_FILE_SOCK6)
+	CTS_FILE_MATCH("reject.h", CTS_FILE_REJECT)
 #undef CTS_FILE_MATCH
 	return 0;
 }

@@ -5,7 +5,8 @@ import type { MapSpec } from "../kernel/bpf-map.js";
 import { possibleCpus } from "../kernel/net.js";
 import { IpAddress } from "../lib/ip.js";
 import type { AgentConfig } from "../model/agent-config.js";
-import { be, bytes, ip4, ip6, uint } from "../model/struct-fields.js";
+import { maglevSeeds } from "../model/maglev.js";
+import { be, bytes, ip4, ip6, u64, uint } from "../model/struct-fields.js";
 import type { Devices } from "./devices.js";
 import { maglevTableSpec } from "./maglev-maps.js";
 
@@ -47,6 +48,13 @@ const codec = structCodec("datapath_config", ownReleases, {
   policyVerdictEvents: uint("policy_verdict_events"),
   policyAccounting: uint("policy_accounting"),
   policyAuditMode: uint("policy_audit_mode"),
+  lbMaglev: uint("lb_maglev"),
+  noBackendReject: uint("no_backend_reject"),
+  sockHostnsOnly: uint("sock_hostns_only"),
+  traceSock: uint("trace_sock"),
+  maglevSlots: uint("maglev_slots"),
+  maglevSeed: uint("maglev_seed"),
+  hostNetnsCookie: u64("host_netns_cookie"),
 });
 
 /** The load-time constants of every program: `struct datapath_config` of bpf/lib/config.h. */
@@ -54,6 +62,8 @@ export function encodeDatapathConfig(
   config: AgentConfig,
   devices: Devices,
   ciliumHostIps: readonly IpAddress[],
+  /** 0: not known. */
+  hostNetnsCookie = 0n,
 ): Buffer {
   const hostMac = new Uint8Array(8);
   hostMac.set(devices.hostMac);
@@ -82,6 +92,13 @@ export function encodeDatapathConfig(
     policyVerdictEvents: config.eventsPolicyVerdict ? 1 : 0,
     policyAccounting: config.policyAccounting ? 1 : 0,
     policyAuditMode: config.policyAuditMode ? 1 : 0,
+    lbMaglev: config.lbAlgorithm === "maglev" ? 1 : 0,
+    noBackendReject: config.serviceNoBackendResponse === "reject" ? 1 : 0,
+    sockHostnsOnly: config.socketLbHostnsOnly ? 1 : 0,
+    traceSock: config.traceSock ? 1 : 0,
+    maglevSlots: config.lbMaglevTableSize,
+    maglevSeed: maglevSeeds(config.lbMaglevHashSeed).connections[0],
+    hostNetnsCookie,
   });
 }
 

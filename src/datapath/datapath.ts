@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { createMetricCodecs } from "../abi/metrics.js";
 import { ownReleases } from "../abi/release.js";
 import { probeKernelFeatures } from "../kernel/features.js";
+import { netnsCookie } from "../kernel/net.js";
 import type { IpAddress, IpPrefix } from "../lib/ip.js";
 import { waitForAll } from "../lib/wait-for-all.js";
 import type { AgentConfig } from "../model/agent-config.js";
@@ -61,11 +62,17 @@ export interface DatapathOptions {
   readonly adopt?: boolean;
 }
 
-const SOCKET_HOOKS = [
+export const SOCKET_HOOKS = [
   ["connect4", "inet4_connect"],
   ["sendmsg4", "udp4_sendmsg"],
   ["recvmsg4", "udp4_recvmsg"],
   ["getpeername4", "inet4_getpeername"],
+  ["postBind4", "inet4_post_bind"],
+  ["connect6", "inet6_connect"],
+  ["sendmsg6", "udp6_sendmsg"],
+  ["recvmsg6", "udp6_recvmsg"],
+  ["getpeername6", "inet6_getpeername"],
+  ["postBind6", "inet6_post_bind"],
 ] as const;
 
 /** Maps whose entries are worth counting one by one; conntrack's count comes from its garbage collection. */
@@ -135,7 +142,7 @@ export class Datapath implements DatapathPort {
     const { podRanges, mtu } = options.node;
     const ciliumHostIps = podRanges.map(({ ciliumHostIp }) => ciliumHostIp);
     const devices = await ensureDevices({ ciliumHostIps, mtu, tunnelPort: config.tunnelPort }, maps.ownership);
-    const datapathConfig = encodeDatapathConfig(config, devices, ciliumHostIps);
+    const datapathConfig = encodeDatapathConfig(config, devices, ciliumHostIps, netnsCookie());
     const programs = loadPrograms({ objectsDir: options.objectsDir, maps, config: datapathConfig });
     const links = new LinkSet({ folder: folder.links, ownership: maps.ownership });
     // The reader first: no event is lost between a program's start and its reader's.
@@ -243,7 +250,9 @@ export class Datapath implements DatapathPort {
       used: available,
       detail: available ? "in use" : costWhenMissing,
     }));
-    const socketLb = this.#usesSocketLb ? "connect4, sendmsg4, recvmsg4, getpeername4" : "bpf-lb-sock is off";
+    const socketLb = this.#usesSocketLb
+      ? "connect, sendmsg, recvmsg, getpeername, bind; both families"
+      : "bpf-lb-sock is off";
     return [...kernel, { name: "socket-lb", used: this.#usesSocketLb, detail: socketLb }];
   }
 

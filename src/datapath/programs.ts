@@ -17,6 +17,14 @@ const objects = {
     sendmsg4: "cts_sock4_sendmsg",
     recvmsg4: "cts_sock4_recvmsg",
     getpeername4: "cts_sock4_getpeer",
+    postBind4: "cts_sock4_post_bind",
+  },
+  sock6: {
+    connect6: "cts_sock6_connect",
+    sendmsg6: "cts_sock6_sendmsg",
+    recvmsg6: "cts_sock6_recvmsg",
+    getpeername6: "cts_sock6_getpeer",
+    postBind6: "cts_sock6_post_bind",
   },
 } as const;
 

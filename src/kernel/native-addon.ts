@@ -275,6 +275,7 @@ export interface NativeAddon {
     count: number,
     outcome: Uint8Array,
   ): Promise<number>;
+  netnsCookie(): bigint;
   possibleCpus(): number;
   mapIds(): number[] | number;
   programIds(): number[] | number;

@@ -37,6 +37,11 @@ export function bootNowNs(): bigint {
   return loadAddon().clockNs(clockIds.boottime);
 }
 
+/** What the kernel's programs call the network namespace of this thread (SO_NETNS_COOKIE); 0 before Linux 5.14. */
+export function netnsCookie(): bigint {
+  return loadAddon().netnsCookie();
+}
+
 /** CPUs that could ever be there: the number of values in each entry of a per-CPU map. */
 export function possibleCpus(): number {
   return checkStatus(loadAddon().possibleCpus(), () => ({

@@ -30,16 +30,35 @@ export function buildEndpointSlices(
   service: KubeService,
   pods: readonly KubePod[],
   families: readonly IpFamily[],
+  zoneOf: (nodeName: string) => string | undefined = () => undefined,
 ): readonly KubeEndpointSlice[] {
-  return families.flatMap((family) => slicesOfFamily(service, pods, family));
+  const place = (nodeName: string): EndpointPlace => placeOf(service, nodeName, zoneOf(nodeName));
+  return families.flatMap((family) => slicesOfFamily({ service, pods, family, place }));
+}
+
+type EndpointPlace = Pick<SliceEndpoint, "nodeName" | "zone" | "hints">;
+
+/** Where an endpoint is and, if the Service wants near backends, whom it serves: its own zone, or node. */
+function placeOf({ spec }: KubeService, nodeName: string, zone: string | undefined): EndpointPlace {
+  const { trafficDistribution } = spec;
+  const forZones = trafficDistribution === undefined || zone === undefined ? {} : { forZones: [{ name: zone }] };
+  const forNodes = trafficDistribution === "PreferSameNode" ? { forNodes: [{ name: nodeName }] } : {};
+  const hints = { ...forZones, ...forNodes };
+  return {
+    nodeName,
+    ...(zone === undefined ? {} : { zone }),
+    ...(Object.keys(hints).length === 0 ? {} : { hints }),
+  };
 }
 
 /** Pods whose named ports have other numbers get slices of their own. */
-function slicesOfFamily(
-  service: KubeService,
-  pods: readonly KubePod[],
-  family: IpFamily,
-): readonly KubeEndpointSlice[] {
+function slicesOfFamily(wanted: {
+  readonly service: KubeService;
+  readonly pods: readonly KubePod[];
+  readonly family: IpFamily;
+  readonly place: (nodeName: string) => EndpointPlace;
+}): readonly KubeEndpointSlice[] {
+  const { service, pods, family, place } = wanted;
   const groups = new Map<string, { readonly ports: readonly SlicePort[]; readonly endpoints: SliceEndpoint[] }>();
   for (const pod of [...pods].sort((a, b) => objectKey(a.metadata).localeCompare(objectKey(b.metadata)))) {
     const address = addressOf(pod, family);
@@ -48,7 +67,10 @@ function slicesOfFamily(
     const ports = (service.spec.ports ?? []).flatMap((port) => slicePort(port, pod));
     const key = JSON.stringify(ports);
     const group = groups.get(key) ?? { ports, endpoints: [] };
-    group.endpoints.push(sliceEndpoint(service, pod, address));
+    group.endpoints.push({
+      ...sliceEndpoint(service, pod, address),
+      ...(pod.spec.nodeName === undefined ? {} : place(pod.spec.nodeName)),
+    });
     groups.set(key, group);
   }
   const chunks = [...groups.values()].flatMap(({ ports, endpoints }) => {
@@ -85,7 +107,6 @@ function sliceEndpoint(service: KubeService, pod: KubePod, address: string): Sli
   return {
     addresses: [address],
     conditions: { ready: isReady, serving: isServing, terminating: isTerminating },
-    ...(pod.spec.nodeName === undefined ? {} : { nodeName: pod.spec.nodeName }),
     targetRef: { kind: "Pod", namespace, name, ...(uid === undefined ? {} : { uid }) },
   };
 }

@@ -59,7 +59,7 @@ export function fromManifest(manifest: KubeObject): KubeObject {
 /** The object as the manifest now wants it; what controllers filled in stays. */
 export function mergeManifest(current: KubeObject, manifest: KubeObject): KubeObject {
   const { labels: _replaced, ...metadata } = current.metadata;
-  const status = "status" in current ? { status: current.status } : {};
+  const status = "status" in current && !("status" in manifest) ? { status: current.status } : {};
   return {
     ...manifest,
     ...mergedSpec(current, manifest),

@@ -36,7 +36,8 @@ export class TakenAddressBook implements TakenAddresses {
 }
 
 function nodePortsOf({ spec }: KubeService): readonly number[] {
-  return (spec.ports ?? []).flatMap((port) => port.nodePort ?? []);
+  const health = spec.healthCheckNodePort === undefined ? [] : [spec.healthCheckNodePort];
+  return [...(spec.ports ?? []).flatMap((port) => port.nodePort ?? []), ...health];
 }
 
 /** FNV-1a: spreads names over the range, so that a Service that is made anew gets its old address. */
@@ -61,15 +62,19 @@ function choosePorts(key: string, ports: readonly ServicePort[], taken: Readonly
   const used = new Set(taken);
   return ports.map((port) => {
     if (port.nodePort !== undefined) return port;
-    const start = hash(`${key}:${port.name ?? ""}:${port.port}`) % NODE_PORTS;
-    for (let i = 0; i < NODE_PORTS; i++) {
-      const nodePort = FIRST_NODE_PORT + ((start + i) % NODE_PORTS);
-      if (used.has(nodePort)) continue;
-      used.add(nodePort);
-      return { ...port, nodePort };
-    }
-    throw new StateError("node-ports-full", "every node port from 30000 to 32767 is taken");
+    const nodePort = chooseNodePort(`${key}:${port.name ?? ""}:${port.port}`, used);
+    used.add(nodePort);
+    return { ...port, nodePort };
   });
+}
+
+function chooseNodePort(key: string, used: ReadonlySet<number>): number {
+  const start = hash(key) % NODE_PORTS;
+  for (let i = 0; i < NODE_PORTS; i++) {
+    const nodePort = FIRST_NODE_PORT + ((start + i) % NODE_PORTS);
+    if (!used.has(nodePort)) return nodePort;
+  }
+  throw new StateError("node-ports-full", "every node port from 30000 to 32767 is taken");
 }
 
 /** {@link serviceFamilies} of a lab's Service. @throws StateError `service-families` for what the lab does not have */
@@ -91,9 +96,14 @@ export function withServiceAddresses(
   const wanted = requireServiceFamilies(service, families);
   const clusterIps = clusterIpsOf(service.spec);
   const needsClusterIps = clusterIP !== "None" && clusterIps.length < wanted.length;
-  const wantsNodePorts = type === "NodePort" || type === "LoadBalancer";
+  const { allocateLoadBalancerNodePorts = true, externalTrafficPolicy, healthCheckNodePort } = service.spec;
+  const wantsNodePorts = type === "NodePort" || (type === "LoadBalancer" && allocateLoadBalancerNodePorts);
   const needsNodePorts = wantsNodePorts && ports.some((port) => port.nodePort === undefined);
-  if (!needsClusterIps && !needsNodePorts) return service;
+  const isChecked = type === "LoadBalancer" && externalTrafficPolicy === "Local";
+  const needsHealthPort = isChecked && healthCheckNodePort === undefined;
+  if (!needsClusterIps && !needsNodePorts && !needsHealthPort) return service;
+  const withPorts = needsNodePorts ? choosePorts(key, ports, taken.nodePorts) : ports;
+  const used = new Set([...taken.nodePorts, ...withPorts.flatMap(({ nodePort }) => nodePort ?? [])]);
   const known = new Map(clusterIps.map((text) => [IpAddress.tryParse(text)?.family, text]));
   const addresses = wanted.map((family) => known.get(family) ?? chooseClusterIp(key, family, taken.clusterIps));
   return {
@@ -101,7 +111,8 @@ export function withServiceAddresses(
     spec: {
       ...service.spec,
       ...(needsClusterIps ? addressFields(service.spec, wanted, addresses) : {}),
-      ...(needsNodePorts ? { ports: choosePorts(key, ports, taken.nodePorts) } : {}),
+      ...(needsNodePorts ? { ports: withPorts } : {}),
+      ...(needsHealthPort ? { healthCheckNodePort: chooseNodePort(`${key}:health`, used) } : {}),
     },
   };
 }

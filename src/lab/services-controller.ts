@@ -15,6 +15,8 @@ import { changeObject, deleteObject } from "./object-writer.js";
 import { requireServiceFamilies, TakenAddressBook, withServiceAddresses } from "./service-addresses.js";
 import type { Controller, SupervisorContext } from "./supervisor-context.js";
 
+const ZONE_LABEL = "topology.kubernetes.io/zone";
+
 /** Services → addresses of their own and EndpointSlices from selectors and readiness. Keys are those of Services. */
 export class ServicesController implements Controller {
   readonly #context: SupervisorContext;
@@ -96,7 +98,9 @@ export class ServicesController implements Controller {
   #desiredSlices(service: KubeService): readonly KubeEndpointSlice[] {
     const { namespace } = service.metadata;
     const pods = [...this.#context.caches.pods.values()].filter((pod) => pod.metadata.namespace === namespace);
-    return buildEndpointSlices(service, pods, requireServiceFamilies(service, labFamilies(this.#context.caches)));
+    const { caches } = this.#context;
+    const zoneOf = (nodeName: string): string | undefined => caches.nodes.get(nodeName)?.metadata.labels?.[ZONE_LABEL];
+    return buildEndpointSlices(service, pods, requireServiceFamilies(service, labFamilies(caches)), zoneOf);
   }
 
   async #writeSlices(serviceKey: string, desired: readonly KubeEndpointSlice[]): Promise<void> {

@@ -65,6 +65,14 @@ export const agentSettings = {
     description: "Translate Services in connect(2) and sendmsg(2), not per packet",
     defaultValue: true,
   }),
+  socketLbHostnsOnly: booleanSetting("bpf-lb-sock-hostns-only", {
+    description: "The socket LB serves the node's own processes alone; pods are balanced per packet, as meshes want it",
+    defaultValue: false,
+  }),
+  traceSock: booleanSetting("trace-sock", {
+    description: "Report each translation of the socket LB. Upstream's default is true; a record a dial costs as much",
+    defaultValue: false,
+  }),
   lbAlgorithm: choiceSetting("bpf-lb-algorithm", {
     description: "How a backend is chosen for a connection from outside: at random, or the same one by every node",
     defaultValue: "random",
@@ -112,8 +120,7 @@ export const agentSettings = {
   serviceNoBackendResponse: choiceSetting("service-no-backend-response", {
     description: "What a connection to a Service without backends gets",
     defaultValue: "drop",
-    choices: ["drop"],
-    later: ["reject"],
+    choices: ["drop", "reject"],
   }),
   enablePolicy: choiceSetting("enable-policy", {
     description: "Whom policies make deny what they do not allow: those they select, everybody, nobody",

@@ -8,7 +8,6 @@ export const laterSettings: Readonly<Record<string, readonly string[]>> = {
   "bpf-lb-acceleration": ["disabled", ""],
   "bpf-lb-dsr-dispatch": ["opt", ""],
   "bpf-lb-mode": ["snat", ""],
-  "bpf-lb-sock-hostns-only": ["false"],
   "clustermesh-enable-mcs-api": ["false"],
   "cni-chaining-mode": ["none", ""],
   "datapath-mode": ["veth", ""],
@@ -140,7 +139,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     subnet-ids-filter subnet-tags-filter synchronize-k8s-nodes tofqdns-dns-reject-response-code
     tofqdns-enable-dns-compression tofqdns-endpoint-max-ip-per-hostname tofqdns-idle-connection-grace-period
     tofqdns-max-deferred-connection-deletes tofqdns-min-ttl tofqdns-pre-cache tofqdns-preallocate-identities
-    tofqdns-proxy-port tofqdns-proxy-response-max-delay trace-sock tunnel-source-port-range
+    tofqdns-proxy-port tofqdns-proxy-response-max-delay tunnel-source-port-range
     unmanaged-pod-watcher-interval vlan-bpf-bypass vtep-cidr vtep-endpoint vtep-mac vtep-mask
     wireguard-persistent-keepalive write-cni-conf-when-ready ztunnel-ca-type
   `

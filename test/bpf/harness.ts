@@ -88,14 +88,20 @@ export class DatapathHarness implements Disposable {
   #policyEpoch: PolicyEpoch;
   #events: EventReader;
 
-  constructor(config: Partial<AgentConfig> = {}) {
+  /** @param hostNetnsCookie of the network namespace that the socket LB takes for the node's own */
+  constructor(config: Partial<AgentConfig> = {}, hostNetnsCookie = 0n) {
     using object = BpfObject.open(`${objectsDir}/maps.bpf.o`, { name: "cts_test" });
     for (const map of object.maps)
       if (map.maxEntries > 4096 && !map.isInternal) object.setMapMaxEntries(map.name, 4096);
     object.load();
     this.maps = new Map(object.maps.filter((map) => !map.isInternal).map((map) => [map.name, object.map(map.name)]));
     const devices = { hostIfindex: 1, netIfindex: 1, tunnelIfindex: 1, hostMac: Buffer.from(hostMac, "hex") };
-    const bytes = encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, [IpAddress.parse(hostIp)]);
+    const bytes = encodeDatapathConfig(
+      { ...defaultAgentConfig(), ...config },
+      devices,
+      [IpAddress.parse(hostIp)],
+      hostNetnsCookie,
+    );
     this.programs = loadPrograms({ objectsDir, maps: this, config: bytes });
     this.#policyEpoch = new PolicyEpoch(this.get("cts_policy_epoch"));
     this.#events = new EventReader(this);

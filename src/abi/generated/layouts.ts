@@ -50,7 +50,7 @@ export const ownLayouts = {
     },
   },
   datapath_config: {
-    sizeBytes: 84,
+    sizeBytes: 104,
     fields: {
       "host_ifindex": { offset: 0, sizeBytes: 4 },
       "tunnel_ifindex": { offset: 4, sizeBytes: 4 },
@@ -76,6 +76,13 @@ export const ownLayouts = {
       "policy_verdict_events": { offset: 78, sizeBytes: 1 },
       "policy_accounting": { offset: 79, sizeBytes: 1 },
       "policy_audit_mode": { offset: 80, sizeBytes: 1 },
+      "lb_maglev": { offset: 81, sizeBytes: 1 },
+      "no_backend_reject": { offset: 82, sizeBytes: 1 },
+      "sock_hostns_only": { offset: 83, sizeBytes: 1 },
+      "trace_sock": { offset: 84, sizeBytes: 1 },
+      "maglev_slots": { offset: 88, sizeBytes: 4 },
+      "maglev_seed": { offset: 92, sizeBytes: 4 },
+      "host_netns_cookie": { offset: 96, sizeBytes: 8 },
     },
   },
   drop_notify: {

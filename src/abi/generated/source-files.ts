@@ -20,4 +20,6 @@ export const ownSourceFiles: Readonly<Record<number, string>> = {
   221: "parse_l4.h",
   222: "rewrite.h",
   223: "ndp.h",
+  230: "sock6.bpf.c",
+  231: "reject.h",
 };

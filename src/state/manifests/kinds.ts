@@ -62,8 +62,20 @@ const serviceSpec = object({
   trafficDistribution: text,
   ipFamilies: list(oneOf("IPv4", "IPv6")),
   ipFamilyPolicy: oneOf("SingleStack", "PreferDualStack", "RequireDualStack"),
-  ...ignoring("allocateLoadBalancerNodePorts", "healthCheckNodePort", "sessionAffinityConfig"),
+  sessionAffinityConfig: object({ clientIP: object({ timeoutSeconds: integer(1, 86_400) }) }),
+  healthCheckNodePort: portNumber,
+  allocateLoadBalancerNodePorts: boolean,
 });
+
+/** The addresses that somebody's balancer gave it: a lab has none that would. */
+const serviceStatus = object({
+  loadBalancer: object({
+    ingress: list(object({ ip: text, hostname: text, ipMode: oneOf("VIP", "Proxy"), ports: ignored })),
+  }),
+  conditions: ignored,
+});
+
+const hintNames = list(object({ "name!": text }));
 
 const sliceEndpoint = object({
   "addresses!": list(text, 1),
@@ -78,7 +90,8 @@ const sliceEndpoint = object({
     uid: text,
     ...ignoring("apiVersion", "fieldPath", "resourceVersion"),
   }),
-  ...ignoring("deprecatedTopology", "hints"),
+  hints: object({ forZones: hintNames, forNodes: hintNames }),
+  ...ignoring("deprecatedTopology"),
 });
 
 /** A whole object of a kind: what every object has, and its own fields. */
@@ -114,7 +127,7 @@ export const manifestKinds: readonly ManifestKind[] = [
       ...ignoring("minReadySeconds", "paused", "progressDeadlineSeconds", "revisionHistoryLimit", "strategy"),
     }),
   }),
-  kind(resourceTypes.services, { "spec!": serviceSpec }),
+  kind(resourceTypes.services, { "spec!": serviceSpec, status: serviceStatus }),
   kind(resourceTypes.endpointSlices, {
     "addressType!": oneOf("IPv4", "IPv6", "FQDN"),
     "endpoints!": list(sliceEndpoint),

@@ -1,6 +1,7 @@
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type YAMLMap } from "yaml";
 import { nearestName } from "../../lib/nearest-name.js";
 import { type KubeObject, objectKey, type ResourceType } from "../../model/kube-object.js";
+import { resourceTypes } from "../../model/kubernetes.js";
 import { type CheckContext, checkNode } from "./check-node.js";
 import { type CrossCheckOptions, crossCheck } from "./cross-checks.js";
 import { ignoredKinds, laterKinds, type ManifestKind, manifestKinds, writtenKinds } from "./kinds.js";
@@ -109,9 +110,11 @@ function readObject(
   const problemsBefore = collector.problems.length;
   const raw = checkNode(schema, node, "", context) as KubeObject & Record<string, unknown>;
   if (collector.problems.length > problemsBefore) return [];
-  const { status: _status, ...rest } = raw;
+  const { status, ...rest } = raw;
   const namespace = type.namespaced ? { namespace: raw.metadata.namespace ?? "default" } : {};
-  const object: KubeObject = { ...rest, metadata: { ...raw.metadata, ...namespace } };
+  // Of a Service alone it is no account of what is: it says where the Service answers.
+  const kept = type === resourceTypes.services && status !== undefined ? { status } : {};
+  const object: KubeObject = { ...rest, ...kept, metadata: { ...raw.metadata, ...namespace } };
   return [{ type, object, node, collector, subject, raw }];
 }
 

@@ -30,9 +30,7 @@ const container = object({
   args: list(text),
   workingDir: text,
   env: list(object({ "name!": text, value: text, valueFrom: ignored })),
-  ports: list(
-    object({ "containerPort!": portNumber, name: portName, protocol, hostPort: portNumber, hostIP: ignored }),
-  ),
+  ports: list(object({ "containerPort!": portNumber, name: portName, protocol, hostPort: portNumber, hostIP: text })),
   livenessProbe: probe,
   readinessProbe: probe,
   startupProbe: probe,

@@ -113,6 +113,12 @@ export class TestLab implements AsyncDisposable {
     return spawnSync(program, [...first, "lab", ...words, "--name", this.name, ...rest], { encoding: "utf8" });
   }
 
+  /** Runs any other of the product's commands on this lab. */
+  product(...args: readonly string[]): { readonly status: number | null; readonly stdout: string } {
+    const [program = "", ...first] = commandLine;
+    return spawnSync(program, [...first, ...args, "--lab", this.name], { encoding: "utf8" });
+  }
+
   /** Output of a command in a pod; fails with what it said when it fails. */
   exec(pod: string, ...command: readonly string[]): string {
     const result = this.cli("exec", pod, "--", ...command);
