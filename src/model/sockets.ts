@@ -3,8 +3,8 @@ import type { NodeRowBase } from "./rows.js";
 
 /** One TCP or UDP socket of a pod, as the kernel's socket diagnostics list it (`ss -tuanpe`). */
 export interface SocketRow extends NodeRowBase {
-  /** Address of the pod in whose network namespace the socket lives. */
-  readonly podAddress: IpAddress;
+  /** Addresses of the pod in whose network namespace the socket lives, as far as they were asked for; never empty. */
+  readonly podAddresses: readonly IpAddress[];
   /** IP protocol number: 6 or 17. */
   readonly protocol: number;
   /** `established`, `listen`, `time-wait` … in `ss`'s words, lower case. */
@@ -19,4 +19,9 @@ export interface SocketRow extends NodeRowBase {
   /** Pid as the session's host sees it; absent when the process could not be found. */
   readonly pid?: number | undefined;
   readonly command?: string | undefined;
+}
+
+/** The pod's address that stands in the socket's packets. */
+export function podAddressOf({ podAddresses, peer }: Pick<SocketRow, "podAddresses" | "peer">): IpAddress {
+  return podAddresses.find(({ family }) => family === peer.family) ?? podAddresses[0]!;
 }

@@ -1,9 +1,11 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
+import { IpAddress } from "../lib/ip.js";
 
-/** A network namespace that holds a wanted address, and one process in it. */
+/** A network namespace that holds wanted addresses, and one process in it. */
 export interface PodNamespace {
-  readonly address: string;
+  /** Those of the wanted ones that it has. */
+  readonly addresses: readonly string[];
   /** Any process of the namespace; `/proc/<pid>/ns/net` opens it. */
   readonly pid: number;
 }
@@ -19,16 +21,15 @@ export async function findPodNamespaces(
 ): Promise<readonly PodNamespace[]> {
   const wanted = new Set(addresses);
   const pids = cgroupPath === undefined ? await allProcesses() : await processesBelow(cgroupPath);
-  const own = await readlink("/proc/self/ns/net").catch(() => "");
-  const visited = new Set<string>([own]);
+  const visited = new Set<string>([await readlink("/proc/self/ns/net").catch(() => "")]);
   const found: PodNamespace[] = [];
   for (const pid of pids) {
     const namespace = await readlink(`/proc/${pid}/ns/net`).catch(() => undefined);
     if (namespace === undefined || visited.has(namespace)) continue;
     visited.add(namespace);
-    const local = await localAddresses(pid);
-    for (const address of local) if (wanted.has(address)) found.push({ address, pid });
-    if (found.length >= wanted.size) break;
+    const own = (await localAddresses(pid)).filter((address) => wanted.delete(address));
+    if (own.length > 0) found.push({ addresses: own, pid });
+    if (wanted.size === 0) break;
   }
   return found;
 }
@@ -54,8 +55,19 @@ async function processesBelow(path: string): Promise<readonly number[]> {
 
 /** Addresses of the process's network namespace, canonical texts, loopback left out. */
 async function localAddresses(pid: number): Promise<readonly string[]> {
-  const trie = await readFile(`/proc/${pid}/net/fib_trie`, "utf8").catch(() => "");
-  return parseFibTrie(trie);
+  const [trie, ifInet6] = await Promise.all(
+    ["fib_trie", "if_inet6"].map((file) => readFile(`/proc/${pid}/net/${file}`, "utf8").catch(() => "")),
+  );
+  return [...parseFibTrie(trie!), ...parseIfInet6(ifInet6!)];
+}
+
+/**
+ * The addresses of global scope in `/proc/net/if_inet6`: address, index, prefix length, scope, flags, device.
+ * linux/net/ipv6/addrconf.c, if6_seq_show
+ */
+export function parseIfInet6(text: string): readonly string[] {
+  const lines = text.matchAll(/^([0-9a-f]{32}) [0-9a-f]+ [0-9a-f]+ 00 /gm);
+  return [...lines].map(([, hex]) => IpAddress.fromBytes(Buffer.from(hex!, "hex")).text);
 }
 
 /**

@@ -26,7 +26,7 @@ export interface ProcSocket
 }
 
 /** Sockets of a process's network namespace without the help of any tool; they have no cookies. */
-export async function readProcSockets(pid: number, podAddress: IpAddress): Promise<readonly SocketRow[]> {
+export async function readProcSockets(pid: number, podAddresses: readonly IpAddress[]): Promise<readonly SocketRow[]> {
   const files = [
     ["tcp", 6],
     ["tcp6", 6],
@@ -36,7 +36,7 @@ export async function readProcSockets(pid: number, podAddress: IpAddress): Promi
   const texts = await Promise.all(files.map(([name]) => readFile(`/proc/${pid}/net/${name}`, "utf8").catch(() => "")));
   const sockets = texts.flatMap((text, index) => parseProcSockets(text, files[index]![1]));
   const owners = await findSocketOwners(await readlink(`/proc/${pid}/ns/net`));
-  return sockets.map(({ inode, ...socket }) => ({ ...socket, podAddress, ...owners.get(inode) }));
+  return sockets.map(({ inode, ...socket }) => ({ ...socket, podAddresses, ...owners.get(inode) }));
 }
 
 /** Parses `/proc/net/{tcp,udp}[6]`. Addresses are hexadecimal words in host order. Documentation/networking/proc_net_tcp.rst */

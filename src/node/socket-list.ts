@@ -8,11 +8,11 @@ const stateNames: Readonly<Record<string, string>> = { ESTAB: "established", UNC
  * Parses the output of `ss -tuanpeOH`: one socket a line, `Netid State Recv-Q Send-Q Local Peer` and then details in
  * the form `users:(("name",pid=1,fd=3))`, `ino:…`, `sk:<cookie in hex>`. Lines that are no such sockets are left out.
  */
-export function parseSocketList(text: string, podAddress: IpAddress): readonly SocketRow[] {
-  return text.split("\n").flatMap((line) => parseSocket(line, podAddress) ?? []);
+export function parseSocketList(text: string, podAddresses: readonly IpAddress[]): readonly SocketRow[] {
+  return text.split("\n").flatMap((line) => parseSocket(line, podAddresses) ?? []);
 }
 
-function parseSocket(line: string, podAddress: IpAddress): SocketRow | undefined {
+function parseSocket(line: string, podAddresses: readonly IpAddress[]): SocketRow | undefined {
   const words = line.trim().split(/\s+/);
   const [kind, state, , , localText, peerText] = words;
   if (state === undefined || localText === undefined || peerText === undefined) return undefined;
@@ -23,7 +23,7 @@ function parseSocket(line: string, podAddress: IpAddress): SocketRow | undefined
   const cookie = /\bsk:([0-9a-f]+)\b/.exec(line)?.[1];
   const user = /users:\(\("((?:[^"\\]|\\.)*)",pid=(\d+)/.exec(line);
   return {
-    podAddress,
+    podAddresses,
     protocol,
     state: stateNames[state] ?? state.toLowerCase(),
     local: local.address,

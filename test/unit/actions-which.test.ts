@@ -11,7 +11,7 @@ const frontend = ip("10.96.0.80");
 const now = 1000;
 
 const socket: SocketRow = {
-  podAddress: client,
+  podAddresses: [client],
   protocol: 6,
   state: "established",
   local: client,
@@ -101,6 +101,14 @@ function find(facts: Partial<ConnectionFacts>) {
     ...facts,
   });
 }
+
+test("a connection over IPv6 of a pod with both families has the pod's IPv6 address, and the entry that belongs to it", () => {
+  const [own, peer] = [ip("fd00:10:244::2"), ip("fd00:10:244:1::3")];
+  const overIpv6 = { ...socket, podAddresses: [client, own], local: own, peer };
+  const found = find({ sockets: [overIpv6], conntrack: [{ ...entry, map: "tcp6", source: own, destination: peer }] });
+  expect(found).toHaveLength(1);
+  expect(found[0]).toMatchObject({ source: own, verdict: "direct" });
+});
 
 describe("findConnections", () => {
   test("a live socket with an entry in the reverse map dialled that frontend", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { IpAddress } from "../../src/lib/ip.js";
-import { parseFibTrie } from "../../src/node/pod-namespaces.js";
+import { parseFibTrie, parseIfInet6 } from "../../src/node/pod-namespaces.js";
 import { parseProcSockets } from "../../src/node/proc-sockets.js";
 import { RowMatcher } from "../../src/node/readers/row-matcher.js";
 import { parseSocketList } from "../../src/node/socket-list.js";
@@ -17,7 +17,7 @@ icmp6 UNCONN    0 0               *:58              *:*     ino:81 sk:453
 garbage`;
 
   test("reads states, ends, cookies in hexadecimal and the first process", () => {
-    const sockets = parseSocketList(output, pod);
+    const sockets = parseSocketList(output, [pod]);
     expect(
       sockets.map(({ protocol, state, localPort, peerPort, cookie, pid, command }) => ({
         protocol,
@@ -70,7 +70,7 @@ garbage`;
   });
 
   test("an IPv4 peer of a dual-stack socket is an IPv4 address", () => {
-    expect(parseSocketList(output, pod)[4]?.peer.text).toBe("10.244.0.9");
+    expect(parseSocketList(output, [pod])[4]?.peer.text).toBe("10.244.0.9");
   });
 });
 
@@ -83,6 +83,16 @@ test("parseProcSockets reads /proc/net/tcp, whose words are in host order", () =
   expect(listener).toMatchObject({ state: "listen", localPort: 8080, peerPort: 0, inode: 1234 });
   expect(client).toMatchObject({ state: "established", localPort: 33158, peerPort: 8080, inode: 5678 });
   expect([client?.local.text, client?.peer.text]).toEqual(["10.244.0.2", "10.244.1.3"]);
+});
+
+test("parseIfInet6 finds addresses of global scope, without loopback and link-local ones", () => {
+  const text = [
+    "00000000000000000000000000000001 01 80 10 80       lo",
+    "fd000010024400000000000000000002 02 80 00 a0     eth0",
+    "fe80000000000000acfffffffe120002 02 40 20 80     eth0",
+    "",
+  ].join("\n");
+  expect(parseIfInet6(text)).toEqual(["fd00:10:244::2"]);
 });
 
 test("parseFibTrie finds the local addresses and leaves loopback and networks out", () => {

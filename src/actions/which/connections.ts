@@ -1,7 +1,7 @@
 import type { IpAddress } from "../../lib/ip.js";
 import { type NodeClock, secondsUntil } from "../../model/node-clock.js";
 import type { CtRow, L4Address, LbBackendRow, LbServiceRow, SockRevNatRow, WhichRow } from "../../model/rows.js";
-import type { SocketRow } from "../../model/sockets.js";
+import { podAddressOf, type SocketRow } from "../../model/sockets.js";
 
 /** What one node's kernel knows of the connections of one source. */
 export interface ConnectionFacts {
@@ -212,13 +212,13 @@ function isEntryOf(row: CtRow, socket: SocketRow, to: L4Address): boolean {
   return (
     row.protocol === socket.protocol &&
     row.sourcePort === socket.localPort &&
-    row.source.equals(socket.podAddress) &&
+    row.source.equals(podAddressOf(socket)) &&
     isAt(row.destination, row.destinationPort, to.address, to.port)
   );
 }
 
 function sourceOf(socket: SocketRow): Pick<Connection, "protocol" | "source" | "sourcePort"> {
-  return { protocol: socket.protocol, source: socket.podAddress, sourcePort: socket.localPort };
+  return { protocol: socket.protocol, source: podAddressOf(socket), sourcePort: socket.localPort };
 }
 
 function socketText({ state, pid, command }: SocketRow): string {

@@ -119,7 +119,9 @@ function findServer(
 ): SocketRow | undefined {
   const own = all.filter(
     (socket) =>
-      socket.protocol === protocol && socket.localPort === backend.port && socket.podAddress.equals(backend.address),
+      socket.protocol === protocol &&
+      socket.localPort === backend.port &&
+      socket.podAddresses.some((address) => address.equals(backend.address)),
   );
   return (
     own.find((socket) => socket.peerPort === sourcePort && socket.peer.equals(source)) ??

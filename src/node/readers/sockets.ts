@@ -24,7 +24,7 @@ export async function* readSockets(
   let rowsRead = 0;
   for (const namespace of namespaces) {
     if (signal.aborted) return { state: "partial", reason: "interrupted", rowsRead, restarts: 0, mapsRead: 0 };
-    const sockets = await listSockets(namespace, notes, signal);
+    const sockets = (await listSockets(namespace, notes, signal)).filter(isOfItsAddresses);
     rowsRead += sockets.length;
     if (sockets.length > 0) yield sockets.map((socket) => ({ ...socket, node: context.place.name }));
   }
@@ -37,29 +37,34 @@ export async function* readSockets(
   };
 }
 
+/** Connections of a family that nobody asked for are left out. Whoever listens on every address may do so for both. */
+function isOfItsAddresses({ podAddresses, peer, peerPort }: SocketRow): boolean {
+  return peerPort === 0 || podAddresses.some(({ family }) => family === peer.family);
+}
+
 /** `ss` knows the socket cookies; without it /proc still gives sockets and processes. */
 async function listSockets(
-  { pid, address }: PodNamespace,
+  { pid, addresses }: PodNamespace,
   notes: Set<string>,
   signal: AbortSignal,
 ): Promise<readonly SocketRow[]> {
-  const podAddress = IpAddress.parse(address);
+  const podAddresses = addresses.map((address) => IpAddress.parse(address));
   try {
     const { stdout } = await run("nsenter", [`--net=/proc/${pid}/ns/net`, "ss", "-tuanpeOH"], {
       maxBuffer: outputLimitBytes,
       signal,
       env: { ...process.env, LC_ALL: "C" },
     });
-    return parseSocketList(stdout, podAddress);
+    return parseSocketList(stdout, podAddresses);
   } catch (error) {
     if (signal.aborted) return [];
     const { code, message } = error as NodeJS.ErrnoException;
     // 127 is nsenter's exit code where it finds no `ss`.
     if (code === "ENOENT" || String(code) === "127") {
       notes.add("ss (iproute2) is missing: sockets have no cookies, so what they dialled is not known");
-      return readProcSockets(pid, podAddress);
+      return readProcSockets(pid, podAddresses);
     }
-    throw new SystemError("sockets-unreadable", `listing the sockets of ${address} failed: ${message}`, {
+    throw new SystemError("sockets-unreadable", `listing the sockets of ${addresses.join()} failed: ${message}`, {
       cause: error,
     });
   }
