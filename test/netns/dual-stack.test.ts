@@ -1,5 +1,6 @@
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import type { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nodePaths } from "../../src/lab/lab-paths.js";
 import { readProcessFile } from "../../src/lab/process-table.js";
@@ -74,11 +75,27 @@ class FamilyLab {
     return JSON.parse(this.lab.exec(from, "cts-lab", tool, "--summary", ...rest)) as Summary;
   }
 
+  /** A tool that runs on in a pod. */
+  spawn(from: string, ...request: readonly string[]): ChildProcessByStdio<null, Readable, null> {
+    const [program = "", ...first] = commandLine;
+    const args = ["lab", "exec", from, "--name", this.lab.name, "--", "cts-lab", ...request];
+    return spawn(program, [...first, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  }
+
   /** Lists of our own commands, as rows. */
   rows(...command: readonly string[]): readonly Readonly<Record<string, unknown>>[] {
     const [program = "", ...first] = commandLine;
     const child = spawnSyncText(program, [...first, ...command, "--lab", this.lab.name, "-o", "json"]);
     return (JSON.parse(child) as { readonly items: readonly Readonly<Record<string, unknown>>[] }).items;
+  }
+
+  /** Of a pod to a port, as `which` finds them: it fails while there is none. */
+  connections(from: string, to: string, port: string): readonly Readonly<Record<string, unknown>>[] {
+    try {
+      return this.rows("which", from, "--to", to, "--port", port);
+    } catch {
+      return [];
+    }
   }
 
   /** Packets of this lab that were dropped, with their reasons. */
@@ -191,24 +208,7 @@ describe("a lab of both families", () => {
   it("keeps connections of both families when agents are killed, and is told of pods by the same maps afterwards", async () => {
     const talks = [4, 6].map((family) => {
       const host = both.host("far", family as 4 | 6).replaceAll(/[[\]]/g, "");
-      const words = [
-        "exec",
-        "client",
-        "--",
-        "cts-lab",
-        "tcp",
-        "--summary",
-        "--count",
-        "40",
-        "--interval-ms",
-        "100",
-        host,
-        "9090",
-      ];
-      const [program = "", ...first] = commandLine;
-      const at = words.indexOf("--");
-      const args = [...first, "lab", ...words.slice(0, at), "--name", both.lab.name, ...words.slice(at)];
-      const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+      const child = both.spawn("client", "tcp", "--summary", "--count", "40", "--interval-ms", "100", host, "9090");
       const chunks: Buffer[] = [];
       child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
       return once(child, "close").then(() => JSON.parse(Buffer.concat(chunks).toString()) as Summary);
@@ -218,6 +218,19 @@ describe("a lab of both families", () => {
     for (const talk of await Promise.all(talks)) expect(talk.by).toEqual({ far: 40 });
     await both.lab.up({ agentCommand: "own" });
     expect(both.ask("client", "http", "--family", "6", "--count", "10", "http://web/").received).toBe(10);
+  });
+
+  it("names the socket of a connection over IPv6 by the pod's IPv6 address, once", async () => {
+    const host = both.host("near", 6).slice(1, -1);
+    const talk = both.spawn("client", "tcp", "--count", "200", "--interval-ms", "100", host, "9090");
+    const rows = await eventually(
+      () => both.connections("client", host, "9090"),
+      (found) => found.length > 0,
+    );
+    expect(rows.map(({ source, verdict }) => `${String(source)} ${String(verdict)}`)).toEqual([
+      `${both.addressesOf("client")[1]} direct`,
+    ]);
+    talk.kill("SIGKILL");
   });
 
   it("shows both families where a user looks", () => {
