@@ -15,6 +15,7 @@ import { print, runChecks } from "./report.js";
 /** Newer than 6.1. */
 const MISSING = ["tcx"];
 const UDP_PORT = "9091";
+const UNSUPPORTED_L3 = "139 ";
 
 function ip(...args: readonly string[]): void {
   execFileSync("ip", args, { stdio: ["ignore", "ignore", "inherit"] });
@@ -99,7 +100,9 @@ await runChecks("smoke", [
       } finally {
         server.kill();
       }
-      deepStrictEqual(datapath.drops(), []);
+      // Nobody serves IPv6 here, and a device that comes up may speak it all the same.
+      const drops = datapath.drops().filter((drop) => !drop.startsWith(UNSUPPORTED_L3));
+      deepStrictEqual(drops, []);
       ok(datapath.connection("out", 17) !== undefined);
       ok(datapath.connection("in", 17) !== undefined);
     },
