@@ -51,11 +51,14 @@ export function translateService(
   };
 }
 
-/** Ready endpoints of the own node, whatever their port and family. */
+/** Ready endpoints of the own node, whatever their port; a pod of two families is one of them. */
 function countLocal({ spec }: KubeService, { families }: ServiceNode, chooser: BackendChooser): number {
-  const choices = (spec.ports ?? []).flatMap((port) => families.map((family) => chooser.choose(port, family, true)));
-  const active = choices.flatMap(({ backends, activeCount }) => backends.slice(0, activeCount));
-  return new Set(active.map(({ address }) => address.text)).size;
+  const counts = families.map((family) => {
+    const choices = (spec.ports ?? []).map((port) => chooser.choose(port, family, true));
+    const active = choices.flatMap(({ backends, activeCount }) => backends.slice(0, activeCount));
+    return new Set(active.map(({ address }) => address.text)).size;
+  });
+  return Math.max(0, ...counts);
 }
 
 /** Headless Services and aliases have no frontends, and those of another proxy are none of ours. */
