@@ -12,6 +12,9 @@ import { resourceTypes } from "../../src/model/kubernetes.js";
 import { FolderStateSource } from "../../src/state/folder-state-source.js";
 
 const root = join(import.meta.dirname, "../..");
+/** Maps that packets change, and counters of the agent's own. */
+const writtenByPrograms =
+  /cilium_metrics|cilium_policystats|cilium_ct|reverse_sk|frag_datagrams|_affinity$|cts_events|cts_policy_epoch/;
 
 function run(command: string, ...args: readonly string[]): string {
   return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
@@ -290,9 +293,7 @@ export class AgentNode implements AsyncDisposable {
   /** Every entry of every pinned map of ours, as text; without counters, rings and what packets write. */
   dumpMaps(): Readonly<Record<string, readonly string[]>> {
     const folder = join(this.bpffs, "tc/globals");
-    const names = readdirSync(folder).filter(
-      (file) => !/cilium_metrics|cts_events|cts_policy_epoch|cilium_ct|reverse_sk/.test(file),
-    );
+    const names = readdirSync(folder).filter((file) => !writtenByPrograms.test(file));
     return Object.fromEntries(names.sort().map((file) => [file, dumpMap(join(folder, file))]));
   }
 
