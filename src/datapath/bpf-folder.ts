@@ -5,6 +5,12 @@ import { KernelError } from "../lib/errors.js";
 /** `BPF_FS_MAGIC` of linux/magic.h. */
 const BPF_FS_MAGIC = 0xcafe4a11;
 
+/**
+ * Suffix of a pin, and of its record, that is about to take another one's place by rename(2). A bpffs takes no dots in
+ * names.
+ */
+export const NEXT_SUFFIX = "__next";
+
 /** Where a node's pins live. Maps use upstream's folder, so that upstream's tools find them. */
 export interface BpfFolder {
   /** `<bpffs>/tc/globals` */

@@ -6,12 +6,9 @@ import type { BpfProgram } from "../kernel/bpf-program.js";
 import { KernelError } from "../lib/errors.js";
 import { Turns } from "../lib/turns.js";
 import { waitForAll } from "../lib/wait-for-all.js";
-import { listPins } from "./bpf-folder.js";
+import { listPins, NEXT_SUFFIX } from "./bpf-folder.js";
 import type { DeviceHook, DeviceHooks, HookFacts } from "./device-hooks.js";
 import type { Ownership } from "./ownership.js";
-
-/** Suffix of the pin and the record of a link that is about to take another's place. A bpffs takes no dots in names. */
-const NEXT = "__next";
 
 export interface CgroupHook {
   readonly cgroupPath: string;
@@ -69,7 +66,7 @@ export class LinkSet implements DeviceHooks {
 
   /** Detaches and forgets; absence is not an error. */
   async remove(name: string): Promise<void> {
-    const pins = [name + NEXT, name];
+    const pins = [name + NEXT_SUFFIX, name];
     for (const pin of pins) await this.#removePin(name, pin);
     // A kill between two steps may have left a record without its pin.
     for (const pin of pins) this.#ownership.forget("link", pin);
@@ -101,31 +98,31 @@ export class LinkSet implements DeviceHooks {
   /** The device is another: the old one keeps its program until the new one has its own, under a pin and a record. */
   async #replace(name: string, old: BpfLink, place: Place): Promise<void> {
     using link = await this.#turns.run(place.attach);
-    this.#ownership.record("link", name + NEXT, link.id);
-    link.pin(join(this.#folder, name + NEXT));
+    this.#ownership.record("link", name + NEXT_SUFFIX, link.id);
+    link.pin(join(this.#folder, name + NEXT_SUFFIX));
     await this.#takeName(name, link, old);
   }
 
   /** An agent died between the two steps of a replacement. */
   async #finishReplacement(name: string, place: Place): Promise<void> {
-    using next = await this.#open(name, name + NEXT);
+    using next = await this.#open(name, name + NEXT_SUFFIX);
     if (next === undefined) return;
-    if (!place.isInPlace(next)) return this.#removePin(name, name + NEXT);
+    if (!place.isInPlace(next)) return this.#removePin(name, name + NEXT_SUFFIX);
     using old = await this.#open(name, name);
     await this.#takeName(name, next, old);
   }
 
   async #takeName(name: string, next: BpfLink, old: BpfLink | undefined): Promise<void> {
-    renameSync(join(this.#folder, name + NEXT), join(this.#folder, name));
+    renameSync(join(this.#folder, name + NEXT_SUFFIX), join(this.#folder, name));
     this.#ownership.record("link", name, next.id);
-    this.#ownership.forget("link", name + NEXT);
+    this.#ownership.forget("link", name + NEXT_SUFFIX);
     // Without its pin it ends with our handle; but a device takes a program once, and may be wanted again at once.
     if (old !== undefined) await this.#turns.run(() => old.detachAsync());
   }
 
   /** Ids of the links that are ours under this name: the present one's and the next one's. */
   #recorded(name: string): readonly (number | undefined)[] {
-    return [name, name + NEXT].map((record) => this.#ownership.objectId("link", record));
+    return [name, name + NEXT_SUFFIX].map((record) => this.#ownership.objectId("link", record));
   }
 
   /**
@@ -142,7 +139,7 @@ export class LinkSet implements DeviceHooks {
     if (pin === name && current !== link.id && next === link.id) {
       // An agent died between the rename and its record. The next replacement overwrites the record that names it now.
       this.#ownership.record("link", name, link.id);
-      this.#ownership.forget("link", name + NEXT);
+      this.#ownership.forget("link", name + NEXT_SUFFIX);
     }
     // Also by what was recorded before: the status is read while endpoints go, and their records.
     if ([...before, current, next].includes(link.id)) return link;
@@ -170,5 +167,5 @@ async function openIfPinned(path: string): Promise<BpfLink | undefined> {
 }
 
 function withoutNext(pin: string): string {
-  return pin.endsWith(NEXT) ? pin.slice(0, -NEXT.length) : pin;
+  return pin.endsWith(NEXT_SUFFIX) ? pin.slice(0, -NEXT_SUFFIX.length) : pin;
 }

@@ -3,13 +3,11 @@ import { basename, join } from "node:path";
 import { BpfMap, type MapSpec } from "../kernel/bpf-map.js";
 import { BpfObject } from "../kernel/bpf-object.js";
 import { KernelError } from "../lib/errors.js";
-import { listPins } from "./bpf-folder.js";
+import { listPins, NEXT_SUFFIX } from "./bpf-folder.js";
 import { Ownership } from "./ownership.js";
 import { readEntries, type TableEntry, writeEntries } from "./table.js";
 
 const OWNER_MAP = "cts_owner";
-/** Suffix of a pin that is about to replace another by rename(2). A bpffs takes no dots in names. */
-const NEXT = "__next";
 
 export interface MapSetOptions {
   /** Folder of the pins. */
@@ -132,16 +130,17 @@ function openExisting(options: MapSetOptions, wanted: readonly DeclaredMap[]): E
   const foreign: string[] = [];
   for (const pin of pins) {
     if (pin === OWNER_MAP || !(pin.startsWith("cilium_") || pin.startsWith("cts_"))) continue;
-    const name = pin.endsWith(NEXT) ? pin.slice(0, -NEXT.length) : pin;
+    const name = pin.endsWith(NEXT_SUFFIX) ? pin.slice(0, -NEXT_SUFFIX.length) : pin;
     const declared = wanted.find((map) => map.name === name);
     const map = BpfMap.openPinned(join(options.folder, pin), { readOnly: true });
     const isOurs =
-      ownership !== undefined && [name, name + NEXT].some((record) => ownership.owns("map", record, map.info.id));
+      ownership !== undefined &&
+      [name, name + NEXT_SUFFIX].some((record) => ownership.owns("map", record, map.info.id));
     // Not in the place of a replacement: there it would be taken for what a killed agent left.
     const mayAdopt = options.adopt && name === pin && (declared === undefined || fits(map, declared));
     map.close();
     if (!isOurs && !mayAdopt) foreign.push(pin);
-    else if (isOurs && pin.endsWith(NEXT)) rmSync(join(options.folder, pin));
+    else if (isOurs && pin.endsWith(NEXT_SUFFIX)) rmSync(join(options.folder, pin));
     else if (declared !== undefined) found.set(name, BpfMap.openPinned(join(options.folder, pin)));
     else if (!isOurs) unused.push({ name, mapId: map.info.id });
   }
@@ -233,11 +232,11 @@ function pinMap(options: {
     return;
   }
   copyEntries(old, map);
-  ownership.record("map", name + NEXT, map.info.id);
-  map.pin(path + NEXT);
-  renameSync(path + NEXT, path);
+  ownership.record("map", name + NEXT_SUFFIX, map.info.id);
+  map.pin(path + NEXT_SUFFIX);
+  renameSync(path + NEXT_SUFFIX, path);
   ownership.record("map", name, map.info.id);
-  ownership.forget("map", name + NEXT);
+  ownership.forget("map", name + NEXT_SUFFIX);
 }
 
 const COPY_BATCH = 1024;

@@ -2,13 +2,11 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BpfMap } from "../kernel/bpf-map.js";
 import { MapFlag } from "../kernel/map-type.js";
-import { listPins } from "./bpf-folder.js";
+import { listPins, NEXT_SUFFIX } from "./bpf-folder.js";
 import { POLICY_ENTRY_BYTES, POLICY_KEY_BYTES } from "./entries.js";
 import type { Ownership } from "./ownership.js";
 
 const PREFIX = "cilium_policy_v2_";
-/** Suffix of a map that is about to take another one's name. A kill leaves it to the next start, which removes it. */
-const NEXT = "__next";
 
 /** The pins of policy maps: `cilium_policy_v2_<endpoint id>`, each recorded before it is made. */
 export class PolicyPins {
@@ -56,7 +54,7 @@ export class PolicyPins {
   /** Pins a filled map beside the one whose place it is to take, or under its name where there is none. */
   stage(endpointId: number, map: BpfMap): void {
     const isFirst = !existsSync(this.#path(endpointId));
-    const name = pinName(endpointId) + (isFirst ? "" : NEXT);
+    const name = pinName(endpointId) + (isFirst ? "" : NEXT_SUFFIX);
     this.#ownership.record("map", name, map.info.id);
     rmSync(join(this.#folder, name), { force: true });
     map.pin(join(this.#folder, name));
@@ -65,15 +63,15 @@ export class PolicyPins {
   /** What was staged takes the name: who opens it by path finds the old map or the new one, never none. */
   settle(endpointId: number, map: BpfMap): void {
     const path = this.#path(endpointId);
-    if (!existsSync(path + NEXT)) return;
-    renameSync(path + NEXT, path);
+    if (!existsSync(path + NEXT_SUFFIX)) return;
+    renameSync(path + NEXT_SUFFIX, path);
     this.#ownership.record("map", pinName(endpointId), map.info.id);
-    this.#ownership.forget("map", pinName(endpointId) + NEXT);
+    this.#ownership.forget("map", pinName(endpointId) + NEXT_SUFFIX);
   }
 
   /** Absence is not an error. */
   remove(endpointId: number): void {
-    for (const suffix of ["", NEXT]) {
+    for (const suffix of ["", NEXT_SUFFIX]) {
       const path = this.#path(endpointId) + suffix;
       if (!existsSync(path)) continue;
       rmSync(path);

@@ -89,7 +89,7 @@ export function isEmptyPlan(plan: TablePlan): boolean {
 }
 
 /** Writes first, then deletes. */
-export function applyPlan(map: BpfMap, plan: TablePlan): TableChange {
+function applyPlan(map: BpfMap, plan: TablePlan): TableChange {
   writeEntries(map, plan.upserts);
   deleteKeys(map, plan.deletions);
   return { written: plan.upserts.length, deleted: plan.deletions.length };

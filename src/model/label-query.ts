@@ -44,10 +44,14 @@ function parseRequirement(part: string, whole: string): LabelRequirement {
 
 /** As in Kubernetes, `!=` and `notin` also hold for objects that lack the label. */
 export function matchesLabelQuery(query: LabelQuery, labels: Readonly<Record<string, string>>): boolean {
-  return query.every((requirement) => matchesRequirement(requirement, labels[requirement.key]));
+  return query.every((requirement) => meetsRequirement(requirement, labels[requirement.key]));
 }
 
-function matchesRequirement({ operator, values }: LabelRequirement, value: string | undefined): boolean {
+/** Whether a label's value is as required; undefined where there is no such label. */
+export function meetsRequirement(
+  { operator, values }: Pick<LabelRequirement, "operator" | "values">,
+  value: string | undefined,
+): boolean {
   switch (operator) {
     case "in":
       return value !== undefined && values.includes(value);

@@ -1,12 +1,11 @@
+import { type LabelRequirement, meetsRequirement } from "../label-query.js";
 import type { Label } from "../labels.js";
 import { parsePrefixLabelKey } from "./prefix-labels.js";
 
 /** One requirement of a selector on the labels of an identity. */
-export interface SelectorRequirement {
+export interface SelectorRequirement extends LabelRequirement {
   /** Undefined: of any source (`any:`, or no source given). */
   readonly source: string | undefined;
-  readonly key: string;
-  readonly operator: "in" | "not-in" | "exists" | "not-exists";
   /** Sorted; of `in` and `not-in` only. */
   readonly values: readonly string[];
 }
@@ -45,22 +44,10 @@ export function createRequirement(
 /** True when the labels of an identity meet every requirement; a missing key meets `not-in`. */
 export function matchesPolicySelector({ requirements }: PolicySelector, labels: readonly Label[]): boolean {
   // Asked for every rule and endpoint, and every selector and identity: loops without closures.
-  for (const requirement of requirements) if (!meets(requirement, labels)) return false;
-  return true;
-}
-
-function meets({ source, key, operator, values }: SelectorRequirement, labels: readonly Label[]): boolean {
-  const value = labelValue(labels, key, source);
-  switch (operator) {
-    case "in":
-      return value !== undefined && values.includes(value);
-    case "not-in":
-      return value === undefined || !values.includes(value);
-    case "exists":
-      return value !== undefined;
-    case "not-exists":
-      return value === undefined;
+  for (const requirement of requirements) {
+    if (!meetsRequirement(requirement, labelValue(labels, requirement.key, requirement.source))) return false;
   }
+  return true;
 }
 
 function labelValue(labels: readonly Label[], key: string, source: string | undefined): string | undefined {
