@@ -6,7 +6,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type LabRecord, labRecordFile, labsRoot } from "../../src/model/lab-record.js";
 import { Cleanup } from "./cleanup.js";
 import { fillServices } from "./filler-objects.js";
-import { labManifests, localServiceAddress, remoteServiceAddress } from "./lab-manifests.js";
+import {
+  benchNamespace,
+  type LabExtras,
+  labManifests,
+  localServiceAddress,
+  remoteServiceAddress,
+} from "./lab-manifests.js";
 import type { Evidence } from "./results.js";
 import { type CommandResult, run } from "./shell.js";
 import type { Topology } from "./topology.js";
@@ -32,12 +38,12 @@ export class BenchLab implements AsyncDisposable {
     this.#cleanup = cleanup;
   }
 
-  static async open(name: string, loadBalancing: LoadBalancing): Promise<BenchLab> {
+  static async open(name: string, loadBalancing: LoadBalancing, extras: LabExtras = {}): Promise<BenchLab> {
     return Cleanup.guard(async (cleanup) => {
       const folder = await mkdtemp(join(tmpdir(), "cts-b-"));
       cleanup.defer(() => rm(folder, { recursive: true, force: true }));
       const manifest = join(folder, "lab.yaml");
-      await writeFile(manifest, labManifests(loadBalancing === "socket LB"));
+      await writeFile(manifest, labManifests(loadBalancing === "socket LB", extras));
       // A killed run may have left one.
       await run(cli, ["lab", "down", "--name", name]).catch(() => undefined);
       cleanup.defer(async () => void (await run(cli, ["lab", "down", "--name", name])));
@@ -70,8 +76,13 @@ export class BenchLab implements AsyncDisposable {
     return (JSON.parse(stdout) as { items: Record<string, unknown>[] }).items;
   }
 
+  /** What runs a command in a pod, before its arguments. */
+  execIn(pod: string): readonly string[] {
+    return [cli, "lab", "exec", "--name", this.name, "-n", benchNamespace, pod, "--"];
+  }
+
   #way(name: string, address: string): Topology {
-    const prefix = [cli, "lab", "exec", "--name", this.name, "-n", "bench", "client", "--"];
+    const prefix = this.execIn("client");
     return {
       name,
       measure: (how) => drive(prefix, address, how),

@@ -4,9 +4,10 @@ import { modes, portOf, serverCommand } from "./traffic.js";
 export const localServiceAddress = "10.96.200.1";
 export const remoteServiceAddress = "10.96.200.2";
 
-const namespace = "bench";
+export const benchNamespace = "bench";
+const namespace = benchNamespace;
 
-function pod(name: string, app: string, nodeName: string, command: readonly string[]): object {
+export function pod(name: string, app: string, nodeName: string, command: readonly string[]): object {
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -30,8 +31,15 @@ function service(name: string, clusterIP: string): object {
   };
 }
 
+/** What a lab has besides that which all have. */
+export interface LabExtras {
+  readonly objects?: readonly object[];
+  /** Of `cilium-config`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
 /** The lab that is measured, as manifests. */
-export function labManifests(socketLoadBalancing: boolean): string {
+export function labManifests(socketLoadBalancing: boolean, { objects = [], settings = {} }: LabExtras = {}): string {
   const node = (name: string): object => ({ apiVersion: "v1", kind: "Node", metadata: { name } });
   const documents = [
     node("bench-1"),
@@ -49,6 +57,7 @@ export function labManifests(socketLoadBalancing: boolean): string {
         "bpf-ct-global-tcp-max": "1048576",
         "bpf-lb-service-backend-map-max": "65535",
         "bpf-lb-rev-nat-map-max": "65535",
+        ...settings,
       },
     },
     pod("client", "client", "bench-1", ["/bin/sleep", "infinity"]),
@@ -56,6 +65,7 @@ export function labManifests(socketLoadBalancing: boolean): string {
     ...[1, 2].map((index) => pod(`remote-${index}`, "remote", "bench-2", serverCommand)),
     service("local", localServiceAddress),
     service("remote", remoteServiceAddress),
+    ...objects,
   ];
   return documents.map((document) => stringify(document)).join("---\n");
 }

@@ -2,12 +2,14 @@ import { loadavg } from "node:os";
 import { describeCommit } from "../results.js";
 import { changesStage } from "./changes.js";
 import { memoryStage } from "./memory.js";
+import { policyStage } from "./policy.js";
 import type { Stage, StageContext, StageResults } from "./stage.js";
 
 /** By the name that `--only` takes, in the order in which they run and stand on the page. */
 export const stages = {
   memory: memoryStage,
   changes: changesStage,
+  policy: policyStage,
 } as const satisfies Readonly<Record<string, Stage>>;
 
 export type StageName = keyof typeof stages;
