@@ -81,8 +81,9 @@ export class BenchLab implements AsyncDisposable {
     return [cli, "lab", "exec", "--name", this.name, "-n", benchNamespace, pod, "--"];
   }
 
-  #way(name: string, address: string): Topology {
-    const prefix = this.execIn("client");
+  /** From a pod to an address. */
+  way(name: string, client: string, address: string): Topology {
+    const prefix = this.execIn(client);
     return {
       name,
       measure: (how) => drive(prefix, address, how),
@@ -92,12 +93,12 @@ export class BenchLab implements AsyncDisposable {
 
   /** The client through a Service to a server beside it. */
   get sameNode(): Topology {
-    return this.#way(`ours, ${this.#loadBalancing}`, localServiceAddress);
+    return this.way(`ours, ${this.#loadBalancing}`, "client", localServiceAddress);
   }
 
   /** The client through a Service to a server on the other node. */
   get acrossNodes(): Topology {
-    return this.#way(`ours, ${this.#loadBalancing}`, remoteServiceAddress);
+    return this.way(`ours, ${this.#loadBalancing}`, "client", remoteServiceAddress);
   }
 
   /** Adds Services of one port and two endpoints each until there are so many, and waits until the kernel has them. */

@@ -16,7 +16,8 @@ export function pod(name: string, app: string, nodeName: string, command: readon
   };
 }
 
-function service(name: string, clusterIP: string): object {
+/** A Service of the pods of an app by its own name, with a port for each mode. */
+export function service(name: string, clusterIP: string): object {
   const ports = modes.map((mode) => ({
     name: mode.toLowerCase().replace("_", "-"),
     protocol: mode === "UDP_RR" ? "UDP" : "TCP",

@@ -3,20 +3,19 @@ import { resourceTypes } from "../../../src/model/kubernetes.js";
 import type { CiliumNetworkPolicy } from "../../../src/model/network-policy-objects.js";
 import { FolderStateSource } from "../../../src/state/folder-state-source.js";
 import { BenchLab } from "../bench-lab.js";
-import { benchNamespace, pod } from "../lab-manifests.js";
+import { benchNamespace, pod, service } from "../lab-manifests.js";
 import { measureRounds } from "../rounds.js";
-import type { Topology } from "../topology.js";
-import { drive, firstPort, modes, serverCommand } from "../traffic.js";
+import { firstPort, modes, serverCommand } from "../traffic.js";
 import { policyProgramTable } from "./policy-costs.js";
 import type { Stage, StageTable } from "./stage.js";
 
 /** Rules on the egress of a client and on the ingress of its server; 0 twice, to see how far two equal things differ. */
 const ways = [
-  { app: "none-a", name: "no policy", rules: 0 },
-  { app: "none-b", name: "no policy (A/A)", rules: 0 },
-  { app: "rules-10", name: "10 rules", rules: 10 },
-  { app: "rules-1000", name: "1,000 rules", rules: 1_000 },
-  { app: "rules-10000", name: "10,000 rules", rules: 10_000 },
+  { app: "none-a", address: "10.96.201.1", name: "no policy", rules: 0 },
+  { app: "none-b", address: "10.96.201.2", name: "no policy (A/A)", rules: 0 },
+  { app: "rules-10", address: "10.96.201.3", name: "10 rules", rules: 10 },
+  { app: "rules-1000", address: "10.96.201.4", name: "1,000 rules", rules: 1_000 },
+  { app: "rules-10000", address: "10.96.201.5", name: "10,000 rules", rules: 10_000 },
 ] as const;
 type Way = (typeof ways)[number];
 
@@ -28,14 +27,15 @@ const deadlineMs = 300_000;
 export const policyStage: Stage = {
   title: "Policy",
   async measure({ settings }) {
-    const pods = ways.flatMap(({ app }) => [
+    const objects = ways.flatMap(({ app, address }) => [
       pod(`client-${app}`, `client-${app}`, "bench-1", ["/bin/sleep", "infinity"]),
       pod(`server-${app}`, `server-${app}`, "bench-1", serverCommand),
+      service(`server-${app}`, address),
     ]);
-    await using lab = await BenchLab.open("bench-policy", "socket LB", { objects: pods });
+    await using lab = await BenchLab.open("bench-policy", "socket LB", { objects });
     await applyPolicies(lab);
     const entries = await untilEntries(lab, settings.signal);
-    const topologies = await Promise.all(ways.map((way) => topologyOf(lab, way)));
+    const topologies = ways.map(({ app, name, address }) => lab.way(name, `client-${app}`, address));
     const frame = { scope: "same node", services: 1, mode: "TCP_CRR" } as const;
     const traffic = [
       await measureRounds({ ...frame, cores: "two cores" }, topologies, settings),
@@ -44,16 +44,6 @@ export const policyStage: Stage = {
     return { traffic, tables: [entryTable(entries), policyProgramTable(ways.map(({ rules }) => rules))] };
   },
 };
-
-/** From pod to pod, by the address: the policy is all that differs. */
-async function topologyOf(lab: BenchLab, { app, name }: Way): Promise<Topology> {
-  await using state = await FolderStateSource.open(lab.stateDir);
-  const server = await state.get(resourceTypes.pods, { namespace: benchNamespace, name: `server-${app}` });
-  const address = server?.status?.podIP;
-  if (address === undefined) throw new Error(`pod server-${app} has no address`);
-  const prefix = lab.execIn(`client-${app}`);
-  return { name, measure: (how) => drive(prefix, address, how), [Symbol.asyncDispose]: async () => undefined };
-}
 
 async function applyPolicies(lab: BenchLab): Promise<void> {
   await using state = await FolderStateSource.open(lab.stateDir);
