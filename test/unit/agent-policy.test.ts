@@ -132,6 +132,19 @@ describe("policies of a node", () => {
     expect(lab.datapath.calls.filter((call) => call.startsWith("writePolicy"))).toEqual(["writePolicy 7"]);
   });
 
+  it("have the same entries and cookies after a restart, although other policies came and went before it", async () => {
+    await lab.add(web, client);
+    for (const object of [fromCidr("192.0.2.0/24"), fromClient]) lab.ciliumNetworkPolicies.set(object);
+    await lab.reconcile();
+    lab.ciliumNetworkPolicies.delete("shop/cidr");
+    await lab.reconcile();
+    const before = lab.datapath.policies.get(7);
+    lab.restart();
+    await lab.reconcile();
+    expect(lab.datapath.policies.get(7)).toEqual(before);
+    expect(before?.some(({ cookie }) => cookie !== 0)).toBe(true);
+  });
+
   it("are tried again after the kernel refused", async () => {
     await lab.add(web, client);
     lab.ciliumNetworkPolicies.set(fromClient);
