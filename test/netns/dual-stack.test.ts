@@ -1,6 +1,5 @@
-import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import type { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nodePaths } from "../../src/lab/lab-paths.js";
 import { readProcessFile } from "../../src/lab/process-table.js";
@@ -73,13 +72,6 @@ class FamilyLab {
   ask(from: string, ...request: readonly string[]): Summary {
     const [tool = "", ...rest] = request;
     return JSON.parse(this.lab.exec(from, "cts-lab", tool, "--summary", ...rest)) as Summary;
-  }
-
-  /** A tool that runs on in a pod. */
-  spawn(from: string, ...request: readonly string[]): ChildProcessByStdio<null, Readable, null> {
-    const [program = "", ...first] = commandLine;
-    const args = ["lab", "exec", from, "--name", this.lab.name, "--", "cts-lab", ...request];
-    return spawn(program, [...first, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   }
 
   /** Lists of our own commands, as rows. */
@@ -208,7 +200,18 @@ describe("a lab of both families", () => {
   it("keeps connections of both families when agents are killed, and is told of pods by the same maps afterwards", async () => {
     const talks = [4, 6].map((family) => {
       const host = both.host("far", family as 4 | 6).replaceAll(/[[\]]/g, "");
-      const child = both.spawn("client", "tcp", "--summary", "--count", "40", "--interval-ms", "100", host, "9090");
+      const child = both.lab.spawn(
+        "client",
+        "cts-lab",
+        "tcp",
+        "--summary",
+        "--count",
+        "40",
+        "--interval-ms",
+        "100",
+        host,
+        "9090",
+      );
       const chunks: Buffer[] = [];
       child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
       return once(child, "close").then(() => JSON.parse(Buffer.concat(chunks).toString()) as Summary);
@@ -222,7 +225,7 @@ describe("a lab of both families", () => {
 
   it("names the socket of a connection over IPv6 by the pod's IPv6 address, once", async () => {
     const host = both.host("near", 6).slice(1, -1);
-    const talk = both.spawn("client", "tcp", "--count", "200", "--interval-ms", "100", host, "9090");
+    const talk = both.lab.spawn("client", "cts-lab", "tcp", "--count", "200", "--interval-ms", "100", host, "9090");
     const rows = await eventually(
       () => both.connections("client", host, "9090"),
       (found) => found.length > 0,

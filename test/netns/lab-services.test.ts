@@ -1,3 +1,4 @@
+import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type KubeNode, resourceTypes } from "../../src/model/kubernetes.js";
 import { podManifest, TestLab } from "./support/lab-fixture.js";
@@ -59,11 +60,16 @@ const manifests = [
     "type: LoadBalancer, externalTrafficPolicy: Local, healthCheckNodePort: 31500, externalIPs: [192.0.2.80]",
     "[{ port: 80, targetPort: http, nodePort: 30081 }]",
   ),
-  service("datagrams", "type: ClusterIP", "[{ port: 53, targetPort: udp, protocol: UDP }]").replace(
-    "app: web",
-    "name: b-1",
-  ),
+  podManifest("lonely", { node: "node-2", spec: "terminationGracePeriodSeconds: 1", container: "image: echo" }),
+  service("datagrams", "type: ClusterIP", "[{ port: 53, targetPort: 9091, protocol: UDP }]").replace("web", "lonely"),
 ].join("");
+
+/** Sends one datagram, tells what comes back, and then only listens. */
+const listener = `
+  const socket = require("node:dgram").createSocket("udp" + process.argv[1]);
+  socket.on("error", ({ code }) => socket.close(() => console.log(code)));
+  socket.on("message", (text) => console.log(String(text).trim()));
+  socket.connect(53, "datagrams", () => socket.send("hello"));`;
 
 interface Summary {
   readonly received: number;
@@ -140,5 +146,16 @@ describe("Services of two nodes with both address families", () => {
     expect(bind("node/node-1", "30080")).toContain("Address already in use");
     expect(bind("client-1", "30080")).toBe("");
     expect(bind("node/node-1", "30099")).toBe("");
+  });
+
+  it("close a pod's UDP sockets when the backend that they talk to is gone, in both families", async () => {
+    const sockets = ["4", "6"].map((family) =>
+      createInterface(lab.spawn("client-1", process.execPath, "-e", listener, family).stdout)[Symbol.asyncIterator](),
+    );
+    const hear = async (): Promise<readonly unknown[]> =>
+      Promise.all(sockets.map(async (lines) => (await lines.next()).value));
+    expect(await hear()).toEqual(["lonely hello", "lonely hello"]);
+    lab.cli("delete", "Pod", "lonely");
+    expect(await hear()).toEqual(["ECONNABORTED", "ECONNABORTED"]);
   });
 });

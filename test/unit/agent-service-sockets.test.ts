@@ -1,8 +1,12 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { HealthCheckServers } from "../../src/agent/services/health-check-servers.js";
 import { parseSockets } from "../../src/agent/services/parse-sockets.js";
+import { SocketTerminator } from "../../src/agent/services/socket-terminator.js";
 import { silentLog } from "../support/agent-fixture.js";
 
 /** A port that nobody has at the moment. */
@@ -74,5 +78,31 @@ describe("what ss prints", () => {
       { local: "10.244.0.5:4000", peer: "10.244.1.7:53", cookie: 0xfffn },
       { local: "10.0.0.1:68", peer: "10.0.0.2:67", cookie: 0x100000001n },
     ]);
+  });
+});
+
+describe("the probe for SOCK_DESTROY", () => {
+  const path = process.env.PATH;
+  const folder = mkdtempSync(join(tmpdir(), "cts-t-ss-"));
+  afterEach(() => {
+    process.env.PATH = path;
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const probeWith = async (script: string): Promise<boolean> => {
+    const ss = join(folder, "ss");
+    writeFileSync(ss, `#!/bin/sh\n${script}\n`);
+    chmodSync(ss, 0o755);
+    process.env.PATH = `${folder}:${path}`;
+    const services = { socketsOf: () => new Set<bigint>() };
+    return new SocketTerminator({ services, podNamespaces: () => [], log: silentLog }).probe();
+  };
+
+  it("believes what ss closed, however late a busy machine tells the socket of it", async () => {
+    expect(await probeWith('echo "ESTAB 0 0 127.0.0.1:4000 127.0.0.1:9"')).toBe(true);
+  });
+
+  it.each(["exit 0", "exit 1"])("finds a kernel or a machine that closes nothing: %s", async (script) => {
+    expect(await probeWith(script)).toBe(false);
   });
 });

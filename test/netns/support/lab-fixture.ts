@@ -1,7 +1,8 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { type ChildProcessByStdio, execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { awaitLab } from "../../../src/lab/await-lab.js";
 import { findCgroupMount } from "../../../src/lab/cgroup.js";
 import { execInLab } from "../../../src/lab/exec-in-lab.js";
@@ -124,6 +125,13 @@ export class TestLab implements AsyncDisposable {
     const result = this.cli("exec", pod, "--", ...command);
     if (result.status !== 0) throw new Error(`${command.join(" ")} ended with ${result.status}: ${result.stderr}`);
     return result.stdout;
+  }
+
+  /** A command that runs on in a pod. */
+  spawn(pod: string, ...command: readonly string[]): ChildProcessByStdio<null, Readable, null> {
+    const [program = "", ...first] = commandLine;
+    const args = ["lab", "exec", pod, "--name", this.name, "--", ...command];
+    return spawn(program, [...first, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   }
 
   execStatus(pod: string, ...command: readonly string[]): Promise<number> {
