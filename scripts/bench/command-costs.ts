@@ -34,7 +34,7 @@ function residentBytes(pid: number): number {
 }
 
 /** User and system ticks (1/100 s), fields 14 and 15 of proc(5)'s stat. */
-function cpuTicks(pid: number): number {
+export function cpuTicks(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
     .replace(/^.*\) /, "")
     .split(" ");

@@ -1,6 +1,8 @@
 import type { Drive } from "./traffic.js";
 
 export interface Measurement {
+  /** How many went well; 0 of `STREAM`. */
+  readonly transactions: number;
   /** Transactions a second; bits a second for `STREAM`. */
   readonly rate: number;
   /** CPU time of the whole machine for one transaction; for one bit of `STREAM`. */

@@ -62,6 +62,7 @@ export function measurementOf(mode: Mode, report: string): Measurement {
   if (amount === 0) throw new Error(`${mode}: nothing was transferred`);
   if (errors > 0) process.stderr.write(`${mode}: ${errors} transactions failed\n`);
   return {
+    transactions,
     rate: amount / seconds,
     cpuSeconds: cpuSeconds / amount,
     clientCpuSeconds: clientCpuSeconds / amount,

@@ -4,12 +4,14 @@ import { changesStage } from "./changes.js";
 import { memoryStage } from "./memory.js";
 import { policyStage } from "./policy.js";
 import type { Stage, StageContext, StageResults } from "./stage.js";
+import { visibilityStage } from "./visibility.js";
 
 /** By the name that `--only` takes, in the order in which they run and stand on the page. */
 export const stages = {
   memory: memoryStage,
   changes: changesStage,
   policy: policyStage,
+  visibility: visibilityStage,
 } as const satisfies Readonly<Record<string, Stage>>;
 
 export type StageName = keyof typeof stages;

@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createReadStream } from "node:fs";
+import { mkdtemp, open, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
+import { type BenchLab, cli } from "../bench-lab.js";
+import { cpuTicks } from "../command-costs.js";
+
+/** What a subscriber saw of the connections to one port. */
+export interface Sight {
+  readonly starts: number;
+  readonly ends: number;
+  readonly drops: number;
+  /** Records that ring or queue had no room for. */
+  readonly lost: number;
+}
+
+interface EventLine {
+  readonly type?: string;
+  readonly lost?: number;
+  readonly state?: string;
+  readonly packet?: { readonly destinationPort?: number; readonly sourcePort?: number; readonly tcpFlags?: string };
+}
+
+/** Output that has not grown for so long is whole: records come within 20 ms. */
+const quietMs = 500;
+
+/** `monitor` on the first node: it names and prints every start and end of a connection and every dropped packet into a file in memory. */
+export class Subscriber implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #folder: string;
+
+  private constructor(child: ChildProcess, folder: string) {
+    this.#child = child;
+    this.#folder = folder;
+  }
+
+  /** It is subscribed when this returns. */
+  static async open(lab: BenchLab): Promise<Subscriber> {
+    const folder = await mkdtemp("/dev/shm/cts-b-");
+    const file = await open(join(folder, "events"), "w");
+    const args = [
+      "monitor",
+      "--lab",
+      lab.name,
+      "--node",
+      "bench-1",
+      "--type",
+      "trace",
+      "--type",
+      "drop",
+      "-o",
+      "jsonl",
+    ];
+    const child = spawn(cli, args, { stdio: ["ignore", file.fd, "pipe"] });
+    await file.close();
+    const subscriber = new Subscriber(child, folder);
+    await new Promise<void>((resolve, reject) => {
+      child.once("exit", (code) => reject(new Error(`monitor ended with ${code}`)));
+      child.stderr?.on("data", (text: Buffer) => text.includes("Listening for events") && resolve());
+    });
+    return subscriber;
+  }
+
+  get cpuSeconds(): number {
+    return cpuTicks(this.#child.pid as number) / 100;
+  }
+
+  /** What it saw until now, when nothing more comes. */
+  async sight(port: number): Promise<Sight> {
+    const path = join(this.#folder, "events");
+    for (let [size, before] = [(await stat(path)).size, -1]; size !== before; size = (await stat(path)).size) {
+      before = size;
+      await delay(quietMs);
+    }
+    const seen = { starts: 0, ends: 0, drops: 0, lost: 0 };
+    for await (const line of createInterface({ input: createReadStream(path) })) {
+      const { type, lost = 0, packet } = JSON.parse(line) as EventLine;
+      seen.lost += lost;
+      if (packet?.destinationPort !== port && packet?.sourcePort !== port) continue;
+      const flags = packet.tcpFlags ?? "";
+      if (type === "drop") seen.drops++;
+      else if (flags.includes("SYN")) seen.starts++;
+      else if (flags.includes("FIN") || flags.includes("RST")) seen.ends++;
+    }
+    return seen;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once("close", resolve));
+    this.#child.kill("SIGINT");
+    await ended;
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}

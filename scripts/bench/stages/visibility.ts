@@ -1,0 +1,113 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { BpfMap } from "../../../src/kernel/bpf-map.js";
+import { labsRoot } from "../../../src/model/lab-record.js";
+import { BenchLab } from "../bench-lab.js";
+import { cpuTicks } from "../command-costs.js";
+import { localServiceAddress } from "../lab-manifests.js";
+import { measureRounds } from "../rounds.js";
+import type { Measurement, Topology } from "../topology.js";
+import { type Drive, portOf } from "../traffic.js";
+import type { Stage, StageTable } from "./stage.js";
+import { type Sight, Subscriber } from "./subscriber.js";
+
+const port = portOf("TCP_CRR");
+const silent = {
+  "bpf-events-trace-enabled": "false",
+  "bpf-events-drop-enabled": "false",
+  "bpf-events-policy-verdict-enabled": "false",
+};
+
+/** What a subscriber saw while the client counted. */
+interface Watched extends Sight {
+  readonly where: string;
+  readonly transactions: number;
+  /** By the programs' own counter of the agent's ring. */
+  readonly ringLost: number;
+  /** Microseconds a transaction. */
+  readonly agentCpu: number;
+  readonly subscriberCpu: number;
+}
+
+export const visibilityStage: Stage = {
+  title: "Flow visibility",
+  async measure({ settings }) {
+    await using lab = await BenchLab.open("bench-seen", "socket LB");
+    await using unseen = await BenchLab.open("bench-unseen", "socket LB", { settings: silent });
+    const watched: Watched[] = [];
+    const way = (name: string, of: BenchLab = lab): Topology => of.way(name, "client", localServiceAddress);
+    const topologies = [
+      way("nobody listens"),
+      way("nobody listens (A/A)"),
+      watchedWay(way("every connection seen"), lab, (one) => void watched.push(one)),
+      way("events off in the programs", unseen),
+    ];
+    const frame = { scope: "same node", services: 1, mode: "TCP_CRR" } as const;
+    const traffic = [
+      await measureRounds({ ...frame, cores: "two cores" }, topologies, settings),
+      await measureRounds({ ...frame, cores: "one core" }, topologies, settings),
+    ];
+    return { traffic, tables: [sightTable(watched)] };
+  },
+};
+
+/** The same with a subscriber, which comes before and goes after the time that counts. */
+function watchedWay(plain: Topology, lab: BenchLab, note: (watched: Watched) => void): Topology {
+  const measure = async (how: Drive): Promise<Measurement> => {
+    await using subscriber = await Subscriber.open(lab);
+    using lost = BpfMap.openPinned(lab.pinPath("bench-1", "cts_events_lost"), { readOnly: true });
+    const agent = agentPid(lab);
+    const counters = (): readonly number[] => [cpuTicks(agent) / 100, subscriber.cpuSeconds, lostIn(lost)];
+    const before = counters();
+    const measured = await plain.measure(how);
+    const after = counters();
+    const [agentCpu = 0, subscriberCpu = 0] = after.map(
+      (value, i) => (value - (before[i] ?? 0)) / measured.transactions,
+    );
+    const sight = await subscriber.sight(port);
+    const ringLost = lostIn(lost) - (before[2] ?? 0);
+    note({ ...sight, where: how.cores, transactions: measured.transactions, ringLost, agentCpu, subscriberCpu });
+    return measured;
+  };
+  return { ...plain, measure };
+}
+
+function agentPid(lab: BenchLab): number {
+  const path = join(labsRoot, lab.name, "nodes/bench-1/agent.pid");
+  return (JSON.parse(readFileSync(path, "utf8")) as { readonly pid: number }).pid;
+}
+
+/** Of the agent's slot, on all CPUs. */
+function lostIn(map: BpfMap): number {
+  const perCpu = map.lookup(Buffer.alloc(4)) ?? Buffer.alloc(0);
+  return Array.from({ length: perCpu.length / 8 }, (_, cpu) => Number(perCpu.readBigUInt64LE(cpu * 8))).reduce(
+    (sum, count) => sum + count,
+    0,
+  );
+}
+
+function sightTable(watched: readonly Watched[]): StageTable {
+  const sum = (ones: readonly Watched[], field: Exclude<keyof Watched, "where">): number =>
+    ones.reduce((total, one) => total + one[field], 0);
+  const counted = ["transactions", "starts", "ends", "drops", "lost", "ringLost"] as const;
+  const rows = [...new Set(watched.map(({ where }) => where))].map((where) => {
+    const ones = watched.filter((one) => one.where === where);
+    const weighted = (field: "agentCpu" | "subscriberCpu"): string =>
+      `${((sum(ones, field) / ones.length) * 1e6).toFixed(1)} µs`;
+    return [
+      ...[where, ...counted.map((field) => sum(ones, field).toLocaleString("en-US"))],
+      ...[weighted("agentCpu"), weighted("subscriberCpu")],
+    ];
+  });
+  return {
+    title: "What the subscriber saw",
+    intro:
+      "`monitor --type trace --type drop -o jsonl` on the node, its lines counted, over all rounds and their warm-up. Lost: told by the " +
+      "stream; by the programs: what the agent's ring had no room for. CPU time of the two processes, a transaction.",
+    head: [
+      ...["client and server on", "transactions", "starts", "ends", "drops", "lost", "lost, by the programs"],
+      ...["agent's CPU", "subscriber's CPU"],
+    ],
+    rows,
+  };
+}
