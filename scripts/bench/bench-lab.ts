@@ -66,6 +66,12 @@ export class BenchLab implements AsyncDisposable {
     return `/proc/${node.initPid}/root/sys/fs/bpf/tc/globals/${map}`;
   }
 
+  /** Of the first node's agent. */
+  get agentPid(): number {
+    const path = join(labsRoot, this.name, "nodes/bench-1/agent.pid");
+    return (JSON.parse(readFileSync(path, "utf8")) as { readonly pid: number }).pid;
+  }
+
   async read(...args: readonly string[]): Promise<CommandResult> {
     return run(cli, [...args, "--lab", this.name], { timeoutMs: 300_000 });
   }

@@ -1,7 +1,5 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { labsRoot } from "../../src/model/lab-record.js";
 import { type BenchLab, cli } from "./bench-lab.js";
 import type { AgentCost, CommandTime } from "./results.js";
 import { run } from "./shell.js";
@@ -33,20 +31,20 @@ function residentBytes(pid: number): number {
   return Number(line?.[1] ?? 0) * 1024;
 }
 
-/** User and system ticks (1/100 s), fields 14 and 15 of proc(5)'s stat. */
-export function cpuTicks(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return Number(fields[11]) + Number(fields[12]);
+/** CPU time of all threads, as the scheduler counts it: ticks miss what a timer wakes for a moment. */
+export function cpuSecondsOf(pid: number): number {
+  const spent = readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const [onCpuNs] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
+    return Number(onCpuNs) / 1e9;
+  });
+  return spent.reduce((sum, seconds) => sum + seconds, 0);
 }
 
 /** Memory and idle CPU share of the first node's agent. */
 export async function agentCost(lab: BenchLab, services: number, idleSeconds: number): Promise<AgentCost> {
-  const path = join(labsRoot, lab.name, "nodes/bench-1/agent.pid");
-  const { pid } = JSON.parse(readFileSync(path, "utf8")) as { readonly pid: number };
+  const pid = lab.agentPid;
   await delay(5_000);
-  const before = cpuTicks(pid);
+  const before = cpuSecondsOf(pid);
   await delay(idleSeconds * 1_000);
-  return { services, rssBytes: residentBytes(pid), cpuShare: (cpuTicks(pid) - before) / 100 / idleSeconds };
+  return { services, rssBytes: residentBytes(pid), cpuShare: (cpuSecondsOf(pid) - before) / idleSeconds };
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { type BenchLab, cli } from "../bench-lab.js";
-import { cpuTicks } from "../command-costs.js";
+import { cpuSecondsOf } from "../command-costs.js";
 
 /** What a subscriber saw of the connections to one port. */
 export interface Sight {
@@ -64,7 +64,7 @@ export class Subscriber implements AsyncDisposable {
   }
 
   get cpuSeconds(): number {
-    return cpuTicks(this.#child.pid as number) / 100;
+    return cpuSecondsOf(this.#child.pid as number);
   }
 
   /** What it saw until now, when nothing more comes. */

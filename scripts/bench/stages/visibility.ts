@@ -1,9 +1,6 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { BpfMap } from "../../../src/kernel/bpf-map.js";
-import { labsRoot } from "../../../src/model/lab-record.js";
 import { BenchLab } from "../bench-lab.js";
-import { cpuTicks } from "../command-costs.js";
+import { cpuSecondsOf } from "../command-costs.js";
 import { localServiceAddress } from "../lab-manifests.js";
 import { measureRounds } from "../rounds.js";
 import type { Measurement, Topology } from "../topology.js";
@@ -12,6 +9,7 @@ import type { Stage, StageTable } from "./stage.js";
 import { type Sight, Subscriber } from "./subscriber.js";
 
 const port = portOf("TCP_CRR");
+const warmSeconds = 1;
 const silent = {
   "bpf-events-trace-enabled": "false",
   "bpf-events-drop-enabled": "false",
@@ -56,8 +54,10 @@ function watchedWay(plain: Topology, lab: BenchLab, note: (watched: Watched) => 
   const measure = async (how: Drive): Promise<Measurement> => {
     await using subscriber = await Subscriber.open(lab);
     using lost = BpfMap.openPinned(lab.pinPath("bench-1", "cts_events_lost"), { readOnly: true });
-    const agent = agentPid(lab);
-    const counters = (): readonly number[] => [cpuTicks(agent) / 100, subscriber.cpuSeconds, lostIn(lost)];
+    const counters = (): readonly number[] => [cpuSecondsOf(lab.agentPid), subscriber.cpuSeconds];
+    const ringLostBefore = lostIn(lost);
+    // A subscriber that has just started compiles while it reads.
+    const warm = await plain.measure({ ...how, seconds: warmSeconds });
     const before = counters();
     const measured = await plain.measure(how);
     const after = counters();
@@ -65,16 +65,12 @@ function watchedWay(plain: Topology, lab: BenchLab, note: (watched: Watched) => 
       (value, i) => (value - (before[i] ?? 0)) / measured.transactions,
     );
     const sight = await subscriber.sight(port);
-    const ringLost = lostIn(lost) - (before[2] ?? 0);
-    note({ ...sight, where: how.cores, transactions: measured.transactions, ringLost, agentCpu, subscriberCpu });
+    const ringLost = lostIn(lost) - ringLostBefore;
+    const transactions = warm.transactions + measured.transactions;
+    note({ ...sight, where: how.cores, transactions, ringLost, agentCpu, subscriberCpu });
     return measured;
   };
   return { ...plain, measure };
-}
-
-function agentPid(lab: BenchLab): number {
-  const path = join(labsRoot, lab.name, "nodes/bench-1/agent.pid");
-  return (JSON.parse(readFileSync(path, "utf8")) as { readonly pid: number }).pid;
 }
 
 /** Of the agent's slot, on all CPUs. */
