@@ -113,3 +113,10 @@ export interface CiliumServiceRef {
 
 /** Every object that `parsePolicy` understands. */
 export type PolicyObject = KubeNetworkPolicy | CiliumNetworkPolicy | CiliumClusterwideNetworkPolicy;
+
+/** Kinds of {@link PolicyObject}. */
+export const policyKinds: ReadonlySet<string> = new Set<PolicyObject["kind"]>([
+  "NetworkPolicy",
+  "CiliumNetworkPolicy",
+  "CiliumClusterwideNetworkPolicy",
+]);

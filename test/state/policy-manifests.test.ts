@@ -84,4 +84,34 @@ spec:
       'm.yaml:17:17: spec.policyTypes[0] in NetworkPolicy default/web must be one of Ingress, Egress, not "ingress": did you mean Ingress?',
     ]);
   });
+
+  it("keep what agents refuse, and say at its place what will not be in force", () => {
+    const { objects, problems, notes } = parse(`
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: web}
+spec:
+  endpointSelector: {}
+  ingress:
+    - fromCIDR:
+        - 10.0.0.0/8
+        - nowhere
+    - toPorts:
+        - ports: [{port: "80", protocol: TCP}]
+          rules: {http: [{method: GET}]}
+  egress:
+    - toFQDNs: [{matchName: example.com}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: fine}
+spec: {podSelector: {}}
+`);
+    expect([objects.length, problems]).toEqual([2, []]);
+    expect(notes.map(formatManifestProblem)).toEqual([
+      'm.yaml:10:11: spec.ingress[0].fromCIDR[1] in CiliumNetworkPolicy default/web is not in force: "nowhere" is not an IPv4 or IPv6 address',
+      "m.yaml:13:25: spec.ingress[1].toPorts[0].rules.http in CiliumNetworkPolicy default/web is not in force: layer 7 rules are not supported yet",
+      "m.yaml:15:16: spec.egress[0].toFQDNs in CiliumNetworkPolicy default/web is not in force: DNS names are not supported yet",
+    ]);
+  });
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { UsageError } from "../../lib/errors.js";
-import type { PolicyObject } from "../../model/network-policy-objects.js";
+import { type PolicyObject, policyKinds } from "../../model/network-policy-objects.js";
 import type { PolicyVerdict } from "../../model/policy/compiled-policy.js";
 import { decideConnection } from "../../model/policy/decide-verdict.js";
 import type { PolicyDirection } from "../../model/policy/policy-rule.js";
@@ -12,7 +12,7 @@ import { parseManifests } from "../../state/manifests/parse-manifests.js";
 import type { Target } from "../open-target.js";
 import { finishedList, type RowList } from "../row-list.js";
 import { type AskedEnd, type AskedTarget, ConnectionEnds, parseAskedPort } from "./connection-ends.js";
-import { openPolicyWorld, policyProblems } from "./list-policy-rules.js";
+import { openPolicyWorld, worldProblems } from "./list-policy-rules.js";
 
 export interface VerdictQuestion {
   readonly from: string;
@@ -51,16 +51,10 @@ export async function decidePolicyVerdict(target: Target, question: VerdictQuest
   });
   const rows = finishedList(
     answers.flatMap((answer) => answer.rows),
-    [...target.notes, ...policyProblems(world)],
+    [...target.notes, ...worldProblems(world)],
   );
   return { rows, isAllowed: answers.every((answer) => answer.isAllowed) };
 }
-
-const policyKinds: ReadonlySet<string> = new Set([
-  "NetworkPolicy",
-  "CiliumNetworkPolicy",
-  "CiliumClusterwideNetworkPolicy",
-]);
 
 function readPolicies(path: string): readonly PolicyObject[] {
   const { objects, problems } = parseManifests([{ path, text: readFileSync(path, "utf8") }]);

@@ -1,4 +1,3 @@
-import { isMap, isNode, type Node } from "yaml";
 import { UsageError } from "../../lib/errors.js";
 import { IpAddress, type IpFamily, IpPrefix } from "../../lib/ip.js";
 import { AGENT_CONFIG_MAP, judgeSetting, parseAgentConfig } from "../../model/agent-config.js";
@@ -16,7 +15,7 @@ import type {
 import { configuredFamilies } from "../../model/pod-families.js";
 import { matchesSelector } from "../../model/selectors.js";
 import { serviceFamilies } from "../../model/service-families.js";
-import type { PlacedObject } from "./manifest-object.js";
+import { type PlacedObject, placeOf } from "./manifest-object.js";
 import type { Placed } from "./manifest-problem.js";
 
 /** What the cluster says to manifests that come into it. */
@@ -43,15 +42,6 @@ export function crossCheck(objects: readonly PlacedObject[], options: CrossCheck
   checkPodCidrs(objects);
   for (const podSpec of podSpecs(objects)) checkContainers(podSpec, options);
   for (const object of objects) checkAlone(object);
-}
-
-/** The place of a field, or of the nearest thing above it that is there. */
-function placeOf({ node }: PlacedObject, ...path: readonly (string | number)[]): Placed {
-  for (let length = path.length; length > 0; length--) {
-    const found: unknown = isMap(node) ? node.getIn(path.slice(0, length), true) : undefined;
-    if (isNode(found)) return found as Node;
-  }
-  return node;
 }
 
 function describePlace(object: PlacedObject): string {

@@ -7,6 +7,7 @@ import { type CrossCheckOptions, crossCheck } from "./cross-checks.js";
 import { ignoredKinds, laterKinds, type ManifestKind, manifestKinds, writtenKinds } from "./kinds.js";
 import type { ManifestObject, PlacedObject } from "./manifest-object.js";
 import { type ManifestFile, type ManifestProblem, ProblemCollector } from "./manifest-problem.js";
+import { notePolicies } from "./note-policies.js";
 
 export interface ParsedManifests {
   /** Objects without a problem of their own; use them only when `problems` is empty. */
@@ -30,6 +31,7 @@ export function parseManifests(files: readonly ManifestFile[], options: CrossChe
     }
   }
   crossCheck(placed, options);
+  notePolicies(placed);
   const inOrder = (a: ManifestProblem, b: ManifestProblem) => a.line - b.line || a.column - b.column;
   return {
     objects: placed.map(({ type, object }) => ({ type, object })),
