@@ -8,6 +8,7 @@ import type { EndpointRecord } from "./endpoints/endpoint-record.js";
 import { collectMetrics } from "./metrics/agent-metrics.js";
 import { formatMetrics } from "./metrics/metrics-text.js";
 import type { Policies } from "./policy/open-policies.js";
+import { describeCookies, describePolicies } from "./policy/policy-document.js";
 import type { ReportSources } from "./report-sources.js";
 
 /** Container runtimes give a plugin minutes, kubelets retry; this is long enough for a slow start. */
@@ -41,6 +42,8 @@ export function createAgentApi(sources: ReportSources): AgentApi {
       (current?.table.list() ?? []).map((record) => toEndpointRow(record, sources.options.nodeName, current?.policies)),
     names: () => current?.names.document() ?? emptyNames,
     services: (query) => current?.names.findServices(query),
+    policies: () => current && describePolicies(current.policies, current.config.enablePolicy),
+    policyCookies: () => current && describeCookies(current.policies),
     drops: () => current?.drops.recent() ?? [],
     events: (filter) => current?.events.subscription(filter) ?? { refusal: "the agent is starting" },
     metrics: () => formatMetrics(collectMetrics(sources, current)),

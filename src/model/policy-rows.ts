@@ -39,6 +39,8 @@ export interface PolicyRow extends ReleasedRow {
   readonly listenerPriority: number | undefined;
   /** Since 1.19. */
   readonly cookie: number | undefined;
+  /** Behind the entry, by its cookie, as far as anybody knew them: `NetworkPolicy/shop/web spec.ingress[0]`. */
+  readonly rules?: readonly string[] | undefined;
   /** Since 1.18 in a map of their own, which lacks entries that nothing has matched yet. */
   readonly packets?: bigint | undefined;
   readonly bytes?: bigint | undefined;

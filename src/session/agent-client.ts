@@ -1,6 +1,7 @@
 import { AgentError, TimeoutError } from "../lib/errors.js";
 import { exchangeOverSocket, type SocketQuestion } from "../lib/socket-exchange.js";
 import type { NamedService, NamesDocument } from "../model/names-document.js";
+import type { PolicyCookies, PolicyDocument } from "../model/policy/rule-rows.js";
 import type { ServiceQuery } from "../model/service-query.js";
 
 /** Whether an agent was asked and could not be had: it is down, is starting, answers nonsense or not at all. */
@@ -31,6 +32,23 @@ export async function fetchAgentServices(
     "agent-answer",
     `the agent's answer to POST /v1/services on ${socketPath} is no list of Services`,
   );
+}
+
+/** Policies as the agent has them in force. @throws AgentError, TimeoutError as {@link getFromAgent} */
+export async function fetchAgentPolicies(socketPath: string): Promise<PolicyDocument> {
+  const value = (await getFromAgent(socketPath, "/v1/policies")) as Partial<PolicyDocument> | null;
+  if (typeof value?.revision === "number" && Array.isArray(value.policies)) return value as PolicyDocument;
+  throw new AgentError(
+    "agent-answer",
+    `the agent's answer to GET /v1/policies on ${socketPath} is no list of policies`,
+  );
+}
+
+/** Rules behind the cookies of policy entries. @throws AgentError, TimeoutError as {@link getFromAgent} */
+export async function fetchAgentCookies(socketPath: string): Promise<PolicyCookies["items"]> {
+  const value = (await getFromAgent(socketPath, "/v1/policy-cookies")) as Partial<PolicyCookies> | null;
+  if (Array.isArray(value?.items)) return value.items;
+  throw new AgentError("agent-answer", `the agent's answer to GET /v1/policy-cookies on ${socketPath} is no list`);
 }
 
 /**

@@ -24,7 +24,7 @@ import { monitorList } from "../../src/output/lists/monitor-list.js";
 import { mountList, templateHeaderList, templateList } from "../../src/output/lists/node-file-lists.js";
 import { featureList, mapFillList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
 import { policyList } from "../../src/output/lists/policy-list.js";
-import { policyRuleList, policySelectorList } from "../../src/output/lists/policy-rule-lists.js";
+import { knownPolicyList, policyRuleList, policySelectorList } from "../../src/output/lists/policy-rule-lists.js";
 import { policyVerdictList } from "../../src/output/lists/policy-verdict-list.js";
 import { smallMapList } from "../../src/output/lists/small-map-list.js";
 import { capturedRowsOf, clockAt, sampleRows } from "../support/small-map-samples.js";
@@ -210,7 +210,7 @@ export const samples: readonly Sample[] = [
     { map: "other/x", mapId: 2, keyHex: "", valueHex: ["0b", "0c"] },
   ]),
   sample(policyList({ isAll: true, isNumeric: true }), [
-    ...named(policyRows, { packets: 1n, bytes: 2n, labels: ["reserved:host"] }),
+    ...named(policyRows, { packets: 1n, bytes: 2n, labels: ["reserved:host"], rules: ["NetworkPolicy/a/b spec"] }),
     ...named(policyRows, { verdict: undefined, listenerPriority: undefined }),
     ...named(policyRows, { precedence: undefined, rulePriority: undefined, cookie: undefined }),
   ]),
@@ -282,10 +282,29 @@ export const samples: readonly Sample[] = [
     {
       ...{ kind: "NetworkPolicy", namespace: "shop", name: "web", path: "spec.ingress[0]", subject: "k8s:app=web" },
       ...{ direction: "ingress", verdict: "allow", hasDefaultDeny: true, peers: ["*"], ports: ["80/TCP"] },
+      labels: ["k8s:io.cilium.k8s.policy.name=web"],
+      description: "for the web",
     },
     {
       ...{ kind: "CiliumClusterwideNetworkPolicy", name: "all", path: "spec.egress", subject: "*" },
-      ...{ direction: "egress", verdict: "deny", hasDefaultDeny: false, peers: [], ports: [] },
+      ...{ direction: "egress", verdict: "deny", hasDefaultDeny: false, peers: [], ports: [], labels: [] },
+    },
+  ]),
+  sample(knownPolicyList, [
+    {
+      ...{ node: "a", agentRevision: 4, kind: "NetworkPolicy", namespace: "shop", name: "web", uid: "7", revision: 3 },
+      ...{ state: "partial", endpoints: [7, 8], problems: [{ path: "spec.ingress[1]", reason: "must be an object" }] },
+      rules: [
+        {
+          ...{ kind: "NetworkPolicy", namespace: "shop", name: "web", path: "spec.ingress[0]", subject: "k8s:app=web" },
+          ...{ direction: "ingress", verdict: "allow", hasDefaultDeny: true, peers: ["*"], ports: ["80/TCP"] },
+          labels: ["k8s:io.cilium.k8s.policy.name=web"],
+        },
+      ],
+    },
+    {
+      ...{ node: "b", agentRevision: 1, kind: "CiliumClusterwideNetworkPolicy", name: "all", revision: 1 },
+      ...{ state: "none", endpoints: [], problems: [], rules: [] },
     },
   ]),
   sample(policySelectorList, [{ selector: "k8s:app=web", rules: 2, identities: [0, 300] }]),

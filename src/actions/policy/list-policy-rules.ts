@@ -1,9 +1,8 @@
 import { StateError } from "../../lib/errors.js";
 import { policyProblemTexts } from "../../model/policy/policy-problems.js";
-import type { PolicyPeer, PolicyPort, PolicyRule } from "../../model/policy/policy-rule.js";
+import type { PolicyRule } from "../../model/policy/policy-rule.js";
 import { selectorsOf } from "../../model/policy/rule-peers.js";
-import type { PolicyRuleRow, PolicySelectorRow } from "../../model/policy/rule-rows.js";
-import { protocolName } from "../../model/protocol-names.js";
+import { describeRule, type PolicyRuleRow, type PolicySelectorRow } from "../../model/policy/rule-rows.js";
 import type { Target } from "../open-target.js";
 import { finishedList, type RowList } from "../row-list.js";
 import { type PolicyWorld, readPolicyWorld } from "./policy-world.js";
@@ -24,7 +23,7 @@ export async function openPolicyWorld(
 }
 
 /** What of the policies is not in force, one sentence each. */
-export function policyProblems({ policies }: PolicyWorld): readonly string[] {
+export function worldProblems({ policies }: PolicyWorld): readonly string[] {
   return policies.flatMap(({ object, parsed }) => policyProblemTexts(object, parsed));
 }
 
@@ -32,7 +31,7 @@ export function policyProblems({ policies }: PolicyWorld): readonly string[] {
 export async function listPolicyRules(target: Target, namespace?: string): Promise<RowList<PolicyRuleRow>> {
   const world = await openPolicyWorld(target);
   const rules = world.rules.filter(({ origin }) => namespace === undefined || origin.namespace === namespace);
-  return finishedList(rules.map(toRow), [...target.notes, ...policyProblems(world)]);
+  return finishedList(rules.map(describeRule), [...target.notes, ...worldProblems(world)]);
 }
 
 /** Every selector of the policies. */
@@ -51,35 +50,4 @@ export async function listPolicySelectors(target: Target): Promise<RowList<Polic
     };
   });
   return finishedList(rows, target.notes);
-}
-
-function toRow({ origin, subject, direction, verdict, hasDefaultDeny, peers, ports }: PolicyRule): PolicyRuleRow {
-  const { kind, namespace, name, path } = origin;
-  return {
-    ...{ kind, namespace, name, path, direction, verdict, hasDefaultDeny },
-    subject: `${subject.kind === "node" ? "node " : ""}${subject.selector.key || "*"}`,
-    peers: peers.map(peerText),
-    ports: ports.map(portText),
-  };
-}
-
-function peerText(peer: PolicyPeer): string {
-  switch (peer.kind) {
-    case "any":
-      return "*";
-    case "selector":
-      return peer.selector.key || "*";
-    case "cidr":
-      return [peer.prefix.text, ...peer.except.map(({ text }) => `!${text}`)].join(" ");
-    case "service":
-      return `service ${peer.namespace ?? "*"}/${peer.name ?? peer.selector?.key ?? "*"}`;
-  }
-}
-
-function portText(port: PolicyPort): string {
-  const protocol = port.protocol === 0 ? "ANY" : protocolName(port.protocol);
-  if (port.kind === "named") return `${port.name}/${protocol}`;
-  const { first, last } = port;
-  if (first === 0 && last === 0xffff) return protocol;
-  return `${first === last ? first : `${first}-${last}`}/${protocol}`;
 }

@@ -36,6 +36,8 @@ export interface PolicyWorld {
   readonly slices: readonly KubeEndpointSlice[];
   /** Prefixes that policies name, each with a number that means something in this world alone. */
   readonly prefixes: readonly { readonly prefix: IpPrefix; readonly identity: NumericIdentity }[];
+  /** Names the rules of what {@link compile} made. */
+  readonly ruleTable: RuleTable;
   compile(endpoint: CiliumEndpoint): CompiledPolicy;
 }
 
@@ -87,7 +89,7 @@ export async function readPolicyWorld(state: StateSource, proposed: readonly Pol
     const allowsLocalHost = config.allowLocalhost !== "policy";
     return compilePolicy({ subject, rules, selectors, mode: config.enablePolicy, allowsLocalHost, ruleTable });
   };
-  return { config, policies, rules, selectors, endpoints, services, slices, prefixes, compile };
+  return { config, policies, rules, selectors, endpoints, services, slices, prefixes, ruleTable, compile };
 }
 
 /** Equal for policies that stand for the same. */

@@ -20,6 +20,9 @@ export interface AgentApi {
   names(): unknown;
   /** Undefined while the agent does not know them yet. */
   services(query: ServiceQuery): unknown;
+  /** Undefined while the agent does not know them yet, as are their cookies. */
+  policies(): unknown;
+  policyCookies(): unknown;
   drops(): unknown;
   /** Begins a stream of events, or says why there is none. */
   events(filter: EventFilter): ((out: Writable) => void) | { readonly refusal: string };
@@ -36,6 +39,8 @@ export function createAgentRoutes(api: AgentApi): HttpHandler {
     "/v1/status": async () => ({ status: 200, body: await api.status() }),
     "/v1/endpoints": () => ({ status: 200, body: { items: api.endpoints() } }),
     "/v1/names": () => ({ status: 200, body: api.names() }),
+    "/v1/policies": () => known(api.policies(), "the policies"),
+    "/v1/policy-cookies": () => known(api.policyCookies(), "the policies"),
     "/v1/drops": () => ({ status: 200, body: { items: api.drops() } }),
     "/metrics": () => ({ status: 200, body: api.metrics() }),
   };
@@ -67,9 +72,13 @@ function findServices(api: AgentApi, { body }: HttpRequest): HttpAnswer {
   const query = parseServiceQuery(body);
   if (query === undefined) return { status: 400, body: { error: "the body is no query for Services" } };
   const items = api.services(query);
-  return items === undefined
-    ? { status: 503, body: { error: "the agent does not know the Services yet" } }
-    : { status: 200, body: { items } };
+  return known(items === undefined ? undefined : { items }, "the Services");
+}
+
+function known(body: unknown, what: string): HttpAnswer {
+  return body === undefined
+    ? { status: 503, body: { error: `the agent does not know ${what} yet` } }
+    : { status: 200, body };
 }
 
 type CniVerb = "add" | "del" | "check";

@@ -20,15 +20,25 @@ export interface PolicyPage {
   readonly rules: readonly PolicyRule[];
   /** What is invalid or not supported, by object and path. */
   readonly problems: readonly string[];
-  /** Policy objects. */
-  readonly policies: number;
+  readonly policies: readonly BookedPolicy[];
+  /** Counts changes of policy objects. */
+  readonly revision: number;
+}
+
+export interface BookedPolicy {
+  readonly object: PolicyObject;
+  readonly parsed: ParsedPolicy;
+  /** Services in them replaced by who is behind them. */
+  readonly rules: readonly PolicyRule[];
+  /** Of the first page that had this version of the object. */
+  readonly revision: number;
 }
 
 /** The rules of all policies of the cluster. Each object is parsed once for each of its versions. */
 export class PolicyBook {
   readonly #caches: PolicyCaches;
   readonly #clusterName: string;
-  #parsed = new Map<PolicyObject, ParsedPolicy>();
+  #booked = new Map<PolicyObject, BookedPolicy>();
   #page: PolicyPage | undefined;
 
   constructor(options: { readonly caches: PolicyCaches; readonly clusterName: string }) {
@@ -38,19 +48,19 @@ export class PolicyBook {
 
   /** Whether a change of a Service may change a rule. */
   get namesServices(): boolean {
-    return [...this.#parsed.values()].some(({ rules }) => rules.some(namesService));
+    return [...this.#booked.values()].some(({ parsed }) => parsed.rules.some(namesService));
   }
 
   /** The same page as long as nothing in it changed. */
   read(): PolicyPage {
     const objects = this.#objects();
-    const parsed = new Map(objects.map((object) => [object, this.#parsed.get(object) ?? this.#parse(object)]));
-    const isSame = parsed.size === this.#parsed.size && objects.every((object) => this.#parsed.has(object));
-    const hasServices = [...parsed.values()].some(({ rules }) => rules.some(namesService));
+    const isSame = objects.length === this.#booked.size && objects.every((object) => this.#booked.has(object));
     // Whoever is behind a Service changes without its policies.
-    if (this.#page !== undefined && isSame && !hasServices) return this.#page;
-    this.#parsed = parsed;
-    this.#page = this.#write(parsed, hasServices);
+    if (this.#page !== undefined && isSame && !this.namesServices) return this.#page;
+    const revision = (this.#page?.revision ?? 0) + (isSame && this.#page !== undefined ? 0 : 1);
+    const booked = objects.map((object) => this.#booked.get(object) ?? this.#book(object, revision));
+    this.#booked = new Map(booked.map((policy) => [policy.object, policy]));
+    this.#page = this.#write(booked, revision);
     return this.#page;
   }
 
@@ -61,15 +71,18 @@ export class PolicyBook {
     ]);
   }
 
-  #parse(object: PolicyObject): ParsedPolicy {
-    return parsePolicy(object, { clusterName: this.#clusterName });
+  #book(object: PolicyObject, revision: number): BookedPolicy {
+    const parsed = parsePolicy(object, { clusterName: this.#clusterName });
+    return { object, parsed, rules: parsed.rules, revision };
   }
 
-  #write(parsed: ReadonlyMap<PolicyObject, ParsedPolicy>, hasServices: boolean): PolicyPage {
-    const rules = [...parsed.values()].flatMap((policy) => policy.rules);
-    const problems = [...parsed].flatMap(([object, policy]) => policyProblemTexts(object, policy));
-    const resolved = hasServices ? resolveServicePeers(rules, this.#services()) : rules;
-    return { rules: resolved, problems: problems.sort(), policies: parsed.size };
+  #write(booked: readonly BookedPolicy[], revision: number): PolicyPage {
+    const services = this.namesServices ? this.#services() : undefined;
+    const policies = booked.map((policy) =>
+      services === undefined ? policy : { ...policy, rules: resolveServicePeers(policy.parsed.rules, services) },
+    );
+    const problems = booked.flatMap(({ object, parsed }) => policyProblemTexts(object, parsed));
+    return { rules: policies.flatMap(({ rules }) => rules), problems: problems.sort(), policies, revision };
   }
 
   #services(): readonly PolicyService[] {

@@ -76,10 +76,15 @@ export class PolicyReconciler implements PolicyPort {
     this.#options.endpoints.delete(endpointId);
   }
 
+  /** What the kernel was last brought to; undefined until the first time. */
+  get page(): PolicyPage | undefined {
+    return this.#page;
+  }
+
   /** What stands in the state and in the kernel, for `status`. */
   get totals(): { readonly policies: number; readonly rules: number; readonly prefixes: number } {
     const { prefixes, endpoints } = this.#options;
-    const policies = this.#page?.policies ?? 0;
+    const policies = this.#page?.policies.length ?? 0;
     return { policies, rules: endpoints.rules.length, prefixes: prefixes.list().length };
   }
 

@@ -54,6 +54,7 @@ export function policyList(form: PolicyForm): ListFormat<PolicyRow> {
         sortKey: (row) => row.precedence ?? -1,
       },
       { header: "COOKIE", isWide: true, value: (row) => orDash(row.cookie), sortKey: (row) => row.cookie ?? -1 },
+      { header: "RULES", isWide: true, value: (row) => row.rules?.join("; ") || "-" },
       { header: "LABELS", isWide: true, value: (row) => row.labels?.join(",") ?? "-" },
     ],
     item: policyItem,
@@ -83,6 +84,7 @@ function policyItem(row: PolicyRow): JsonObject {
     precedence: row.precedence,
     rulePriority: row.rulePriority,
     cookie: row.cookie,
+    rules: row.rules,
     packets: row.packets === undefined ? undefined : jsonCounter(row.packets),
     bytes: row.bytes === undefined ? undefined : jsonCounter(row.bytes),
   });

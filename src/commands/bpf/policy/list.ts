@@ -25,7 +25,7 @@ export default class BpfPolicyList extends ReadCommand {
   };
   static override flags = {
     all: Flags.boolean({ summary: "the entries of all endpoints, which is the default" }),
-    numeric: Flags.boolean({ summary: "identities as numbers only; their labels are not asked for" }),
+    numeric: Flags.boolean({ summary: "identities and cookies as numbers only; labels and rules are not asked for" }),
     ...identityFilterFlag,
     ...directionFilterFlag(["ingress", "egress"]),
     proto: protocolFilterFlags.proto,

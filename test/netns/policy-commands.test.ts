@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, podManifest, TestLab } from "./support/lab-fixture.js";
+
+const server = `image: echo
+      ports: [{ name: http, containerPort: 8080 }]`;
+/** One rule is in force, the second is refused. */
+const guarded = {
+  apiVersion: "cilium.io/v2",
+  kind: "CiliumNetworkPolicy",
+  metadata: { name: "guarded", namespace: "default" },
+  spec: {
+    endpointSelector: { matchLabels: { app: "a" } },
+    ingress: [
+      { fromEndpoints: [{ matchLabels: { app: "b" } }], toPorts: [{ ports: [{ port: "8080", protocol: "TCP" }] }] },
+      { fromEndpoints: [{}], toPorts: [{ ports: [{ port: "8080" }], rules: { http: [{ method: "GET" }] } }] },
+    ],
+  },
+};
+const rule = "CiliumNetworkPolicy/default/guarded spec.ingress[0]";
+
+let lab: TestLab;
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "cts-t-policies-"));
+  const manifests = ["a", "b"].map((name, index) =>
+    podManifest(name, { node: `node-${index + 1}`, container: server }),
+  );
+  lab = await TestLab.start({ agentCommand: "own", manifests: manifests.join("") });
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true });
+  await lab[Symbol.asyncDispose]();
+});
+
+function apply(object: unknown) {
+  const file = join(folder, "policy.json");
+  writeFileSync(file, JSON.stringify(object));
+  return lab.cli("apply", "-f", file);
+}
+
+/** Rows of a list, and how its command ended. */
+function read(...args: readonly string[]) {
+  const { status: exitCode, stdout } = lab.product(...args, "-o", "json");
+  return { exitCode, ...(JSON.parse(stdout) as { items: Record<string, unknown>[]; status: Record<string, unknown> }) };
+}
+
+const policyOn = (node: string) => read("policy", "get", "guarded").items.find((item) => item.node === node);
+
+describe("policies as agents have them", () => {
+  it("are shown with revision, rules, labels and what of them is refused, node by node", async () => {
+    expect(apply(guarded).status).toBe(0);
+    const found = await eventually(
+      async () => policyOn("node-1"),
+      (policy) => policy !== undefined,
+    );
+    expect(found).toMatchObject({
+      ...{ kind: "CiliumNetworkPolicy", namespace: "default", name: "guarded", revision: 2, inForce: "partial" },
+      problems: [{ path: "spec.ingress[1].toPorts[0].rules.http", reason: "layer 7 rules are not supported yet" }],
+    });
+    const { rules, endpoints } = found as { rules: Record<string, unknown>[]; endpoints: number[] };
+    expect(rules.map(({ path }) => path)).toEqual(["spec.ingress[0]", "spec.ingress[1]"]);
+    expect(rules[0]).toMatchObject({ ports: ["8080/TCP"], verdict: "allow", defaultDeny: true });
+    expect(rules[0]!.labels).toContain("k8s:io.cilium.k8s.policy.name=guarded");
+    const [pod] = read("endpoint", "list", "--pod", "a").items;
+    expect(endpoints).toEqual([pod!.id]);
+    // The other node has it too, for nobody.
+    const other = await eventually(
+      async () => policyOn("node-2"),
+      (policy) => policy !== undefined,
+    );
+    expect(other).toMatchObject({ endpoints: [], inForce: "partial" });
+    expect(read("policy", "get", "-n", "elsewhere").items).toEqual([]);
+    expect(lab.product("policy", "get", "default/nothing").status).toBe(5);
+  });
+
+  it("stand behind entries of the kernel's maps by name, with an agent or without", async () => {
+    const entries = () => {
+      const { items } = read("bpf", "policy", "list", "--node", "node-1", "--direction", "ingress");
+      return items.filter(({ protocol }) => protocol === "TCP").map(({ port, rules }) => ({ port, rules }));
+    };
+    const named = [{ port: 8080, rules: [rule] }];
+    await eventually(
+      async () => JSON.stringify(entries()),
+      (found) => found === JSON.stringify(named),
+    );
+    expect(lab.cli("agent", "stop", "node-1").status).toBe(0);
+    expect(entries()).toEqual(named);
+    const { exitCode, items, status } = read("policy", "get");
+    expect([exitCode, items.map(({ node }) => node)]).toEqual([9, ["node-2"]]);
+    expect(JSON.stringify(status)).toContain("node-1");
+    expect(lab.cli("agent", "start", "node-1").status).toBe(0);
+    // Cookies are the same after a restart: the names of before still hold.
+    await eventually(
+      async () => policyOn("node-1")?.inForce,
+      (state) => state === "partial",
+    );
+    expect(entries()).toEqual(named);
+  });
+});
