@@ -7,7 +7,7 @@ import { formatTimestamp } from "../lib/time.js";
 import { objectKey } from "../model/kube-object.js";
 import type { FormerVersion } from "./folder/change-log.js";
 import { TypeFolder } from "./folder/type-folder.js";
-import { type KnownVersion, removeStaleDrafts } from "./folder/version-folder.js";
+import { type ObjectVersion, removeStaleDrafts } from "./folder/version-folder.js";
 import type { KubeObject, ObjectRef, ResourceType, StateEvent, StateList, StateSource } from "./state-source.js";
 
 const DRAFTS = ".drafts";
@@ -50,7 +50,7 @@ export class FolderStateSource implements StateSource {
 
   async get<T extends KubeObject>(type: ResourceType<T>, ref: ObjectRef): Promise<T | undefined> {
     checkRef(type, ref);
-    const latest = await this.#folder(type).folderOf(ref).readLatest(ref.name);
+    const latest = await this.#folder(type).readLatest(ref);
     return latest === undefined || latest.isDeleted ? undefined : (latest.object as T);
   }
 
@@ -72,7 +72,7 @@ export class FolderStateSource implements StateSource {
   async create<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T> {
     const ref = checkRef(type, object.metadata);
     const folder = this.#folder(type);
-    const base = await folder.folderOf(ref).readLatest(ref.name);
+    const base = await folder.readLatest(ref);
     if (base !== undefined && !base.isDeleted) throw alreadyExists(type, ref);
     const metadata = { ...object.metadata, uid: randomUUID(), creationTimestamp: formatTimestamp(new Date()) };
     const created = await folder
@@ -86,7 +86,7 @@ export class FolderStateSource implements StateSource {
   async update<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T> {
     const ref = checkRef(type, object.metadata);
     const folder = this.#folder(type);
-    const base = await folder.folderOf(ref).readLatest(ref.name);
+    const base = await folder.readLatest(ref);
     if (base === undefined || base.isDeleted) throw notFound(type, ref);
     const { uid, creationTimestamp } = base.object.metadata;
     const isSameObject = object.metadata.uid === undefined || object.metadata.uid === uid;
@@ -109,7 +109,7 @@ export class FolderStateSource implements StateSource {
     checkRef(type, ref);
     const folder = this.#folder(type);
     for (;;) {
-      const base = await folder.folderOf(ref).readLatest(ref.name);
+      const base = await folder.readLatest(ref);
       if (base === undefined || base.isDeleted) return;
       const wanted = options.resourceVersion;
       if (wanted !== undefined && wanted !== String(base.number)) throw conflict(type, ref);
@@ -188,7 +188,7 @@ async function* watchFolder<T extends KubeObject>(
   }
 }
 
-function* eventsBetween<T extends KubeObject>(before: FormerVersion, now: KnownVersion): Iterable<StateEvent<T>> {
+function* eventsBetween<T extends KubeObject>(before: FormerVersion, now: ObjectVersion): Iterable<StateEvent<T>> {
   if (before !== undefined && before.number >= now.number) return;
   const was = before === undefined || before.isDeleted ? undefined : before.object;
   const isOther = was !== undefined && was.metadata.uid !== now.object.metadata.uid;

@@ -43,6 +43,22 @@ describe("versions of an object in a folder", () => {
     expect(await files()).toEqual(["a.5.json"]);
   });
 
+  it("are known to be the last ones without a listing, unless somebody wrote since", async () => {
+    const first = await appendAll(undefined, 1);
+    expect(await folder.readIfLatest("a", first)).toEqual(first);
+    const second = await appendAll(first, 1);
+    expect(await folder.readIfLatest("a", first)).toBeUndefined();
+    // A writer that was killed between linking the next version and removing this one.
+    await link(join(folder.path, "a.2.json"), join(folder.path, "a.3.json"));
+    expect(await folder.readIfLatest("a", second)).toBeUndefined();
+    await rm(join(folder.path, "a.3.json"));
+    // What a late writer leaves that is killed right after link(2): the number of a version that was.
+    await appendAll(second, 2);
+    const late = { writeId: "x", object: content("u", "late").object };
+    await writeFile(join(folder.path, "a.2.json"), JSON.stringify(late));
+    expect(await folder.readIfLatest("a", second)).toBeUndefined();
+  });
+
   it("are not created anew by a creator that came too late", async () => {
     await appendAll(undefined, 3);
     expect(await folder.append("a", undefined, content("other", "late"))).toBeUndefined();

@@ -1,7 +1,7 @@
-import type { KnownVersion } from "./version-folder.js";
+import type { ObjectVersion } from "./version-folder.js";
 
 /** What a key had before it changed: undefined when it was new. */
-export type FormerVersion = KnownVersion | undefined;
+export type FormerVersion = ObjectVersion | undefined;
 
 interface Change {
   readonly key: string;

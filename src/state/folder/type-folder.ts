@@ -5,12 +5,12 @@ import { setImmediate } from "node:timers/promises";
 import { unlessErrno } from "../../lib/errno.js";
 import { type ObjectRef, objectKey } from "../../model/kube-object.js";
 import { ChangeLog, type FormerVersion } from "./change-log.js";
-import { type KnownVersion, parseVersionFileName, VersionFolder } from "./version-folder.js";
+import { type ObjectVersion, parseVersionFileName, VersionFolder } from "./version-folder.js";
 
 /** Folder of the objects of cluster-wide kinds; no namespace may be called so (RFC 1123 labels have no underscore). */
 const CLUSTER_WIDE = "_";
 /** The first change after a quiet time is read at once; those within this time after a reading are read together. */
-const COALESCE_MS = 20;
+const COALESCE_MS = 5;
 /** libuv does not report a queue overflow of inotify(7), so everything is looked over now and then. */
 const RESCAN_MS = 5000;
 /** Instead, where the kernel gives no inotify instance or watch (fs.inotify.max_user_instances is 128 a user by default). */
@@ -37,7 +37,7 @@ export interface ChangeListener {
 export class TypeFolder {
   readonly #path: string;
   readonly #draftsPath: string;
-  readonly #index = new Map<string, KnownVersion>();
+  readonly #index = new Map<string, ObjectVersion>();
   readonly #folders = new Map<string, VersionFolder>();
   readonly #listeners = new Set<ChangeListener>();
   readonly #watchers = new Map<string, FSWatcher>();
@@ -59,7 +59,7 @@ export class TypeFolder {
   }
 
   /** Latest known versions by `namespace/name`, tombstones included. */
-  get index(): ReadonlyMap<string, KnownVersion> {
+  get index(): ReadonlyMap<string, ObjectVersion> {
     return this.#index;
   }
 
@@ -77,11 +77,19 @@ export class TypeFolder {
     return this.#folder(ref.namespace ?? CLUSTER_WIDE);
   }
 
+  /** The highest version of an object, tombstones included; undefined when there never was one. */
+  async readLatest(ref: ObjectRef): Promise<ObjectVersion | undefined> {
+    const folder = this.folderOf(ref);
+    const known = this.#index.get(objectKey(ref));
+    const latest = known && (await folder.readIfLatest(ref.name, known));
+    return latest ?? (await folder.readLatest(ref.name));
+  }
+
   /** Takes over a version that this process wrote or read, so that nobody reads it again. */
-  learn(key: string, { number, isDeleted, object }: KnownVersion): void {
+  learn(key: string, version: ObjectVersion): void {
     const known = this.#index.get(key);
-    if (known !== undefined && known.number >= number) return;
-    this.#index.set(key, { number, isDeleted, object });
+    if (known !== undefined && known.number >= version.number) return;
+    this.#index.set(key, version);
     this.#log.add(key, known);
     for (const listener of this.#listeners) listener.changed(key, known);
   }
@@ -171,6 +179,8 @@ export class TypeFolder {
   }
 
   #touch(file: string | null): void {
+    // Each write also takes the version before away: nothing to be read, and no reason for the next change to wait.
+    if (file !== null && this.#isKnown(file)) return;
     this.#touched.add(file);
     const waitMs = Math.max(0, this.#lastReadAt + COALESCE_MS - performance.now());
     this.#coalesceTimer ??= setTimeout(() => void this.#readOrFail(() => this.#readTouched()), waitMs);
@@ -187,20 +197,23 @@ export class TypeFolder {
 
   async #readFiles(touched: readonly (string | null)[]): Promise<void> {
     if (touched.some((file) => file === null || file.endsWith("/"))) await this.#watchAndScan();
-    const newest = new Map<string, { readonly namespace: string; readonly name: string; readonly number: number }>();
+    const newest = new Map<string, TouchedVersion>();
     for (const file of touched) {
-      const [namespace, fileName] = file === null ? [] : file.split("/");
-      const parsed = fileName === undefined ? undefined : parseVersionFileName(fileName);
-      if (namespace === undefined || parsed === undefined) continue;
-      const key = keyOf(namespace, parsed.name);
-      const known = newest.get(key)?.number ?? this.#index.get(key)?.number ?? 0;
-      if (parsed.number > known) newest.set(key, { namespace, ...parsed });
+      const version = file === null ? undefined : parseTouched(file);
+      if (version === undefined) continue;
+      const known = newest.get(version.key)?.number ?? this.#index.get(version.key)?.number ?? 0;
+      if (version.number > known) newest.set(version.key, version);
     }
     await eachOf(newest, ([key, { namespace, name, number }]) => {
       const version = this.#folder(namespace).read(name, number);
       // Gone means that a newer version has been linked since, which is an event of its own.
       if (typeof version === "object") this.learn(key, version);
     });
+  }
+
+  #isKnown(file: string): boolean {
+    const version = parseTouched(file);
+    return version !== undefined && version.number <= (this.#index.get(version.key)?.number ?? 0);
   }
 
   async #rescanChanged(): Promise<void> {
@@ -264,6 +277,20 @@ export class TypeFolder {
 export function rescanIntervalMs(tookMs: number, isPolling: boolean): number {
   const [least, spacing] = isPolling ? [POLL_MS, POLL_SPACING] : [RESCAN_MS, RESCAN_SPACING];
   return Math.min(MAX_RESCAN_MS, Math.max(least, spacing * tookMs));
+}
+
+interface TouchedVersion {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly number: number;
+}
+
+/** `<namespace>/<name>.<version>.json`; undefined for any other file. */
+function parseTouched(file: string): TouchedVersion | undefined {
+  const [namespace = "", fileName = ""] = file.split("/");
+  const parsed = parseVersionFileName(fileName);
+  return parsed && { key: keyOf(namespace, parsed.name), namespace, ...parsed };
 }
 
 function keyOf(namespace: string, name: string): string {

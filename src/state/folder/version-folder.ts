@@ -6,16 +6,12 @@ import { errnoOf, unlessErrno } from "../../lib/errno.js";
 import type { KubeObject } from "../../model/kube-object.js";
 
 /** One version of one object. A deleted object ends in a tombstone: a version that holds its last state. */
-export interface KnownVersion {
+export interface ObjectVersion {
   /** 1, 2, 3 … over the whole life of the name, tombstones and later objects of the same name included. */
   readonly number: number;
   readonly isDeleted: boolean;
   readonly object: KubeObject;
-}
-
-/** A version as it was read or written. */
-export interface ObjectVersion extends KnownVersion {
-  /** Unique to this write. */
+  /** Unique to the write of it. */
   readonly writeId: string;
 }
 
@@ -91,6 +87,16 @@ export class VersionFolder {
         if (number === numbers[0]) return undefined;
       }
     }
+  }
+
+  /**
+   * The highest version of a name, where `known` still is it: without listing the folder, which takes long among ten thousand
+   * objects. By rule 1 nothing is above a version that is there and has no next one; a late writer's file may have its number.
+   */
+  async readIfLatest(name: string, known: ObjectVersion): Promise<ObjectVersion | undefined> {
+    const version = this.read(name, known.number);
+    if (typeof version === "string" || version.writeId !== known.writeId) return undefined;
+    return (await this.#exists(name, known.number + 1)) ? undefined : version;
   }
 
   /** Version numbers of one name, ascending. */
