@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* tcx ingress of the host side of every pod's veth: packets that a pod sends. */
-#include "lib/parse.h"
-#include "lib/exit.h"
+#include "lib/step.h"
 #include "lib/arp.h"
 #include "lib/deliver.h"
 #include "lib/encap.h"
 #include "lib/hairpin.h"
 #include "lib/ndp.h"
+#include "lib/nodeport.h"
 #include "lib/reject.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -52,8 +52,25 @@ static __always_inline int endpoint_egress(struct __sk_buff *skb, struct packet 
 	return 0;
 }
 
+/* What a pod answers to a client outside that has dialled a node port is another step's business. */
+#define NEXT_FROM_BACKEND  STEP_NEXT
+#define NEXT_BACKEND_ERROR (STEP_NEXT + 1)
+#define NEXT_NETWORK	   (STEP_NEXT + 2)
+#define NEXT_HAIRPIN	   (STEP_NEXT + 3)
+#define NEXT_NEIGHBOUR	   (STEP_NEXT + 4) /* of IPv6 alone */
+
+/* What the first step has learned goes along with the packet. */
+static __always_inline int next_network(struct __sk_buff *skb, const struct packet *pkt)
+{
+	skb->cb[0] = pkt->src_identity;
+	skb->cb[1] = pkt->dst_identity;
+	skb->cb[2] = pkt->source | pkt->ct_state << 16 | pkt->report << 24;
+	return NEXT_NETWORK;
+}
+
 static __always_inline int from_container(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
+	struct ct_birth birth = {};
 	struct endpoint_info *sender;
 	struct destination to;
 	__u16 rev_nat_index = 0;
@@ -63,7 +80,7 @@ static __always_inline int from_container(struct __sk_buff *skb, struct packet *
 	if (ret)
 		return ret;
 	if (packet_is_ip6(pkt) && (packet_is_nd(pkt) || packet_is_mld(pkt)))
-		return ndp_handle(skb, pkt);
+		return NEXT_NEIGHBOUR;
 	sender = endpoint_lookup(&pkt->saddr, pkt->family);
 	if (!sender || sender->ifindex != skb->ifindex)
 		return DROP_AT(pkt, DROP_INVALID_SIP);
@@ -75,7 +92,7 @@ static __always_inline int from_container(struct __sk_buff *skb, struct packet *
 
 	*trace_point = TRACE_TO_LXC;
 	if (packet_is_hairpin_reply(pkt))
-		return hairpin_reply(skb, pkt, sender);
+		return NEXT_HAIRPIN;
 	destination_find(pkt, &to);
 	/* A pod's address is no Service's: most packets are spared the look-up. */
 	if (!endpoint_is_pod(to.local) && !identity_is_pod(pkt->dst_identity)) {
@@ -84,8 +101,10 @@ static __always_inline int from_container(struct __sk_buff *skb, struct packet *
 			return reject_packet(skb, pkt);
 		if (ret)
 			return ret;
-		if (rev_nat_index && ip_equal(&pkt->daddr, &pkt->saddr))
-			return hairpin_forward(skb, pkt, sender, rev_nat_index);
+		if (rev_nat_index && ip_equal(&pkt->daddr, &pkt->saddr)) {
+			skb->cb[0] = rev_nat_index;
+			return NEXT_HAIRPIN;
+		}
 		if (rev_nat_index)
 			destination_find(pkt, &to);
 		else if (identity_is_world(pkt->dst_identity) && service_owns_address(pkt))
@@ -94,41 +113,129 @@ static __always_inline int from_container(struct __sk_buff *skb, struct packet *
 	ret = endpoint_egress(skb, pkt, rev_nat_index);
 	if (ret)
 		return ret;
-
+	if (pkt->ct_state == CT_REPLY && pkt->ct_rev_nat_index)
+		return NEXT_FROM_BACKEND;
+	if (pkt->ct_state == CT_RELATED && !to.local && !identity_is_pod(pkt->dst_identity)) {
+		next_network(skb, pkt);
+		return NEXT_BACKEND_ERROR;
+	}
 	if (endpoint_is_pod(to.local))
-		return deliver_to_endpoint(skb, pkt, to.local, false);
+		return deliver_to_endpoint(skb, pkt, to.local, &birth);
 	if (to.local) {
 		*trace_point = TRACE_TO_HOST;
 		return deliver_to_host(skb, pkt);
 	}
+	/* Asked again: kept over all of the above it would take the stack that Linux 6.1 has not got. */
+	to.remote = ipcache_lookup(&pkt->daddr, pkt->family);
 	if (remote_is_tunnelled(to.remote)) {
 		*trace_point = TRACE_TO_OVERLAY;
 		return encap_redirect(skb, pkt, to.remote);
 	}
+	if (config.host_routing)
+		return next_network(skb, pkt);
 	*trace_point = TRACE_TO_STACK;
 	return EXIT_AT(pkt, VERDICT_PASS);
 }
 
+/* Packets for other nodes and the world leave past the stack where they may. */
+static __always_inline int to_network(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	int ret = packet_parse(skb, pkt);
+
+	pkt->src_identity = skb->cb[0];
+	pkt->dst_identity = skb->cb[1];
+	pkt->source = skb->cb[2];
+	pkt->ct_state = skb->cb[2] >> 16;
+	pkt->report = skb->cb[2] >> 24;
+	if (!ret)
+		ret = fib_redirect(skb, pkt);
+	*trace_point = ret > 0 ? TRACE_TO_NETWORK : TRACE_TO_STACK;
+	return ret;
+}
+
+static __always_inline int to_neighbour(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	int ret = packet_parse(skb, pkt);
+
+	return ret ? ret : ndp_handle(skb, pkt);
+}
+
+/* Of a pod that reaches itself through a Service: what it sends has the backend's address already. */
+static __always_inline int to_itself(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	struct endpoint_info *sender;
+	int ret = packet_parse(skb, pkt);
+
+	if (ret)
+		return ret;
+	sender = endpoint_lookup(&pkt->saddr, pkt->family);
+	if (!sender)
+		return DROP_AT(pkt, DROP_INVALID_SIP);
+	*trace_point = TRACE_TO_LXC;
+	pkt->source = sender->lxc_id;
+	pkt->src_identity = sender->sec_id;
+	return packet_is_hairpin_reply(pkt) ? hairpin_reply(skb, pkt, sender) :
+					      hairpin_forward(skb, pkt, sender, skb->cb[0]);
+}
+
+static __always_inline int from_backend(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	int ret = packet_parse(skb, pkt);
+
+	*trace_point = TRACE_TO_NETWORK;
+	return ret ? ret : nodeport_from_backend(skb, pkt);
+}
+
+static __always_inline int backend_error(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	int ret = packet_parse(skb, pkt);
+
+	if (!ret)
+		ret = nodeport_backend_error(skb, pkt);
+	*trace_point = TRACE_TO_NETWORK;
+	return ret == VERDICT_PASS && config.host_routing ? NEXT_NETWORK : ret;
+}
+
+STEP(lxc_packet, from_container, METRIC_EGRESS)
+STEP_OF_FAMILY(lxc_neighbour6, to_neighbour, METRIC_EGRESS, FAMILY_IPV6)
+STEP(lxc_hairpin, to_itself, METRIC_EGRESS)
+STEP(lxc_network, to_network, METRIC_EGRESS)
+STEP(lxc_backend, from_backend, METRIC_EGRESS)
+STEP(lxc_backend_error, backend_error, METRIC_EGRESS)
+
+__attribute__((noinline)) int lxc_other(struct __sk_buff *skb)
+{
+	struct packet pkt = { .direction = METRIC_EGRESS };
+	int verdict = skb->protocol == bpf_htons(ETH_P_ARP) ? arp_respond(skb, &pkt) : DROP_AT(&pkt, DROP_UNKNOWN_L3);
+
+	return packet_exit(skb, &pkt, verdict, TRACE_NONE);
+}
+
+#define LXC_STEPS(version)                                                                                             \
+	({                                                                                                             \
+		int way = lxc_packet##version(skb);                                                                    \
+                                                                                                                       \
+		if (way == NEXT_FROM_BACKEND)                                                                          \
+			way = lxc_backend##version(skb);                                                               \
+		else if (way == NEXT_BACKEND_ERROR)                                                                    \
+			way = lxc_backend_error##version(skb);                                                         \
+		else if (way == NEXT_HAIRPIN)                                                                          \
+			way = lxc_hairpin##version(skb);                                                               \
+		way == NEXT_NETWORK ? lxc_network##version(skb) : way;                                                 \
+	})
+
 SEC("tc")
 int cts_lxc_ingress(struct __sk_buff *skb)
 {
-	struct packet pkt = { .direction = METRIC_EGRESS };
-	__u8 trace_point = TRACE_NONE;
 	int verdict;
 
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
-		pkt.family = FAMILY_IPV4;
-		verdict = from_container(skb, &pkt, &trace_point);
-		break;
+		return LXC_STEPS(4);
 	case FAMILY_IPV6:
-		pkt.family = FAMILY_IPV6;
-		verdict = from_container(skb, &pkt, &trace_point);
-		break;
+		verdict = LXC_STEPS(6);
+		return verdict == NEXT_NEIGHBOUR ? lxc_neighbour6(skb) : verdict;
 	default:
-		verdict = skb->protocol == bpf_htons(ETH_P_ARP) ? arp_respond(skb, &pkt) :
-								  DROP_AT(&pkt, DROP_UNKNOWN_L3);
-		break;
+		return lxc_other(skb);
 	}
-	return packet_exit(skb, &pkt, verdict, trace_point);
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* tcx ingress of cilium_vxlan: packets from other nodes, the sender's identity in the VNI. */
-#include "lib/parse.h"
-#include "lib/exit.h"
+#include "lib/step.h"
 #include "lib/deliver.h"
 #include "lib/encap.h"
+#include "lib/nodeport.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
+/* What answers a connection that came in from outside and left through the tunnel is another step's business. */
+#define NEXT_ANSWER STEP_NEXT
+#define NEXT_ERROR  (STEP_NEXT + 1)
+
 static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
+	struct ct_birth birth = { .from_tunnel = true };
 	struct bpf_tunnel_key key = {};
 	struct endpoint_info *local;
 	int ret;
@@ -30,33 +35,77 @@ static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pk
 	/* The inner destination MAC is the sender's affair; the stack would call the packet somebody else's. */
 	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
 	if (endpoint_is_host(local)) {
+		if (packet_is_icmp_error(pkt))
+			return NEXT_ERROR;
+		if (nat_is_answer(pkt))
+			return NEXT_ANSWER;
 		*trace_point = TRACE_TO_HOST;
 		pkt->dst_identity = IDENTITY_HOST;
 		return deliver_to_host(skb, pkt);
 	}
 	*trace_point = TRACE_TO_LXC;
-	return deliver_to_endpoint(skb, pkt, local, true);
+	return deliver_to_endpoint(skb, pkt, local, &birth);
 }
+
+/* What its sender's node vouches for. */
+static __always_inline void identity_from_tunnel(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct bpf_tunnel_key key = {};
+
+	/* The kernel wants to be told the underlay's family: another one is EPROTO. */
+	if (!bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0) ||
+	    !bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6))
+		pkt->src_identity = identity_from_wire(key.tunnel_id, pkt->family);
+}
+
+static __always_inline int overlay_answer(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	int ret = packet_parse(skb, pkt);
+
+	*trace_point = TRACE_TO_NETWORK;
+	identity_from_tunnel(skb, pkt);
+	return ret ? ret : nodeport_answer(skb, pkt);
+}
+
+/* An error about a packet that this node itself has sent is for its stack. */
+static __always_inline int overlay_error(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	int ret = packet_parse(skb, pkt);
+
+	identity_from_tunnel(skb, pkt);
+	if (!ret)
+		ret = nodeport_answer_error(skb, pkt);
+	return ret == VERDICT_PASS ? deliver_to_host(skb, pkt) : ret;
+}
+
+__attribute__((noinline)) int overlay_unknown(struct __sk_buff *skb)
+{
+	struct packet pkt = { .direction = METRIC_INGRESS };
+
+	return packet_exit(skb, &pkt, DROP_AT(&pkt, DROP_UNKNOWN_L3), TRACE_NONE);
+}
+
+STEP(overlay_packet, from_overlay, METRIC_INGRESS)
+STEP(overlay_answer, overlay_answer, METRIC_INGRESS)
+STEP(overlay_error, overlay_error, METRIC_INGRESS)
 
 SEC("tc")
 int cts_vxlan_ingress(struct __sk_buff *skb)
 {
-	struct packet pkt = { .direction = METRIC_INGRESS };
-	__u8 trace_point = TRACE_NONE;
 	int verdict;
 
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
-		pkt.family = FAMILY_IPV4;
-		verdict = from_overlay(skb, &pkt, &trace_point);
-		break;
+		verdict = overlay_packet4(skb);
+		if (verdict == NEXT_ANSWER)
+			return overlay_answer4(skb);
+		return verdict == NEXT_ERROR ? overlay_error4(skb) : verdict;
 	case FAMILY_IPV6:
-		pkt.family = FAMILY_IPV6;
-		verdict = from_overlay(skb, &pkt, &trace_point);
-		break;
+		verdict = overlay_packet6(skb);
+		if (verdict == NEXT_ANSWER)
+			return overlay_answer6(skb);
+		return verdict == NEXT_ERROR ? overlay_error6(skb) : verdict;
 	default:
-		verdict = DROP_AT(&pkt, DROP_UNKNOWN_L3);
-		break;
+		return overlay_unknown(skb);
 	}
-	return packet_exit(skb, &pkt, verdict, trace_point);
 }

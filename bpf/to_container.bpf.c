@@ -10,6 +10,7 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline int to_container(struct __sk_buff *skb, struct packet *pkt)
 {
+	struct ct_birth birth = {};
 	struct endpoint_info *ep;
 	int ret;
 
@@ -24,7 +25,7 @@ static __always_inline int to_container(struct __sk_buff *skb, struct packet *pk
 	pkt->src_identity = identity_from_mark(skb->mark);
 	if (!pkt->src_identity)
 		pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
-	ret = endpoint_ingress(skb, pkt, ep, false);
+	ret = endpoint_ingress(skb, pkt, ep, &birth);
 	return ret ? ret : EXIT_AT(pkt, VERDICT_PASS);
 }
 

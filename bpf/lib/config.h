@@ -36,6 +36,20 @@ struct datapath_config {
 	__u32 maglev_slots;		 /* of every Maglev table */
 	__u32 maglev_seed;		 /* of the hash of connections */
 	__u64 host_netns_cookie;	 /* of the node's own network namespace; 0: not known */
+	__u8 native_routing;		 /* 1: packets for other nodes' pods travel as they are, 0: in the tunnel */
+	__u8 host_routing;		 /* 1: packets of pods leave past the node's stack */
+	__u8 masquerade_ipv4;		 /* 1: pods reach the world under the node's IPv4 address */
+	__u8 masquerade_ipv6;		 /* 1: pods reach the world under the node's IPv6 address */
+	__u8 ip_masq_agent;		 /* 1: except the prefixes of cilium_ipmasq_v4 and cilium_ipmasq_v6 */
+	__u16 nat_first_port;		 /* lowest port of a translated connection */
+	__u16 nat_last_port;		 /* highest port of a translated connection */
+	__be32 node_ipv4;		 /* the node's own address towards other nodes */
+	__be32 node_ipv6[4];		 /* the node's own address towards other nodes */
+	__be32 host_ipv6[4];		 /* address of cilium_host, the pods' gateway */
+	__be32 native_ipv4;		 /* destinations below are not masqueraded; mask 0: none */
+	__be32 native_ipv4_mask;	 /* of native_ipv4 */
+	__be32 native_ipv6[4];		 /* destinations below are not masqueraded; mask 0: none */
+	__be32 native_ipv6_mask[4];	 /* of native_ipv6 */
 };
 
 volatile const struct datapath_config config = {};

@@ -325,6 +325,7 @@ struct ct_birth {
 	__u16 rev_nat_index;
 	bool from_tunnel;
 	bool is_hairpin;
+	bool node_port; /* dialled from outside: answers leave from the frontend */
 };
 
 /* Creates the entry of a connection's first packet. 0 or a drop reason. */
@@ -339,6 +340,7 @@ static __always_inline int ct_create(struct packet *pkt, __u32 bytes, int dir, c
 	entry.rev_nat_index = birth->rev_nat_index;
 	entry.from_tunnel = birth->from_tunnel;
 	entry.lb_loopback = birth->is_hairpin;
+	entry.node_port = birth->node_port;
 	if (bpf_map_update_elem(ct_map(pkt), &key, &entry, BPF_ANY))
 		return DROP_AT(pkt, DROP_CT_CREATE_FAILED);
 	return 0;

@@ -8,9 +8,8 @@
 /* The ingress side of a local endpoint, shared by all who deliver to it: conntrack, policy, reverse NAT.
  * pkt->src_identity must be set. 0 or a drop reason. */
 static __always_inline int endpoint_ingress(struct __sk_buff *skb, struct packet *pkt, const struct endpoint_info *ep,
-					     bool from_tunnel)
+					     const struct ct_birth *birth)
 {
-	struct ct_birth birth = { .from_tunnel = from_tunnel };
 	int ret;
 
 	pkt->direction = METRIC_INGRESS;
@@ -22,23 +21,25 @@ static __always_inline int endpoint_ingress(struct __sk_buff *skb, struct packet
 	if (pkt->ct_state == CT_REPLY)
 		return pkt->ct_rev_nat_index ? service_reverse_nat(skb, pkt, pkt->ct_rev_nat_index) : 0;
 	ret = policy_check_connection(skb, pkt, ep->lxc_id, pkt->src_identity, false);
-	if (ret)
-		return ret == POLICY_AS_REMEMBERED ? 0 : ret;
-	if (pkt->ct_state == CT_ESTABLISHED) {
+	if (ret < 0)
+		return ret;
+	/* The same client on the same port, now over a node port and then direct or the other way round: the old entry would
+	 * give the replies the wrong source. */
+	if (pkt->ct_state == CT_NEW || pkt->ct_rev_nat_index != birth->rev_nat_index)
+		return ct_create(pkt, skb->len, CT_INGRESS, birth);
+	if (ret != POLICY_AS_REMEMBERED)
 		ct_remember_policy(pkt, CT_INGRESS);
-		return 0;
-	}
-	return ct_create(pkt, skb->len, CT_INGRESS, &birth);
+	return 0;
 }
 
 /* Hands the packet to a local endpoint from an ingress hook, past the host's stack and the veth's egress hook.
  * A redirect verdict or a drop reason. */
 static __always_inline int deliver_to_endpoint(struct __sk_buff *skb, struct packet *pkt,
-						const struct endpoint_info *ep, bool from_tunnel)
+						const struct endpoint_info *ep, const struct ct_birth *birth)
 {
 	int ret;
 
-	ret = endpoint_ingress(skb, pkt, ep, from_tunnel);
+	ret = endpoint_ingress(skb, pkt, ep, birth);
 	if (ret)
 		return ret;
 	ret = packet_forward_l2_l3(skb, pkt, ep->node_mac, ep->mac);

@@ -33,6 +33,7 @@ static __always_inline __u32 identity_of_world(__u8 family)
 
 /* skb->mark, upstream's encoding: identity bits 0-15 in mark 16-31, bits 16-23 in mark 0-7, magic in mark 8-11. */
 #define MARK_MAGIC_MASK	    0x0f00
+#define MARK_MAGIC_SNAT_DONE 0x0300
 #define MARK_MAGIC_HOST	    0x0c00
 #define MARK_MAGIC_IDENTITY 0x0f00
 
@@ -74,7 +75,7 @@ static __always_inline __u32 remote_identity(const struct remote_endpoint_info *
 
 static __always_inline bool remote_is_tunnelled(const struct remote_endpoint_info *remote)
 {
-	return remote && remote->flag_has_tunnel_ep && !remote->flag_skip_tunnel;
+	return !config.native_routing && remote && remote->flag_has_tunnel_ep && !remote->flag_skip_tunnel;
 }
 
 static __always_inline struct endpoint_info *endpoint_lookup(const union ip_address *address, __u8 family)

@@ -2,6 +2,8 @@
 #pragma once
 #include <linux/types.h>
 
+#include "event_layouts.h"
+
 #include "layouts_lb.h"
 
 /* Keys, values and events in the layout of upstream release 1.20. `layouts.bpf.c` forces them into BTF, from which the
@@ -9,13 +11,6 @@
 
 #define FAMILY_IPV4 1
 #define FAMILY_IPV6 2
-
-struct ip_union {
-	union {
-		__be32 ip4;
-		__u8 ip6[16];
-	};
-};
 
 /* ---- conntrack: cilium_ct4_global (TCP), cilium_ct_any4_global (the rest) ---- */
 
@@ -165,6 +160,49 @@ struct ipv6_revnat_entry {
 	__u16 rev_nat_index; /* be */
 };
 
+/* ---- source NAT: cilium_snat_v4_external, cilium_snat_v6_external; keys as conntrack's, but nothing in them is swapped ---- */
+
+struct ipv4_nat_entry {
+	__u64 created; /* CLOCK_MONOTONIC seconds */
+	__u64 needs_ct; /* 1: a connection of the node's own */
+	__u64 pad1;
+	__u64 pad2;
+	union {
+		__be32 to_saddr;
+		__be32 to_daddr; /* of IN entries */
+	};
+	union {
+		__be16 to_sport;
+		__be16 to_dport;
+	};
+};
+
+struct ipv6_nat_entry {
+	__u64 created;
+	__u64 needs_ct;
+	__u64 pad1;
+	__u64 pad2;
+	union {
+		__u8 to_saddr[16];
+		__u8 to_daddr[16];
+	};
+	union {
+		__be16 to_sport;
+		__be16 to_dport;
+	};
+};
+
+/* Prefixes that pods reach under their own addresses: cilium_ipmasq_v4, cilium_ipmasq_v6. */
+struct lpm_v4_key {
+	__u32 lpm; /* prefix bits */
+	__be32 addr;
+};
+
+struct lpm_v6_key {
+	__u32 lpm;
+	__u8 addr[16];
+};
+
 /* ---- endpoints, identities, policy, nodes ---- */
 
 struct endpoint_key {
@@ -298,84 +336,13 @@ struct ipv4_frag_l4ports {
 	__be16 dport;
 };
 
-/* ---- events: records of cts_events; packet bytes follow each struct ---- */
-
-struct drop_notify {
-	__u8 type;
-	__u8 subtype; /* drop reason, positive */
-	__u16 source; /* endpoint id */
-	__u32 hash;
-	__u32 len_orig;
-	__u16 len_cap;
-	__u8 version;
-	__u8 ext_version;
-	__u32 src_label;
-	__u32 dst_label;
-	__u32 dst_id;
-	__u16 line;
-	__u8 file;
-	__s8 ext_error;
-	__u32 ifindex;
-	__u8 flags;
-	__u8 pad2[3];
-	__u64 ip_trace_id;
-};
-
-struct trace_notify {
-	__u8 type;
-	__u8 subtype; /* observation point */
-	__u16 source;
-	__u32 hash;
-	__u32 len_orig;
-	__u16 len_cap;
-	__u8 version;
-	__u8 ext_version;
-	__u32 src_label;
-	__u32 dst_label;
-	__u16 dst_id;
-	__u8 reason;
-	__u8 flags;
-	__u32 ifindex;
-	union {
-		__be32 orig_ip4;
-		__u8 orig_ip6[16];
-	};
-	__u64 ip_trace_id;
-};
-
-struct policy_verdict_notify {
-	__u8 type;
-	__u8 subtype;
-	__u16 source;
-	__u32 hash;
-	__u32 len_orig;
-	__u16 len_cap;
-	__u8 version;
-	__u8 ext_version;
-	__u32 remote_label;
-	__s32 verdict;
-	__u16 dst_port;
-	__u8 proto;
-	__u8 dir : 2, ipv6 : 1, match_type : 3, audited : 1, l3 : 1;
-	__u8 auth_type;
-	__u8 pad1[3];
-	__u32 cookie;
-	__u32 pad2;
-};
-
-struct trace_sock_notify {
-	__u8 type;
-	__u8 xlate_point;
-	__u8 l4_proto;
-	__u8 ipv6 : 1, pad : 7;
-	__u16 dst_port;
-	__u16 pad2;
-	__u64 sock_cookie;
-	__u64 cgroup_id;
-	struct ip_union dst_ip;
-};
-
 /* ---- ours alone ---- */
+
+/* What a device of the node is masqueraded with; zero: no address of the family. */
+struct cts_device {
+	__be32 ipv4;
+	__u8 ipv6[16];
+};
 
 #define CTS_OWNER_INSTALL 0
 #define CTS_OWNER_MAP	  1

@@ -41,6 +41,14 @@ DECLARE_MAP(cilium_ipcache_v2, BPF_MAP_TYPE_LPM_TRIE, struct ipcache_key, struct
 DECLARE_MAP(cilium_metrics, BPF_MAP_TYPE_PERCPU_HASH, struct metrics_key, struct metrics_value, 1024, BPF_F_NO_PREALLOC);
 DECLARE_MAP(cilium_ipv4_frag_datagrams, BPF_MAP_TYPE_LRU_HASH, struct ipv4_frag_id, struct ipv4_frag_l4ports, 8192, 0);
 DECLARE_MAP(cilium_ipv6_frag_datagrams, BPF_MAP_TYPE_LRU_HASH, struct ipv6_frag_id, struct ipv4_frag_l4ports, 8192, 0);
+DECLARE_MAP(cilium_snat_v4_external, BPF_MAP_TYPE_LRU_HASH, struct ipv4_ct_tuple, struct ipv4_nat_entry, 524288, 0);
+DECLARE_MAP(cilium_snat_v6_external, BPF_MAP_TYPE_LRU_HASH, struct ipv6_ct_tuple, struct ipv6_nat_entry, 524288, 0);
+DECLARE_MAP(cilium_snat_v4_alloc_retries, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u32, 33, 0);
+DECLARE_MAP(cilium_snat_v6_alloc_retries, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u32, 33, 0);
+DECLARE_MAP(cilium_ipmasq_v4, BPF_MAP_TYPE_LPM_TRIE, struct lpm_v4_key, __u8, 16384, READ_ONLY_HASH);
+DECLARE_MAP(cilium_ipmasq_v6, BPF_MAP_TYPE_LPM_TRIE, struct lpm_v6_key, __u8, 16384, READ_ONLY_HASH);
+/* The node's own devices by ifindex. */
+DECLARE_MAP(cts_devices, BPF_MAP_TYPE_HASH, __u32, struct cts_device, 512, READ_ONLY_HASH);
 DECLARE_MAP(cts_owner, BPF_MAP_TYPE_HASH, struct cts_owner_key, struct cts_owner_value, 8192, BPF_F_NO_PREALLOC);
 
 /* Endpoint id → that endpoint's pinned cilium_policy_v2_NNNNN: one program serves all endpoints. An array, because its slot is

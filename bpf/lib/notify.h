@@ -18,6 +18,7 @@
 #define TRACE_TO_HOST	   2
 #define TRACE_TO_STACK	   3
 #define TRACE_TO_OVERLAY   4
+#define TRACE_TO_NETWORK   11
 
 /* Of drop and trace messages. */
 #define NOTIFY_F_IPV6 1

@@ -155,12 +155,10 @@ static __always_inline int packet_pull(struct __sk_buff *skb, __u32 bytes)
 	return bpf_skb_pull_data(skb, bytes) ? DROP_INVALID : 0;
 }
 
-/* Sets both MAC addresses and takes one from the TTL or hop limit; 0 or a drop reason. */
-static __always_inline int packet_forward_l2_l3(struct __sk_buff *skb, struct packet *pkt, const __u8 *src_mac,
-						const __u8 *dst_mac)
+/* Takes one from the TTL or hop limit; 0 or a drop reason. */
+static __always_inline int packet_decrement_ttl(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct ipv6_header *ip6;
-	struct ethhdr *eth;
 	struct iphdr *ip4;
 	__u32 sum;
 	int ret;
@@ -168,23 +166,38 @@ static __always_inline int packet_forward_l2_l3(struct __sk_buff *skb, struct pa
 	ret = packet_pull(skb, packet_l3_bytes(pkt));
 	if (ret)
 		return DROP_AT(pkt, ret);
-	eth = (void *)(long)skb->data;
-	if ((void *)eth + packet_l3_bytes(pkt) > (void *)(long)skb->data_end)
+	ip4 = (void *)(long)skb->data + ETH_HLEN;
+	if ((void *)(long)skb->data + packet_l3_bytes(pkt) > (void *)(long)skb->data_end)
 		return DROP_AT(pkt, DROP_INVALID);
 	if (packet_is_ip6(pkt)) {
-		ip6 = (void *)(eth + 1);
+		ip6 = (void *)ip4;
 		if (ip6->hop_limit <= 1)
 			return DROP_AT(pkt, DROP_TTL_EXCEEDED);
 		ip6->hop_limit--;
-	} else {
-		ip4 = (void *)(eth + 1);
-		if (ip4->ttl <= 1)
-			return DROP_AT(pkt, DROP_TTL_EXCEEDED);
-		/* RFC 1624: the TTL is the high byte of its 16-bit word. */
-		sum = ip4->check + bpf_htons(0x0100);
-		ip4->check = sum + (sum >= 0xffff);
-		ip4->ttl--;
+		return 0;
 	}
+	if (ip4->ttl <= 1)
+		return DROP_AT(pkt, DROP_TTL_EXCEEDED);
+	/* RFC 1624: the TTL is the high byte of its 16-bit word. */
+	sum = ip4->check + bpf_htons(0x0100);
+	ip4->check = sum + (sum >= 0xffff);
+	ip4->ttl--;
+	return 0;
+}
+
+/* Sets both MAC addresses and takes one from the TTL or hop limit; 0 or a drop reason. */
+static __always_inline int packet_forward_l2_l3(struct __sk_buff *skb, struct packet *pkt, const __u8 *src_mac,
+						const __u8 *dst_mac)
+{
+	struct ethhdr *eth;
+	int ret;
+
+	ret = packet_decrement_ttl(skb, pkt);
+	if (ret)
+		return ret;
+	eth = (void *)(long)skb->data;
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return DROP_AT(pkt, DROP_INVALID);
 	__builtin_memcpy(eth->h_dest, dst_mac, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, src_mac, ETH_ALEN);
 	return 0;

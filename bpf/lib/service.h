@@ -126,10 +126,11 @@ static __always_inline int service_backend(struct __sk_buff *skb, struct packet 
 
 	service_ct_key(&key, pkt);
 	entry = bpf_map_lookup_elem(map, &key);
-	if (entry && entry->rev_nat_index == service->rev_nat_index && !ct_entry_is_reopened(entry, pkt) &&
-	    backend_lookup(entry->backend_id, pkt->family, chosen)) {
+	if (entry && entry->rev_nat_index == service->rev_nat_index && !ct_entry_is_reopened(entry, pkt)) {
+		/* Before the backend is read: its address would wait on the stack. */
 		ct_entry_touch(entry, pkt, skb->len, CT_SERVICE);
-		return 0;
+		if (backend_lookup(entry->backend_id, pkt->family, chosen))
+			return 0;
 	}
 	id = backend_choose(skb, pkt, frontend->scope, service);
 	if (!backend_lookup(id, pkt->family, chosen))

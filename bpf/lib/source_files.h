@@ -10,6 +10,8 @@
 #define CTS_FILE_FROM_HOST	203 /* from_host.bpf.c */
 #define CTS_FILE_TO_HOST	204 /* to_host.bpf.c */
 #define CTS_FILE_SOCK4		205 /* sock4.bpf.c */
+#define CTS_FILE_FROM_NETDEV	206 /* from_netdev.bpf.c */
+#define CTS_FILE_TO_NETDEV	207 /* to_netdev.bpf.c */
 #define CTS_FILE_PACKET		210 /* packet.h */
 #define CTS_FILE_FRAGMENT	211 /* fragment.h */
 #define CTS_FILE_CONNTRACK	212 /* conntrack.h */
@@ -26,6 +28,11 @@
 #define CTS_FILE_NDP		223 /* ndp.h */
 #define CTS_FILE_SOCK6		230 /* sock6.bpf.c */
 #define CTS_FILE_REJECT		231 /* reject.h */
+#define CTS_FILE_NAT		232 /* nat.h */
+#define CTS_FILE_FIB		233 /* fib.h */
+#define CTS_FILE_NODEPORT	234 /* nodeport.h */
+#define CTS_FILE_MASQUERADE	235 /* masquerade.h */
+#define CTS_FILE_NAT_ERROR	236 /* nat_error.h */
 
 /* clang folds the comparisons of two literals: no string reaches the object. */
 static __always_inline __u8 source_file_id(const char *name)
@@ -55,6 +62,13 @@ static __always_inline __u8 source_file_id(const char *name)
 	CTS_FILE_MATCH("ndp.h", CTS_FILE_NDP)
 	CTS_FILE_MATCH("sock6.bpf.c", CTS_FILE_SOCK6)
 	CTS_FILE_MATCH("reject.h", CTS_FILE_REJECT)
+	CTS_FILE_MATCH("from_netdev.bpf.c", CTS_FILE_FROM_NETDEV)
+	CTS_FILE_MATCH("to_netdev.bpf.c", CTS_FILE_TO_NETDEV)
+	CTS_FILE_MATCH("nat.h", CTS_FILE_NAT)
+	CTS_FILE_MATCH("fib.h", CTS_FILE_FIB)
+	CTS_FILE_MATCH("nodeport.h", CTS_FILE_NODEPORT)
+	CTS_FILE_MATCH("masquerade.h", CTS_FILE_MASQUERADE)
+	CTS_FILE_MATCH("nat_error.h", CTS_FILE_NAT_ERROR)
 #undef CTS_FILE_MATCH
 	return 0;
 }

@@ -101,6 +101,24 @@ function familyEntries(family: 4 | 6): readonly CatalogueEntry[] {
       [struct("src_range_key"), "u8", readOnly, 65_536],
       `clients ${words} of services`,
     ),
+    entry(
+      `cilium_snat_v${family}_external`,
+      "lru_hash",
+      [tuple, `ipv${family}_nat_entry`, 0, 524_288],
+      `translated connections ${words}`,
+    ),
+    entry(
+      `cilium_snat_v${family}_alloc_retries`,
+      "percpu_array",
+      ["u32", "u32", 0, 33],
+      `tries to find a port ${words}`,
+    ),
+    entry(
+      `cilium_ipmasq_v${family}`,
+      "lpm_trie",
+      [`lpm_v${family}_key`, "u8", readOnly, 16_384],
+      `prefixes ${words} that pods reach under their own addresses`,
+    ),
     entry(lb("maglev"), "hash_of_maps", ["u16", "u32", readOnly, 65_536], `Maglev tables ${words} by service id`),
   ];
 }
@@ -118,6 +136,7 @@ export const mapCatalogue: readonly CatalogueEntry[] = [
     ["lb_affinity_match", "u8", readOnly, 65_536],
     "backends that keep the clients that they had",
   ),
+  entry("cts_devices", "hash", ["u32", "cts_device", readOnly, 512], "addresses of the node's own devices"),
   entry(
     "cilium_lxc",
     "hash",

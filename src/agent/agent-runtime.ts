@@ -68,6 +68,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
   const reconcilers = new Reconcilers({
     state: options.agent.state,
     node,
+    config,
     caches,
     policies: policies.reconciler,
     book: policies.book,

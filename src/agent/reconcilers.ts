@@ -1,4 +1,4 @@
-import { IpPrefix } from "../lib/ip.js";
+import { IpAddress, IpPrefix } from "../lib/ip.js";
 import type { Logger } from "../lib/log.js";
 import { createWorkQueue, type WorkQueue } from "../lib/queue.js";
 import { objectKey } from "../model/kube-object.js";
@@ -10,7 +10,7 @@ import type { EndpointRecord } from "./endpoints/endpoint-record.js";
 import type { EndpointTable } from "./endpoints/endpoint-table.js";
 import type { LocalNode } from "./nodes/local-node.js";
 import { publishNode } from "./nodes/node-publisher.js";
-import { syncRoutes } from "./nodes/node-routes.js";
+import { type RoutedRange, type RoutingSettings, syncRoutes } from "./nodes/node-routes.js";
 import type { PolicyBook } from "./policy/policy-book.js";
 import type { PolicyReconciler } from "./policy/policy-reconciler.js";
 import type { StatusBoard } from "./status/status-board.js";
@@ -18,6 +18,7 @@ import type { StatusBoard } from "./status/status-board.js";
 export interface ReconcilersOptions {
   readonly state: StateSource;
   readonly node: LocalNode;
+  readonly config: RoutingSettings;
   readonly caches: AgentCaches;
   readonly policies: PolicyReconciler;
   readonly book: PolicyBook;
@@ -120,9 +121,9 @@ export class Reconcilers implements AsyncDisposable {
 
   /** Brings one key to what it should be. Returns what stays wrong with it, in words. */
   async #reconcile(key: string): Promise<readonly string[]> {
-    const { state, node, caches, table, manager } = this.#options;
+    const { state, node, config, caches, table, manager } = this.#options;
     if (key === "policy") return this.#options.policies.reconcile();
-    if (key === "routes") return syncRoutes(node, this.#podCidrs());
+    if (key === "routes") return syncRoutes(node, config, this.#routedRanges());
     if (key === "node") await publishNode(state, node);
     else if (key.startsWith("identity/")) await manager.refreshIdentity(Number(key.slice("identity/".length)));
     else {
@@ -162,15 +163,17 @@ export class Reconcilers implements AsyncDisposable {
     this.#options.status.report(subsystem, all);
   }
 
-  /** Own ones first; a prefix that is none is reported by the ipcache. */
-  #podCidrs(): readonly IpPrefix[] {
+  /** Of the other nodes; a prefix that is none is reported by the ipcache. */
+  #routedRanges(): readonly RoutedRange[] {
     const { node, caches } = this.#options;
-    const others = [...caches.ciliumNodes.items().values()]
+    return [...caches.ciliumNodes.items().values()]
       .filter((other) => other.metadata.name !== node.name)
-      .flatMap((other) => other.spec.ipam?.podCIDRs ?? [])
-      .map((text) => IpPrefix.tryParse(text))
-      .filter((prefix): prefix is IpPrefix => prefix !== undefined);
-    return [...node.podRanges.map(({ podCidr }) => podCidr), ...others];
+      .flatMap(({ spec }) => {
+        const internal = (spec.addresses ?? []).filter(({ type }) => type === "InternalIP");
+        const nodeIps = internal.flatMap(({ ip }) => IpAddress.tryParse(ip) ?? []);
+        const prefixes = (spec.ipam?.podCIDRs ?? []).flatMap((text) => IpPrefix.tryParse(text) ?? []);
+        return prefixes.map((prefix) => ({ prefix, nodeIps }));
+      });
   }
 }
 

@@ -9,15 +9,13 @@ import { maglevSeeds } from "../model/maglev.js";
 import { be, bytes, ip4, ip6, u64, uint } from "../model/struct-fields.js";
 import type { Devices } from "./devices.js";
 import { maglevTableSpec } from "./maglev-maps.js";
+import { type NodeNetwork, networkFields, networkValues } from "./network-config.js";
 
 /**
  * TCP flags whose first sight in a direction is an event: FIN, SYN and RST, upstream's default, at the low levels. From
  * `medium` on a connection is reported when it begins and when both sides have closed: two records, not six.
  */
 const TRACE_FLAGS = { none: 0, lowest: 0x07, low: 0x07, medium: 0, maximum: 0 } as const;
-
-/** Of a family that pods do not have. */
-const NO_ADDRESS = IpAddress.ofV4(0);
 
 /** Upstream's defaults: what a pod that reaches itself through a Service sees as its peer. */
 const SERVICE_LOOPBACK_IPV4 = IpAddress.parse("169.254.42.1");
@@ -27,7 +25,7 @@ const codec = structCodec("datapath_config", ownReleases, {
   hostIfindex: uint("host_ifindex"),
   tunnelIfindex: uint("tunnel_ifindex"),
   hostMac: bytes("host_mac"),
-  hostIpv4: ip4("host_ipv4"),
+  ...networkFields,
   ctRegularTcpSeconds: uint("ct_regular_tcp_seconds"),
   ctRegularAnySeconds: uint("ct_regular_any_seconds"),
   ctServiceTcpSeconds: uint("ct_service_tcp_seconds"),
@@ -61,7 +59,7 @@ const codec = structCodec("datapath_config", ownReleases, {
 export function encodeDatapathConfig(
   config: AgentConfig,
   devices: Devices,
-  ciliumHostIps: readonly IpAddress[],
+  node: NodeNetwork,
   /** 0: not known. */
   hostNetnsCookie = 0n,
 ): Buffer {
@@ -71,7 +69,7 @@ export function encodeDatapathConfig(
     hostIfindex: devices.hostIfindex,
     tunnelIfindex: devices.tunnelIfindex,
     hostMac,
-    hostIpv4: ciliumHostIps.find(({ family }) => family === 4) ?? NO_ADDRESS,
+    ...networkValues(config, node),
     ctRegularTcpSeconds: config.ctTimeoutTcpSeconds,
     ctRegularAnySeconds: config.ctTimeoutAnySeconds,
     ctServiceTcpSeconds: config.ctTimeoutServiceTcpSeconds,
@@ -120,6 +118,7 @@ export function configuredMapSizes(config: AgentConfig): ReadonlyMap<string, num
         [`cilium_lb${family}_affinity`, orDefault(config.lbAffinityMapMax)],
         [`cilium_lb${family}_source_range`, orDefault(config.lbSourceRangeMapMax)],
         [`cilium_lb${family}_maglev`, orDefault(config.lbMaglevMapMax)],
+        [`cilium_snat_v${family}_external`, config.natMax],
       ] as const
     ).map(([name, size]) => [name, isServed ? size : UNUSED_MAP_ENTRIES]);
   return new Map([

@@ -36,11 +36,14 @@ import {
   encodeHostAddress,
   encodeIpcacheEntry,
   encodeIpcacheKey,
+  encodeNonMasqueraded,
 } from "./entries.js";
 import { releaseExpired } from "./event-slots.js";
 import { EventReader, eventRing } from "./events.js";
 import { LinkSet } from "./link-set.js";
 import { MapSet } from "./map-set.js";
+import { collectNatGarbage, type NatScan } from "./nat-garbage.js";
+import { configuredFeatures } from "./network-config.js";
 import { PolicyMaps } from "./policy-maps.js";
 import { PreferredHooks } from "./preferred-hooks.js";
 import { closePrograms, loadPrograms, type Programs } from "./programs.js";
@@ -57,7 +60,11 @@ export interface DatapathOptions {
   /** UUID of this installation; that of an existing `cts_owner` wins. */
   readonly installId: string;
   readonly config: AgentConfig;
-  readonly node: { readonly podRanges: readonly { readonly ciliumHostIp: IpAddress }[]; readonly mtu: number };
+  readonly node: {
+    readonly podRanges: readonly { readonly podCidr: IpPrefix; readonly ciliumHostIp: IpAddress }[];
+    readonly internalIps: readonly IpAddress[];
+    readonly mtu: number;
+  };
   /** Takes over foreign pins whose layout is ours. */
   readonly adopt?: boolean;
 }
@@ -75,7 +82,7 @@ export const SOCKET_HOOKS = [
   ["postBind6", "inet6_post_bind"],
 ] as const;
 
-/** Maps whose entries are worth counting one by one; conntrack's count comes from its garbage collection. */
+/** Maps whose entries are worth counting one by one; those of conntrack and NAT come from their garbage collection. */
 const COUNTED_MAPS = [
   "cilium_lb4_services_v2",
   "cilium_lb4_backends_v3",
@@ -100,8 +107,9 @@ export class Datapath implements DatapathPort {
   readonly #policies: PolicyMaps;
   readonly #devices: DevicePrograms;
   readonly #events: EventReader;
-  readonly #usesSocketLb: boolean;
+  readonly #config: AgentConfig;
   #conntrack: ConntrackScan | undefined;
+  #nat: NatScan | undefined;
 
   private constructor(parts: {
     readonly maps: MapSet;
@@ -109,7 +117,7 @@ export class Datapath implements DatapathPort {
     readonly programs: Programs;
     readonly policies: PolicyMaps;
     readonly events: EventReader;
-    readonly usesSocketLb: boolean;
+    readonly config: AgentConfig;
     readonly maglev: MaglevOptions;
   }) {
     this.#maps = parts.maps;
@@ -117,7 +125,7 @@ export class Datapath implements DatapathPort {
     this.#programs = parts.programs;
     this.#policies = parts.policies;
     this.#events = parts.events;
-    this.#usesSocketLb = parts.usesSocketLb;
+    this.#config = parts.config;
     this.endpoints = new EndpointPrograms(parts);
     this.#devices = new DevicePrograms(parts);
     this.services = new Services(parts.maps, parts.maglev);
@@ -142,7 +150,12 @@ export class Datapath implements DatapathPort {
     const { podRanges, mtu } = options.node;
     const ciliumHostIps = podRanges.map(({ ciliumHostIp }) => ciliumHostIp);
     const devices = await ensureDevices({ ciliumHostIps, mtu, tunnelPort: config.tunnelPort }, maps.ownership);
-    const datapathConfig = encodeDatapathConfig(config, devices, ciliumHostIps, netnsCookie());
+    const network = {
+      ciliumHostIps,
+      internalIps: options.node.internalIps,
+      podCidrs: podRanges.map(({ podCidr }) => podCidr),
+    };
+    const datapathConfig = encodeDatapathConfig(config, devices, network, netnsCookie());
     const programs = loadPrograms({ objectsDir: options.objectsDir, maps, config: datapathConfig });
     const links = new LinkSet({ folder: folder.links, ownership: maps.ownership });
     // The reader first: no event is lost between a program's start and its reader's.
@@ -160,7 +173,7 @@ export class Datapath implements DatapathPort {
       tableSize: config.lbMaglevTableSize,
       seed: maglevSeeds(config.lbMaglevHashSeed).backends,
     };
-    const datapath = new Datapath({ maps, hooks, programs, policies, events, usesSocketLb: config.socketLb, maglev });
+    const datapath = new Datapath({ maps, hooks, programs, policies, events, config, maglev });
     if (maps.hasReplaced) {
       // The old programs know the old maps only: the sooner they go, the fewer connections are in the wrong place.
       await datapath.endpoints.replacePrograms();
@@ -201,8 +214,16 @@ export class Datapath implements DatapathPort {
     return this.#devices.write(desired);
   }
 
+  writeNonMasqueraded(desired: readonly IpPrefix[]): void {
+    for (const family of [4, 6] as const) {
+      const prefixes = desired.filter(({ address }) => address.family === family);
+      reconcileTable(this.#maps.get(`cilium_ipmasq_v${family}`), prefixes.map(encodeNonMasqueraded));
+    }
+  }
+
   async collectConntrackGarbage(): Promise<ConntrackGarbage> {
     this.#conntrack = await collectConntrackGarbage(this.#maps);
+    this.#nat = await collectNatGarbage(this.#maps);
     return this.#conntrack;
   }
 
@@ -228,8 +249,9 @@ export class Datapath implements DatapathPort {
 
   readMapFill(): readonly MapFill[] {
     const counted = COUNTED_MAPS.map((name) => ({ name, entries: count(readEntries(this.#maps.get(name))) }));
-    const conntrack = [...(this.#conntrack?.living ?? [])].map(([name, entries]) => ({ name, entries }));
-    return [...counted, ...conntrack].map((fill) => ({
+    const collected = [...(this.#conntrack?.living ?? []), ...(this.#nat?.living ?? [])];
+    const living = collected.map(([name, entries]) => ({ name, entries }));
+    return [...counted, ...living].map((fill) => ({
       ...fill,
       maxEntries: this.#maps.get(fill.name).info.maxEntries,
     }));
@@ -250,10 +272,7 @@ export class Datapath implements DatapathPort {
       used: available,
       detail: available ? "in use" : costWhenMissing,
     }));
-    const socketLb = this.#usesSocketLb
-      ? "connect, sendmsg, recvmsg, getpeername, bind; both families"
-      : "bpf-lb-sock is off";
-    return [...kernel, { name: "socket-lb", used: this.#usesSocketLb, detail: socketLb }];
+    return [...kernel, ...configuredFeatures(this.#config)];
   }
 
   /** Closes descriptors. Pins, links and devices stay: traffic goes on. */

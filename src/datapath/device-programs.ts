@@ -1,7 +1,10 @@
 import { waitForAll } from "../lib/wait-for-all.js";
 import type { NodeDevice } from "../model/datapath-port.js";
 import type { DeviceHooks } from "./device-hooks.js";
+import { encodeDevice } from "./entries.js";
+import type { MapSet } from "./map-set.js";
 import type { Programs } from "./programs.js";
+import { reconcileTable } from "./table.js";
 
 const DIRECTIONS = ["ingress", "egress"] as const;
 
@@ -9,16 +12,24 @@ const programOf = { ingress: "fromNetdev", egress: "toNetdev" } as const;
 
 /** Programs on the node's own devices. Those of others on the same devices stay. */
 export class DevicePrograms {
+  readonly #maps: Pick<MapSet, "get">;
   readonly #hooks: DeviceHooks;
   readonly #programs: Programs;
 
-  constructor(options: { readonly hooks: DeviceHooks; readonly programs: Programs }) {
+  constructor(options: {
+    readonly maps: Pick<MapSet, "get">;
+    readonly hooks: DeviceHooks;
+    readonly programs: Programs;
+  }) {
+    this.#maps = options.maps;
     this.#hooks = options.hooks;
     this.#programs = options.programs;
   }
 
   /** The named devices have programs afterwards, and no others. */
   async write(desired: readonly NodeDevice[]): Promise<void> {
+    // Before the programs that look there.
+    reconcileTable(this.#maps.get("cts_devices"), desired.map(encodeDevice));
     const wanted = new Set(desired.map(({ ifindex }) => ifindex));
     await waitForAll([...wanted].map((ifindex) => this.#attach(ifindex)));
     const surplus = this.#hooks.names().filter((name) => {

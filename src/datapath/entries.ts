@@ -2,8 +2,10 @@ import { createEndpointCodecs, endpointFlag } from "../abi/endpoints.js";
 import { createIpcacheCodecs, ipcacheFlag } from "../abi/ipcache.js";
 import { createPolicyCodecs, policyPrecedence, policyStaticPrefixBits } from "../abi/policy.js";
 import { ownReleases } from "../abi/release.js";
-import type { IpAddress, IpPrefix } from "../lib/ip.js";
-import type { EndpointEntry, IpcacheEntry, PolicyEntry } from "../model/datapath-port.js";
+import { structCodec } from "../abi/struct-codec.js";
+import { IpAddress, type IpPrefix } from "../lib/ip.js";
+import type { EndpointEntry, IpcacheEntry, NodeDevice, PolicyEntry } from "../model/datapath-port.js";
+import { ip4, ip6 } from "../model/struct-fields.js";
 import type { TableEntry } from "./table.js";
 
 const PROTOCOL_BITS = 8;
@@ -96,4 +98,22 @@ export function encodePolicyEntry(entry: PolicyEntry): TableEntry {
       bytes: undefined,
     }),
   };
+}
+
+const deviceCodec = structCodec("cts_device", ownReleases, { ipv4: ip4("ipv4"), ipv6: ip6("ipv6") });
+const NO_IPV4 = IpAddress.parse("0.0.0.0");
+const NO_IPV6 = IpAddress.parse("::");
+
+/** What a device of the node is masqueraded with. */
+export function encodeDevice({ ifindex, ipv4 = NO_IPV4, ipv6 = NO_IPV6 }: NodeDevice): TableEntry {
+  const key = Buffer.alloc(4);
+  key.writeUInt32LE(ifindex);
+  return { key, value: deviceCodec.encode({ ipv4, ipv6 }) };
+}
+
+/** `lpm_v4_key` or `lpm_v6_key`: bits, then the address. */
+export function encodeNonMasqueraded({ address, length }: IpPrefix): TableEntry {
+  const bits = Buffer.alloc(4);
+  bits.writeUInt32LE(length);
+  return { key: Buffer.concat([bits, address.bytes]), value: Buffer.of(1) };
 }

@@ -83,8 +83,21 @@ export function judgeSetting(
 }
 
 /** Settings that are right by themselves and wrong together. */
-function conflictsOf({ enableIpv4, enableIpv6 }: AgentConfig): readonly string[] {
-  return enableIpv4 || enableIpv6 ? [] : ['enable-ipv4 and enable-ipv6 are both "false": pods need an address'];
+function conflictsOf(config: AgentConfig): readonly string[] {
+  const { enableIpv4, enableIpv6 } = config;
+  if (!enableIpv4 && !enableIpv6) return ['enable-ipv4 and enable-ipv6 are both "false": pods need an address'];
+  // Upstream's rule: without a tunnel nobody else knows which addresses lead back to pods.
+  if (config.routingMode !== "native" || config.ipMasqAgent) return [];
+  const families = [
+    ["ipv4", enableIpv4 && config.masqueradeIpv4 && config.ipv4NativeRoutingCidr === undefined],
+    ["ipv6", enableIpv6 && config.masqueradeIpv6 && config.ipv6NativeRoutingCidr === undefined],
+  ] as const;
+  return families
+    .filter(([, isMissing]) => isMissing)
+    .map(
+      ([family]) =>
+        `${family}-native-routing-cidr is needed with routing-mode native and enable-${family}-masquerade: what is not masqueraded`,
+    );
 }
 
 /** A key that is no setting of ours: upstream's and harmless, upstream's and switched on, or a slip. */

@@ -25,6 +25,8 @@ export interface DatapathPort extends AsyncDisposable {
 
   /** The node's own devices: those named get programs, all others lose them. */
   writeDevices(desired: readonly NodeDevice[]): Promise<void>;
+  /** `cilium_ipmasq_v4` and `_v6`: what pods reach under their own addresses. */
+  writeNonMasqueraded(desired: readonly IpPrefix[]): void;
 
   /** Deletes expired conntrack entries and says what the living ones refer to. May run in a worker thread. */
   collectConntrackGarbage(): ConntrackGarbage | Promise<ConntrackGarbage>;

@@ -26,8 +26,7 @@ export const deviceSettings = {
   routingMode: choiceSetting("routing-mode", {
     description: "How packets reach another node's pods: in a tunnel, or as they are over the nodes' network",
     defaultValue: "tunnel",
-    choices: ["tunnel"],
-    later: ["native"],
+    choices: ["tunnel", "native"],
   }),
   autoDirectNodeRoutes: booleanSetting("auto-direct-node-routes", {
     description: "Native routing: routes to the pods of nodes on the same segment, through their addresses",
@@ -72,6 +71,8 @@ export const deviceSettings = {
   nodePortRange: portRangeSetting("node-port-range", {
     description: "Ports of NodePort Services; translated connections use the ports above",
     defaultValue: { first: 30_000, last: 32_767 },
+    // Some thousand are left for translated connections.
+    max: 61_439,
   }),
   natMax: numberSetting("bpf-nat-global-max", {
     description: "Entries of the NAT map of each family: a translated connection takes two",

@@ -157,16 +157,20 @@ export interface PortRange {
   readonly last: number;
 }
 
-/** `first,last` */
-export function portRangeSetting(key: string, words: SettingWords<PortRange>): Setting<PortRange> {
-  const allowed = "two ports, the lower one first, with a comma between";
+/** `first,last`, the last one at most `max`. */
+export function portRangeSetting(
+  key: string,
+  words: SettingWords<PortRange> & { readonly max: number },
+): Setting<PortRange> {
+  const { max, ...rest } = words;
+  const allowed = `two ports up to ${max}, the lower one first, with a comma between`;
   return {
     key,
-    ...words,
+    ...rest,
     allowed,
     parse: (text) => {
       const [, first = 0, last = 0] = (/^(\d{1,5}),(\d{1,5})$/.exec(text) ?? []).map(Number);
-      const isRange = first > 0 && first < last && last <= 65_535;
+      const isRange = first > 0 && first < last && last <= max;
       return isRange ? { value: { first, last } } : { problem: `takes ${allowed}, not "${text}"` };
     },
     format: ({ first, last }) => `${first},${last}`,

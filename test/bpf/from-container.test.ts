@@ -46,7 +46,7 @@ describe("from-container: where a packet goes", () => {
   it("lets the stack route what is outside the cluster", () => {
     expect(send(worldIp).verdict).toBe(tc.next);
     expect(datapath.metrics()).toContainEqual(
-      expect.objectContaining({ reason: 0, direction: "egress", file: "from_container.bpf.c", packets: 1n }),
+      expect.objectContaining({ reason: 0, direction: "egress", file: "fib.h", packets: 1n }),
     );
   });
 

@@ -47,6 +47,7 @@ export const ip6 = {
 } as const;
 export const remotePod = { ip: "10.244.1.7", identity: 1003, node: "172.18.0.3" } as const;
 export const hostIp = "10.244.0.1";
+export const nodeIp = "172.18.0.2";
 export const hostMac = "02aabbccddee";
 export const worldIp = "192.0.2.10";
 export const vip = "10.96.0.10";
@@ -96,12 +97,12 @@ export class DatapathHarness implements Disposable {
     object.load();
     this.maps = new Map(object.maps.filter((map) => !map.isInternal).map((map) => [map.name, object.map(map.name)]));
     const devices = { hostIfindex: 1, netIfindex: 1, tunnelIfindex: 1, hostMac: Buffer.from(hostMac, "hex") };
-    const bytes = encodeDatapathConfig(
-      { ...defaultAgentConfig(), ...config },
-      devices,
-      [IpAddress.parse(hostIp)],
-      hostNetnsCookie,
-    );
+    const network = {
+      ciliumHostIps: [IpAddress.parse(hostIp), IpAddress.parse(ip6.host)],
+      internalIps: [IpAddress.parse(nodeIp)],
+      podCidrs: [IpPrefix.parse("10.244.0.0/24")],
+    };
+    const bytes = encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, network, hostNetnsCookie);
     this.programs = loadPrograms({ objectsDir, maps: this, config: bytes });
     this.#policyEpoch = new PolicyEpoch(this.get("cts_policy_epoch"));
     this.#events = new EventReader(this);
@@ -231,18 +232,24 @@ export class DatapathHarness implements Disposable {
   /** A Service at {@link vip}:80 with these backends (`ip:port`), ids from 1. */
   addService(
     backends: readonly string[],
-    options: { readonly protocol?: number; readonly serviceId?: number; readonly vip?: string } = {},
+    options: {
+      readonly protocol?: number;
+      readonly serviceId?: number;
+      readonly vip?: string;
+      readonly port?: number;
+      readonly flags?: number;
+    } = {},
   ): void {
     const protocol = options.protocol ?? 6;
     const address = IpAddress.parse(options.vip ?? vip);
     const maps = `cilium_lb${address.family}`;
     const frontend: LoadBalancerFrontend = {
       address,
-      port: 80,
+      port: options.port ?? 80,
       protocol,
       scope: 0,
       serviceId: options.serviceId ?? 5,
-      flags: 0,
+      flags: options.flags ?? 0,
       affinityTimeoutSeconds: 0,
       algorithm: "default",
       hasMaglevTable: false,
@@ -301,6 +308,17 @@ export class DatapathHarness implements Disposable {
 
   connection(direction: CtRow["direction"], protocol = 6): CtRow | undefined {
     return this.connections().find((row) => row.direction === direction && row.protocol === protocol);
+  }
+
+  /** Entries of the NAT map of IPv4, `OUT 10.244.0.5:4000 > 192.0.2.10:80 = 172.18.0.2:4000`. */
+  translations(): readonly string[] {
+    return [...readEntries(this.get("cilium_snat_v4_external"))]
+      .map(({ key, value }) => {
+        const end = (bytes: Buffer, address: number, port: number): string =>
+          `${IpAddress.fromBytes(bytes.subarray(address, address + 4))}:${bytes.readUInt16BE(port)}`;
+        return `${key[13] === 0 ? "OUT" : "IN"} ${end(key, 4, 10)} > ${end(key, 0, 8)} = ${end(value, 32, 36)}`;
+      })
+      .sort();
   }
 
   clearConnections(): void {

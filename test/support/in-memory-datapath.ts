@@ -40,6 +40,7 @@ export class InMemoryDatapath implements DatapathPort {
   readonly takers = new Set<RecordTaker>();
   readonly eventRing = { cpus: 2, pages: 1024, pageBytes: 4096 };
   devices: readonly NodeDevice[] = [];
+  nonMasqueraded: readonly IpPrefix[] = [];
   isClosed = false;
 
   readonly endpoints: EndpointsPort = {
@@ -79,6 +80,11 @@ export class InMemoryDatapath implements DatapathPort {
   async writeDevices(desired: readonly NodeDevice[]): Promise<void> {
     this.#call("writeDevices");
     this.devices = desired;
+  }
+
+  writeNonMasqueraded(desired: readonly IpPrefix[]): void {
+    this.#call("writeNonMasqueraded");
+    this.nonMasqueraded = desired;
   }
 
   writeEndpoints(desired: DesiredEndpoints): void {

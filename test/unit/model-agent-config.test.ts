@@ -103,11 +103,22 @@ describe("agent settings", () => {
     ).toEqual([
       'ipv4-native-routing-cidr takes nothing or an IPv4 prefix, not "fd00::/8"',
       'ipv6-native-routing-cidr takes nothing or an IPv6 prefix, not "fd00::1"',
-      'node-port-range takes two ports, the lower one first, with a comma between, not "9,8"',
+      'node-port-range takes two ports up to 61439, the lower one first, with a comma between, not "9,8"',
       expect.stringContaining("devices takes device names"),
       'enable-masquerade-to-route-source: "true" is not supported by this version; leave it out or set "false"',
       'bpf-lb-dsr-dispatch: "geneve" is not supported by this version; leave it out or set "opt" or ""',
     ]);
+  });
+
+  it("wants to know what is not masqueraded where there is no tunnel", () => {
+    const native = { "routing-mode": "native", "enable-ipv6": "true" };
+    expect(problemsOf(native)).toEqual([
+      expect.stringMatching(/^ipv4-native-routing-cidr is needed with routing-mode native/),
+      expect.stringMatching(/^ipv6-native-routing-cidr is needed/),
+    ]);
+    expect(
+      problemsOf({ ...native, "ipv4-native-routing-cidr": "10.0.0.0/8", "enable-ipv6-masquerade": "false" }),
+    ).toEqual([]);
   });
 
   it("names every wrong key and value at once, with the nearest known key", () => {
@@ -132,9 +143,9 @@ describe("agent settings", () => {
 
   it("refuses by name what upstream has and this version has not", () => {
     expect(
-      problemsOf({ "routing-mode": "native", "enable-wireguard": "true", "kube-proxy-replacement": "true" }),
+      problemsOf({ "tunnel-protocol": "geneve", "enable-wireguard": "true", "kube-proxy-replacement": "true" }),
     ).toEqual([
-      'routing-mode "native" is not supported by this version; it takes tunnel',
+      'tunnel-protocol "geneve" is not supported by this version; it takes vxlan',
       'enable-wireguard: "true" is not supported by this version; leave it out or set "false"',
       'kube-proxy-replacement: "true" is not supported by this version; leave it out or set "false"',
     ]);

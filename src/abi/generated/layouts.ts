@@ -32,6 +32,13 @@ export const ownLayouts = {
       "last_rx_report": { offset: 52, sizeBytes: 4 },
     },
   },
+  cts_device: {
+    sizeBytes: 20,
+    fields: {
+      "ipv4": { offset: 0, sizeBytes: 4, isBigEndian: true },
+      "ipv6": { offset: 4, sizeBytes: 16 },
+    },
+  },
   cts_owner_key: {
     sizeBytes: 64,
     fields: {
@@ -50,7 +57,7 @@ export const ownLayouts = {
     },
   },
   datapath_config: {
-    sizeBytes: 104,
+    sizeBytes: 192,
     fields: {
       "host_ifindex": { offset: 0, sizeBytes: 4 },
       "tunnel_ifindex": { offset: 4, sizeBytes: 4 },
@@ -83,6 +90,20 @@ export const ownLayouts = {
       "maglev_slots": { offset: 88, sizeBytes: 4 },
       "maglev_seed": { offset: 92, sizeBytes: 4 },
       "host_netns_cookie": { offset: 96, sizeBytes: 8 },
+      "native_routing": { offset: 104, sizeBytes: 1 },
+      "host_routing": { offset: 105, sizeBytes: 1 },
+      "masquerade_ipv4": { offset: 106, sizeBytes: 1 },
+      "masquerade_ipv6": { offset: 107, sizeBytes: 1 },
+      "ip_masq_agent": { offset: 108, sizeBytes: 1 },
+      "nat_first_port": { offset: 110, sizeBytes: 2 },
+      "nat_last_port": { offset: 112, sizeBytes: 2 },
+      "node_ipv4": { offset: 116, sizeBytes: 4, isBigEndian: true },
+      "node_ipv6": { offset: 120, sizeBytes: 16 },
+      "host_ipv6": { offset: 136, sizeBytes: 16 },
+      "native_ipv4": { offset: 152, sizeBytes: 4, isBigEndian: true },
+      "native_ipv4_mask": { offset: 156, sizeBytes: 4, isBigEndian: true },
+      "native_ipv6": { offset: 160, sizeBytes: 16 },
+      "native_ipv6_mask": { offset: 176, sizeBytes: 16 },
     },
   },
   drop_notify: {
@@ -179,6 +200,19 @@ export const ownLayouts = {
       "dport": { offset: 2, sizeBytes: 2, isBigEndian: true },
     },
   },
+  ipv4_nat_entry: {
+    sizeBytes: 40,
+    fields: {
+      "created": { offset: 0, sizeBytes: 8 },
+      "needs_ct": { offset: 8, sizeBytes: 8 },
+      "pad1": { offset: 16, sizeBytes: 8 },
+      "pad2": { offset: 24, sizeBytes: 8 },
+      "to_saddr": { offset: 32, sizeBytes: 4, isBigEndian: true },
+      "to_daddr": { offset: 32, sizeBytes: 4, isBigEndian: true },
+      "to_sport": { offset: 36, sizeBytes: 2, isBigEndian: true },
+      "to_dport": { offset: 36, sizeBytes: 2, isBigEndian: true },
+    },
+  },
   ipv4_revnat_entry: {
     sizeBytes: 8,
     fields: {
@@ -215,6 +249,19 @@ export const ownLayouts = {
       "pad": { offset: 5, sizeBytes: 3 },
       "saddr": { offset: 8, sizeBytes: 16 },
       "daddr": { offset: 24, sizeBytes: 16 },
+    },
+  },
+  ipv6_nat_entry: {
+    sizeBytes: 56,
+    fields: {
+      "created": { offset: 0, sizeBytes: 8 },
+      "needs_ct": { offset: 8, sizeBytes: 8 },
+      "pad1": { offset: 16, sizeBytes: 8 },
+      "pad2": { offset: 24, sizeBytes: 8 },
+      "to_saddr": { offset: 32, sizeBytes: 16 },
+      "to_daddr": { offset: 32, sizeBytes: 16 },
+      "to_sport": { offset: 48, sizeBytes: 2, isBigEndian: true },
+      "to_dport": { offset: 48, sizeBytes: 2, isBigEndian: true },
     },
   },
   ipv6_revnat_entry: {
@@ -377,6 +424,20 @@ export const ownLayouts = {
       "last_used": { offset: 0, sizeBytes: 8 },
       "backend_id": { offset: 8, sizeBytes: 4 },
       "pad": { offset: 12, sizeBytes: 4 },
+    },
+  },
+  lpm_v4_key: {
+    sizeBytes: 8,
+    fields: {
+      "lpm": { offset: 0, sizeBytes: 4 },
+      "addr": { offset: 4, sizeBytes: 4, isBigEndian: true },
+    },
+  },
+  lpm_v6_key: {
+    sizeBytes: 20,
+    fields: {
+      "lpm": { offset: 0, sizeBytes: 4 },
+      "addr": { offset: 4, sizeBytes: 16 },
     },
   },
   metrics_key: {

@@ -6,6 +6,8 @@ export const ownSourceFiles: Readonly<Record<number, string>> = {
   203: "from_host.bpf.c",
   204: "to_host.bpf.c",
   205: "sock4.bpf.c",
+  206: "from_netdev.bpf.c",
+  207: "to_netdev.bpf.c",
   210: "packet.h",
   211: "fragment.h",
   212: "conntrack.h",
@@ -22,4 +24,9 @@ export const ownSourceFiles: Readonly<Record<number, string>> = {
   223: "ndp.h",
   230: "sock6.bpf.c",
   231: "reject.h",
+  232: "nat.h",
+  233: "fib.h",
+  234: "nodeport.h",
+  235: "masquerade.h",
+  236: "nat_error.h",
 };

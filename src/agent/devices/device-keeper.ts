@@ -2,46 +2,47 @@ import type { Logger } from "../../lib/log.js";
 import { createWorkQueue, type WorkQueue } from "../../lib/queue.js";
 import type { AgentConfig } from "../../model/agent-config.js";
 import type { DatapathPort, NodeDevice } from "../../model/datapath-port.js";
+import { readNonMasqueraded } from "../../state/non-masqueraded.js";
 import type { LocalNode } from "../nodes/local-node.js";
 import type { StatusBoard } from "../status/status-board.js";
 import { listLinks, listRoutes } from "../system/ip-batch.js";
 import { detectDevices } from "./detect-devices.js";
+import { FileWatch } from "./file-watch.js";
 import { NetworkMonitor } from "./network-monitor.js";
 
 export interface DeviceKeeperOptions {
-  readonly datapath: Pick<DatapathPort, "writeDevices">;
+  readonly datapath: Pick<DatapathPort, "writeDevices" | "writeNonMasqueraded">;
   readonly config: AgentConfig;
   readonly node: LocalNode;
   readonly status: StatusBoard;
   readonly log: Logger;
 }
 
-const KEY = "devices";
+const DEVICES = "devices";
+const LIST = "list";
 
 /** A device that comes up is told in several lines. */
 const COALESCE_MS = 100;
 
-/** Keeps the programs on the node's devices, whichever these are at the moment. */
+/** Keeps the programs on the node's devices, whichever these are at the moment, and what they leave unmasqueraded. */
 export class DeviceKeeper implements AsyncDisposable {
   readonly #options: DeviceKeeperOptions;
   readonly #queue: WorkQueue;
   readonly #monitor: NetworkMonitor;
   #devices: readonly NodeDevice[] = [];
-  #monitorProblem: string | undefined;
-  #problems: readonly string[] = [];
+  #list: FileWatch | undefined;
+  /** By what they are about. */
+  readonly #problems = new Map<string, readonly string[]>();
 
   constructor(options: DeviceKeeperOptions) {
     this.#options = options;
     this.#queue = createWorkQueue({
-      reconcile: () => this.#reconcile(),
-      onError: (_key, error) => this.#fail(error),
+      reconcile: (key) => this.#reconcile(key),
+      onError: (key, error) => this.#fail(key, error),
     });
     this.#monitor = new NetworkMonitor({
-      onChange: () => this.#queue.addAfter(KEY, COALESCE_MS),
-      onProblem: (words) => {
-        this.#monitorProblem = words;
-        this.#report(this.#problems);
-      },
+      onChange: () => this.#queue.addAfter(DEVICES, COALESCE_MS),
+      onProblem: (words) => this.#report("monitor", words === undefined ? [] : [words]),
     });
   }
 
@@ -53,38 +54,58 @@ export class DeviceKeeper implements AsyncDisposable {
   async start(): Promise<void> {
     // First: a change between the look and the monitor's start would be nobody's.
     this.#monitor.start();
-    try {
-      await this.#reconcile();
-    } catch (error) {
-      this.#fail(error);
-      this.#queue.add(KEY);
+    const { ipMasqAgent, ipMasqAgentConfigPath } = this.#options.config;
+    if (ipMasqAgent) this.#list = new FileWatch(ipMasqAgentConfigPath, () => this.#queue.addAfter(LIST, COALESCE_MS));
+    for (const key of [LIST, DEVICES]) {
+      try {
+        await this.#reconcile(key);
+      } catch (error) {
+        this.#fail(key, error);
+        this.#queue.add(key);
+      }
     }
   }
 
-  async #reconcile(): Promise<void> {
+  #reconcile(key: string): Promise<void> {
+    return key === DEVICES ? this.#syncDevices() : this.#syncList();
+  }
+
+  async #syncDevices(): Promise<void> {
     const { config, node, datapath, log } = this.#options;
     const [links, routes4, routes6] = await Promise.all([listLinks({ details: true }), listRoutes(4), listRoutes(6)]);
     const routes = [...routes4, ...routes6];
-    const devices = detectDevices({ links, routes, nodeAddresses: [node.internalIp], patterns: config.devices });
+    const devices = detectDevices({ links, routes, nodeAddresses: node.internalIps, patterns: config.devices });
     await datapath.writeDevices(devices);
     if (namesOf(devices) !== namesOf(this.#devices)) log.info({ devices: namesOf(devices) }, "devices of the node");
     this.#devices = devices;
-    this.#report(devices.length > 0 ? [] : [`no device is ${config.devices || "the node's"}: see the setting devices`]);
+    const none = [`no device is ${config.devices || "the node's"}: see the setting devices`];
+    this.#report(DEVICES, devices.length > 0 ? [] : none);
   }
 
-  #fail(error: unknown): void {
-    this.#options.log.warn({ err: error }, "the node's devices cannot be set up");
-    this.#report([error instanceof Error ? error.message : String(error)]);
+  async #syncList(): Promise<void> {
+    const { ipMasqAgent, ipMasqAgentConfigPath } = this.#options.config;
+    if (!ipMasqAgent) return this.#options.datapath.writeNonMasqueraded([]);
+    const { prefixes, problems } = await readNonMasqueraded(ipMasqAgentConfigPath);
+    this.#options.datapath.writeNonMasqueraded(prefixes);
+    this.#report(
+      LIST,
+      problems.map((problem) => `${ipMasqAgentConfigPath}: ${problem}`),
+    );
   }
 
-  #report(problems: readonly string[]): void {
-    this.#problems = problems;
-    const { status } = this.#options;
-    status.report("devices", [...problems, ...(this.#monitorProblem === undefined ? [] : [this.#monitorProblem])]);
+  #fail(key: string, error: unknown): void {
+    this.#options.log.warn({ err: error, key }, "the node's devices cannot be set up");
+    this.#report(key, [error instanceof Error ? error.message : String(error)]);
+  }
+
+  #report(key: string, problems: readonly string[]): void {
+    this.#problems.set(key, problems);
+    this.#options.status.report("devices", [...this.#problems.values()].flat());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#monitor[Symbol.dispose]();
+    this.#list?.[Symbol.dispose]();
     await this.#queue.close();
   }
 }

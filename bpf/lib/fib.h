@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+#include "exit.h"
+#include "packet.h"
+
+#define AF_INET_  2
+#define AF_INET6_ 10
+
+/* Sends the packet where the node's routes say, past the rest of its stack: neighbours are resolved by the kernel. What it
+ * would not forward (no route, too large, TTL at its end) is VERDICT_PASS: the stack says so to the sender. A redirect
+ * verdict, VERDICT_PASS or a drop reason. */
+static __always_inline int fib_redirect(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct bpf_fib_lookup fib = {
+		.family = packet_is_ip6(pkt) ? AF_INET6_ : AF_INET_,
+		.l4_protocol = pkt->proto,
+		.ifindex = skb->ifindex,
+	};
+	struct bpf_redir_neigh next = {};
+	int ret;
+
+	if (packet_is_ip6(pkt)) {
+		__builtin_memcpy(fib.ipv6_src, &pkt->saddr, sizeof(fib.ipv6_src));
+		__builtin_memcpy(fib.ipv6_dst, &pkt->daddr, sizeof(fib.ipv6_dst));
+	} else {
+		fib.ipv4_src = pkt->saddr.ip4;
+		fib.ipv4_dst = pkt->daddr.ip4;
+	}
+	ret = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	if (ret != BPF_FIB_LKUP_RET_SUCCESS && ret != BPF_FIB_LKUP_RET_NO_NEIGH) {
+		pkt->exit_error = ret;
+		return EXIT_AT(pkt, VERDICT_PASS);
+	}
+	next.nh_family = fib.family;
+	__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, sizeof(next.ipv6_nh));
+	ret = packet_decrement_ttl(skb, pkt);
+	if (ret)
+		return ret == DROP_TTL_EXCEEDED ? EXIT_AT(pkt, VERDICT_PASS) : ret;
+	return EXIT_AT(pkt, bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0));
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+#include "deliver.h"
+#include "encap.h"
+#include "fib.h"
+#include "nat_error.h"
+#include "step.h"
+
+/* Services dialled from outside. A backend on this node gets the client's own address, its answers leave from the frontend.
+ * One on another node gets an address of this node (SNAT), so that its answers come back here. */
+
+static __always_inline void address_from_config(union ip_address *address, const struct packet *pkt, bool is_tunnelled)
+{
+	*address = (union ip_address){};
+	if (!packet_is_ip6(pkt)) {
+		address->ip4 = is_tunnelled ? config.host_ipv4 : config.node_ipv4;
+		return;
+	}
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 4; i++)
+		address->words[i] = is_tunnelled ? config.host_ipv6[i] : config.node_ipv6[i];
+}
+
+/* Past the node's stack, which takes no packet from its own address that comes in from outside. */
+static __always_inline int nodeport_send(struct __sk_buff *skb, struct packet *pkt)
+{
+	int ret;
+
+	skb->mark = MARK_MAGIC_SNAT_DONE;
+	ret = fib_redirect(skb, pkt);
+	return ret == VERDICT_PASS ? DROP_AT(pkt, DROP_NO_FIB) : ret;
+}
+
+/* Remembers the connection from the client to the backend, and the frontend that it dialled. 0 or a drop reason. */
+static __always_inline int nodeport_track(struct __sk_buff *skb, struct packet *pkt, __u16 rev_nat_index)
+{
+	struct ct_birth birth = { .rev_nat_index = rev_nat_index, .node_port = true };
+	int ret;
+
+	ret = ct_lookup(skb, pkt, CT_EGRESS);
+	if (ret)
+		return ret;
+	if (pkt->ct_state == CT_NEW || pkt->ct_rev_nat_index != rev_nat_index)
+		return ct_create(pkt, skb->len, CT_EGRESS, &birth);
+	return 0;
+}
+
+/* A backend in the node's own network: its answers find their frontend by a NAT entry of their own. */
+static __always_inline int nodeport_to_host(struct packet *pkt, __u16 rev_nat_index)
+{
+	struct ct_place answers = {
+		.daddr = &pkt->saddr,
+		.saddr = &pkt->daddr,
+		.dport = pkt->sport,
+		.sport = pkt->dport,
+		.flags = TUPLE_F_OUT,
+	};
+	struct nat_end frontend = {};
+	union ct_key key;
+
+	ct_key_set(&key, pkt, &answers);
+	if (!reverse_nat_lookup(rev_nat_index, pkt->family, &frontend.address, &frontend.port) ||
+	    nat_insert(pkt, &key, &frontend, BPF_ANY))
+		return DROP_AT(pkt, DROP_NAT_NO_MAPPING);
+	return EXIT_AT(pkt, VERDICT_PASS);
+}
+
+static __always_inline int nodeport_to_remote(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct remote_endpoint_info *remote = ipcache_lookup(&pkt->daddr, pkt->family);
+	bool is_tunnelled = remote_is_tunnelled(remote);
+	struct nat_end source = {};
+	int ret;
+
+	address_from_config(&source.address, pkt, is_tunnelled);
+	ret = nat_translate_source(skb, pkt, &source);
+	if (ret)
+		return ret;
+	pkt->dst_identity = remote_identity(remote, pkt->family);
+	/* A prefix's identity is this node's own affair. */
+	if (pkt->src_identity & IDENTITY_SCOPE_MASK)
+		pkt->src_identity = IDENTITY_WORLD;
+	return is_tunnelled ? encap_redirect(skb, pkt, remote) : nodeport_send(skb, pkt);
+}
+
+/* A packet from outside for a frontend. A verdict or a drop reason. */
+static __always_inline int nodeport_forward(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct ct_birth birth = { .node_port = true };
+	struct endpoint_info *local;
+	int ret;
+
+	ret = service_translate_outside(skb, pkt, &birth.rev_nat_index);
+	if (ret)
+		return ret;
+	if (!birth.rev_nat_index)
+		return DROP_AT(pkt, DROP_IS_CLUSTER_IP);
+	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
+	local = endpoint_lookup(&pkt->daddr, pkt->family);
+	if (endpoint_is_pod(local))
+		return deliver_to_endpoint(skb, pkt, local, &birth);
+	ret = nodeport_track(skb, pkt, birth.rev_nat_index);
+	if (ret)
+		return ret;
+	return local ? nodeport_to_host(pkt, birth.rev_nat_index) : nodeport_to_remote(skb, pkt);
+}
+
+/* The frontend that a connection from outside has dialled, by a packet of its forward direction. */
+static __always_inline bool nodeport_frontend_of(const struct packet *forward, int dir, struct nat_end *frontend)
+{
+	struct ct_entry *entry = ct_find(ct_map(forward), forward, dir, false);
+
+	return entry && entry->rev_nat_index && entry->node_port &&
+	       reverse_nat_lookup(entry->rev_nat_index, forward->family, &frontend->address, &frontend->port);
+}
+
+/* What a pod sends as a backend to a client outside leaves from the frontend that was dialled. A verdict or a drop reason. */
+static __always_inline int nodeport_from_backend(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct ct_entry *entry = ct_find(ct_map(pkt), pkt, CT_EGRESS, true);
+	int ret;
+
+	if (!entry)
+		return DROP_AT(pkt, DROP_NO_SERVICE);
+	ret = service_reverse_nat(skb, pkt, entry->rev_nat_index);
+	return ret ? ret : nodeport_send(skb, pkt);
+}
+
+/* The same for an ICMP error, with what it quotes. VERDICT_PASS where it is about another connection. */
+static __always_inline int nodeport_backend_error(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct nat_end frontend = {};
+	struct packet quoted = {};
+	int ret;
+
+	if (!packet_parse_quoted(skb, pkt, &quoted) || !nodeport_frontend_of(&quoted, CT_INGRESS, &frontend))
+		return EXIT_AT(pkt, VERDICT_PASS);
+	ret = nat_rewrite_error(skb, pkt, &quoted, SIDE_DESTINATION, &frontend);
+	return ret ? ret : nodeport_send(skb, pkt);
+}
+
+/* A packet for an address of this node that answers a translated one goes to the pod or client whose connection it is. A
+ * verdict or a drop reason. */
+static __always_inline int nodeport_answer(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct nat_end destination = {};
+	struct ct_birth birth = {};
+	struct endpoint_info *local;
+	int ret;
+
+	if (!nat_find_destination(pkt, &destination))
+		return EXIT_AT(pkt, VERDICT_PASS);
+	ret = packet_rewrite(skb, pkt, SIDE_DESTINATION, &destination.address, destination.port);
+	if (ret)
+		return ret;
+	local = endpoint_lookup(&pkt->daddr, pkt->family);
+	if (endpoint_is_pod(local))
+		return deliver_to_endpoint(skb, pkt, local, &birth);
+	if (local)
+		return EXIT_AT(pkt, VERDICT_PASS);
+	ret = ct_lookup(skb, pkt, CT_INGRESS);
+	if (!ret && pkt->ct_state == CT_REPLY && pkt->ct_rev_nat_index)
+		ret = service_reverse_nat(skb, pkt, pkt->ct_rev_nat_index);
+	return ret ? ret : nodeport_send(skb, pkt);
+}
+
+/* The same for an ICMP error about a packet that was translated here, with what it quotes. */
+static __always_inline int nodeport_answer_error(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct nat_end origin = {};
+	struct packet quoted = {};
+	struct endpoint_info *local;
+	int ret;
+
+	if (!nat_find_quoted_origin(skb, pkt, &quoted, &origin))
+		return EXIT_AT(pkt, VERDICT_PASS);
+	ret = nat_rewrite_error(skb, pkt, &quoted, SIDE_SOURCE, &origin);
+	if (ret)
+		return ret;
+	local = endpoint_lookup(&pkt->daddr, pkt->family);
+	if (endpoint_is_host(local))
+		return EXIT_AT(pkt, VERDICT_PASS);
+	if (local) {
+		/* The quoted packet's own connection: policy has allowed it. */
+		pkt->dst_identity = local->sec_id;
+		pkt->dst_endpoint = local->lxc_id;
+		ret = packet_forward_l2_l3(skb, pkt, local->node_mac, local->mac);
+		return ret ? ret : EXIT_AT(pkt, bpf_redirect_peer(local->ifindex, 0));
+	}
+	if (nodeport_frontend_of(&quoted, CT_EGRESS, &origin))
+		ret = nat_rewrite_error(skb, pkt, &quoted, SIDE_DESTINATION, &origin);
+	return ret ? ret : nodeport_send(skb, pkt);
+}

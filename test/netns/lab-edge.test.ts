@@ -1,0 +1,157 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { awaitLab } from "../../src/lab/await-lab.js";
+import { fabricNetns } from "../../src/lab/lab-name.js";
+import { labToolPath } from "../../src/lab/lab-tool.js";
+import { eventually, podManifest, TestLab } from "./support/lab-fixture.js";
+
+/** Settings of the two labs: pods of other nodes behind a tunnel, and as they are on the nodes' network. */
+const modes = {
+  tunnel: {},
+  native: {
+    "routing-mode": "native",
+    "auto-direct-node-routes": "true",
+    "ipv4-native-routing-cidr": "10.244.0.0/16",
+    "ipv6-native-routing-cidr": "fd00:10:244::/48",
+  },
+} as const;
+
+const manifests = (settings: Readonly<Record<string, string>>): string => `
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: cilium-config, namespace: kube-system }
+data: ${JSON.stringify({ "enable-ipv6": "true", ...settings })}
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec:
+  type: NodePort
+  ipFamilyPolicy: PreferDualStack
+  selector: { app: web }
+  ports: [{ name: http, port: 80, targetPort: 8080, nodePort: 30080 }, { name: udp, port: 9091, protocol: UDP, nodePort: 30091 }, { name: lines, port: 9090, nodePort: 30090 }]
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: web, labels: { app: web } }
+spec:
+  nodeName: node-1
+  containers:
+    - { name: echo, image: echo, ports: [{ containerPort: 8080 }, { containerPort: 9090 }, { containerPort: 9091, protocol: UDP }] }
+${podManifest("client-1", { node: "node-1" })}${podManifest("client-2", { node: "node-2" })}`;
+
+const nodes = { 4: ["172.18.0.2", "172.18.0.3"], 6: ["fd00:172:18::2", "fd00:172:18::3"] } as const;
+const gateway = { 4: "172.18.0.1", 6: "fd00:172:18::1" } as const;
+const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
+
+/** Says who asks: the address that it sees. */
+const WHO = `
+  const http = require("http");
+  http.createServer((request, response) => response.end(request.socket.remoteAddress)).listen(8000, "::", () => console.log("ready"));`;
+
+describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (_mode, settings) => {
+  let lab: TestLab;
+  let outside: ChildProcess;
+  /** What a program in the nodes' network, but on none of them, prints. */
+  const fromOutside = (...command: readonly string[]): string =>
+    execFileSync("ip", ["netns", "exec", fabricNetns(lab.name), ...command], { encoding: "utf8", timeout: 20_000 });
+  const get = (url: string): string =>
+    fromOutside(
+      process.execPath,
+      "-e",
+      `
+    fetch("${url}", { signal: AbortSignal.timeout(8000) }).then((r) => r.text()).then((t) => process.stdout.write(t))`,
+    );
+
+  beforeAll(async () => {
+    lab = await TestLab.start({ agentCommand: "own", manifests: manifests(settings) });
+    outside = spawn("ip", ["netns", "exec", fabricNetns(lab.name), process.execPath, "-e", WHO], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await new Promise((resolve) => outside.stdout!.once("data", resolve));
+  });
+  afterAll(async () => {
+    outside?.kill("SIGKILL");
+    await lab?.[Symbol.asyncDispose]();
+  });
+
+  it("keeps translated connections while agents come and go", async () => {
+    const lines: string[] = [];
+    const script = `const s = require("net").connect(30090, "${nodes[4][1]}");
+      s.on("data", (d) => process.stdout.write(d)); s.on("error", (e) => console.log(e.code));
+      process.stdin.on("data", (d) => s.write(d));`;
+    const talker = spawn("ip", ["netns", "exec", fabricNetns(lab.name), process.execPath, "-e", script], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    try {
+      createInterface({ input: talker.stdout }).on("line", (line) => lines.push(line));
+      talker.stdin.write("one\n");
+      await eventually(
+        () => lines.join(),
+        () => lines.length >= 1,
+        20_000,
+      );
+      expect(lab.cli("agent", "stop", "node-2").status).toBe(0);
+      talker.stdin.write("two\n");
+      await eventually(
+        () => lines.join(),
+        () => lines.length >= 2,
+        20_000,
+      );
+      expect(lab.cli("agent", "start", "node-2").status).toBe(0);
+      await awaitLab(lab.paths, {
+        timeoutMs: 60_000,
+        signal: new AbortController().signal,
+        onProgress: () => undefined,
+      });
+      talker.stdin.write("three\n");
+      await eventually(
+        () => lines.join(),
+        () => lines.length >= 3,
+        20_000,
+      );
+    } finally {
+      talker.kill("SIGKILL");
+    }
+  });
+
+  for (const family of [4, 6] as const) {
+    describe(`over IPv${family}`, () => {
+      it("pods reach the world under their node's address", () => {
+        const seen = lab.exec("client-1", "cts-lab", "http", `http://${inUrl(gateway[family])}:8000/`);
+        expect(seen.replace("::ffff:", "")).toContain(nodes[family][0]);
+      });
+
+      it("pods ping the world", () => {
+        expect(lab.exec("client-1", "cts-lab", "ping", gateway[family])).toContain(gateway[family]);
+      });
+
+      it("pods reach pods of the other node under their own addresses", () => {
+        const answer = lab.exec("client-2", "cts-lab", "http", "http://web/json");
+        expect(answer).toContain("web");
+      });
+
+      it.each([
+        ["with the backend", 0],
+        ["without the backend", 1],
+      ] as const)("a node port answers on the node %s", async (_name, index) => {
+        const url = `http://${inUrl(nodes[family][index])}:30080/json`;
+        const answer = await eventually(
+          () => {
+            try {
+              return get(url);
+            } catch (error) {
+              return String(error);
+            }
+          },
+          (text) => text.includes("web"),
+          20_000,
+        );
+        expect(answer).toContain("web");
+        expect(fromOutside(labToolPath, "udp", nodes[family][index], "30091", "hello")).toContain("web");
+      });
+    });
+  }
+});
