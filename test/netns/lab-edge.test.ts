@@ -46,10 +46,14 @@ const nodes = { 4: ["172.18.0.2", "172.18.0.3"], 6: ["fd00:172:18::2", "fd00:172
 const gateway = { 4: "172.18.0.1", 6: "fd00:172:18::1" } as const;
 const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
 
-/** Says who asks: the address that it sees. */
+/** Says who asks: the address that it sees, over UDP in a line, for which the lab's tool waits. */
 const WHO = `
   const http = require("http");
-  http.createServer((request, response) => response.end(request.socket.remoteAddress)).listen(8000, "::", () => console.log("ready"));`;
+  http.createServer((request, response) => response.end(request.socket.remoteAddress)).listen(8000, "::", () => {
+    const udp = require("dgram").createSocket("udp6");
+    udp.on("message", (_, from) => udp.send(from.address + "\\n", from.port, from.address));
+    udp.bind(8001, () => console.log("ready"));
+  });`;
 
 describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (_mode, settings) => {
   let lab: TestLab;
@@ -122,6 +126,8 @@ describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (_mo
       it("pods reach the world under their node's address", () => {
         const seen = lab.exec("client-1", "cts-lab", "http", `http://${inUrl(gateway[family])}:8000/`);
         expect(seen.replace("::ffff:", "")).toContain(nodes[family][0]);
+        const udp = lab.exec("client-2", "cts-lab", "udp", gateway[family], "8001", "x");
+        expect(udp.replace("::ffff:", "")).toContain(nodes[family][1]);
       });
 
       it("pods ping the world", () => {
