@@ -238,6 +238,7 @@ export class DatapathHarness implements Disposable {
       readonly vip?: string;
       readonly port?: number;
       readonly flags?: number;
+      readonly sourceRanges?: readonly string[];
     } = {},
   ): void {
     const protocol = options.protocol ?? 6;
@@ -253,7 +254,7 @@ export class DatapathHarness implements Disposable {
       affinityTimeoutSeconds: 0,
       algorithm: "default",
       hasMaglevTable: false,
-      sourceRanges: [],
+      sourceRanges: (options.sourceRanges ?? []).map((range) => IpPrefix.parse(range)),
       ownsAddress: true,
       backendIds: backends.map((_, index) => index + 1),
       activeCount: backends.length,
@@ -271,7 +272,8 @@ export class DatapathHarness implements Disposable {
       });
       this.get(`${maps}_backends_v3`).update(entry.key, entry.value);
     });
-    const { master, slots, reverseNat, wildcard } = encodeFrontend(frontend);
+    const { master, slots, reverseNat, wildcard, sourceRanges } = encodeFrontend(frontend);
+    for (const { key, value } of sourceRanges) this.get(`${maps}_source_range`).update(key, value);
     for (const entry of [...slots, master, wildcard!]) this.get(`${maps}_services_v2`).update(entry.key, entry.value);
     this.get(`${maps}_reverse_nat`).update(reverseNat.key, reverseNat.value);
   }

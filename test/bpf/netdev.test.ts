@@ -10,6 +10,7 @@ import { internetChecksum, ipv4Packet, parseFrame, proto, tcpFlag } from "./pack
 const { client, server } = pod;
 const SNAT_DONE = 0x300;
 const ROUTABLE_NODEPORT = 0x42;
+const SOURCE_RANGE = 0x80;
 const outsider = "203.0.113.7";
 const echo = (type: number, id: number) => ({ type, rest: Buffer.from([id >> 8, id & 0xff, 0, 1]) });
 
@@ -300,6 +301,20 @@ describe("node ports from outside", () => {
     expose(`${server.ip}:8080`, 0);
     expect(dial().verdict).toBe(tc.shot);
     expect(datapath.drops()).toEqual(["174 nodeport.h ingress"]);
+  });
+
+  it.each([
+    ["take the clients of the source ranges", outsider, tc.redirect, []],
+    ["drop everybody else", worldIp, tc.shot, ["177 service.h ingress"]],
+  ])("%s", (_name, source, verdict, drops) => {
+    datapath.addService([`${server.ip}:8080`], {
+      vip: nodeIp,
+      port: 30_080,
+      flags: ROUTABLE_NODEPORT | SOURCE_RANGE,
+      sourceRanges: ["203.0.113.0/24"],
+    });
+    expect(dial({ source }).verdict).toBe(verdict);
+    expect(datapath.drops()).toEqual(drops);
   });
 
   it("of a backend in the node's network answer from the frontend", () => {
