@@ -57,7 +57,8 @@ static __always_inline int endpoint_egress(struct __sk_buff *skb, struct packet 
 #define NEXT_BACKEND_ERROR (STEP_NEXT + 1)
 #define NEXT_NETWORK	   (STEP_NEXT + 2)
 #define NEXT_HAIRPIN	   (STEP_NEXT + 3)
-#define NEXT_NEIGHBOUR	   (STEP_NEXT + 4) /* of IPv6 alone */
+#define NEXT_TRANSLATED	   (STEP_NEXT + 4)
+#define NEXT_NEIGHBOUR	   (STEP_NEXT + 5) /* of IPv6 alone */
 
 /* What the first step has learned goes along with the packet. */
 static __always_inline int next_network(struct __sk_buff *skb, const struct packet *pkt)
@@ -68,9 +69,42 @@ static __always_inline int next_network(struct __sk_buff *skb, const struct pack
 	return NEXT_NETWORK;
 }
 
-static __always_inline int from_container(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+/* Where the packet goes, now that its destination is known. */
+static __always_inline int send_to(struct __sk_buff *skb, struct packet *pkt, struct destination to, __u16 rev_nat_index,
+				   __u8 *trace_point)
 {
 	struct ct_birth birth = {};
+	int ret;
+
+	ret = endpoint_egress(skb, pkt, rev_nat_index);
+	if (ret)
+		return ret;
+	if (pkt->ct_state == CT_REPLY && pkt->ct_rev_nat_index)
+		return NEXT_FROM_BACKEND;
+	if (pkt->ct_state == CT_RELATED && !to.local && !identity_is_pod(pkt->dst_identity)) {
+		next_network(skb, pkt);
+		return NEXT_BACKEND_ERROR;
+	}
+	if (endpoint_is_pod(to.local))
+		return deliver_to_endpoint(skb, pkt, to.local, &birth);
+	if (to.local) {
+		*trace_point = TRACE_TO_HOST;
+		return deliver_to_host(skb, pkt);
+	}
+	/* Asked again: kept over all of the above it would take the stack that Linux 6.1 has not got. */
+	to.remote = ipcache_lookup(&pkt->daddr, pkt->family);
+	if (remote_is_tunnelled(to.remote)) {
+		*trace_point = TRACE_TO_OVERLAY;
+		return encap_redirect(skb, pkt, to.remote);
+	}
+	if (config.host_routing)
+		return next_network(skb, pkt);
+	*trace_point = TRACE_TO_STACK;
+	return EXIT_AT(pkt, VERDICT_PASS);
+}
+
+static __always_inline int from_container(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
 	struct endpoint_info *sender;
 	struct destination to;
 	__u16 rev_nat_index = 0;
@@ -101,40 +135,33 @@ static __always_inline int from_container(struct __sk_buff *skb, struct packet *
 			return reject_packet(skb, pkt);
 		if (ret)
 			return ret;
-		if (rev_nat_index && ip_equal(&pkt->daddr, &pkt->saddr)) {
+		if (rev_nat_index) {
 			skb->cb[0] = rev_nat_index;
-			return NEXT_HAIRPIN;
+			return ip_equal(&pkt->daddr, &pkt->saddr) ? NEXT_HAIRPIN : NEXT_TRANSLATED;
 		}
-		if (rev_nat_index)
-			destination_find(pkt, &to);
-		else if (identity_is_world(pkt->dst_identity) && service_owns_address(pkt))
+		if (identity_is_world(pkt->dst_identity) && service_owns_address(pkt))
 			return DROP_AT(pkt, DROP_NO_SERVICE);
 	}
-	ret = endpoint_egress(skb, pkt, rev_nat_index);
+	return send_to(skb, pkt, to, 0, trace_point);
+}
+
+/* A packet that the step before gave to a backend. */
+static __always_inline int from_container_translated(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	struct endpoint_info *sender;
+	struct destination to;
+	int ret = packet_parse(skb, pkt);
+
 	if (ret)
 		return ret;
-	if (pkt->ct_state == CT_REPLY && pkt->ct_rev_nat_index)
-		return NEXT_FROM_BACKEND;
-	if (pkt->ct_state == CT_RELATED && !to.local && !identity_is_pod(pkt->dst_identity)) {
-		next_network(skb, pkt);
-		return NEXT_BACKEND_ERROR;
-	}
-	if (endpoint_is_pod(to.local))
-		return deliver_to_endpoint(skb, pkt, to.local, &birth);
-	if (to.local) {
-		*trace_point = TRACE_TO_HOST;
-		return deliver_to_host(skb, pkt);
-	}
-	/* Asked again: kept over all of the above it would take the stack that Linux 6.1 has not got. */
-	to.remote = ipcache_lookup(&pkt->daddr, pkt->family);
-	if (remote_is_tunnelled(to.remote)) {
-		*trace_point = TRACE_TO_OVERLAY;
-		return encap_redirect(skb, pkt, to.remote);
-	}
-	if (config.host_routing)
-		return next_network(skb, pkt);
-	*trace_point = TRACE_TO_STACK;
-	return EXIT_AT(pkt, VERDICT_PASS);
+	sender = endpoint_lookup(&pkt->saddr, pkt->family);
+	if (!sender)
+		return DROP_AT(pkt, DROP_INVALID_SIP);
+	*trace_point = TRACE_TO_LXC;
+	pkt->source = sender->lxc_id;
+	pkt->src_identity = sender->sec_id;
+	destination_find(pkt, &to);
+	return send_to(skb, pkt, to, skb->cb[0], trace_point);
 }
 
 /* Packets for other nodes and the world leave past the stack where they may. */
@@ -198,6 +225,7 @@ static __always_inline int backend_error(struct __sk_buff *skb, struct packet *p
 
 STEP(lxc_packet, from_container, METRIC_EGRESS)
 STEP_OF_FAMILY(lxc_neighbour6, to_neighbour, METRIC_EGRESS, FAMILY_IPV6)
+STEP(lxc_translated, from_container_translated, METRIC_EGRESS)
 STEP(lxc_hairpin, to_itself, METRIC_EGRESS)
 STEP(lxc_network, to_network, METRIC_EGRESS)
 STEP(lxc_backend, from_backend, METRIC_EGRESS)
@@ -215,6 +243,8 @@ __attribute__((noinline)) int lxc_other(struct __sk_buff *skb)
 	({                                                                                                             \
 		int way = lxc_packet##version(skb);                                                                    \
                                                                                                                        \
+		if (way == NEXT_TRANSLATED)                                                                            \
+			way = lxc_translated##version(skb);                                                            \
 		if (way == NEXT_FROM_BACKEND)                                                                          \
 			way = lxc_backend##version(skb);                                                               \
 		else if (way == NEXT_BACKEND_ERROR)                                                                    \

@@ -6,6 +6,15 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
+#define NEXT_STACK     STEP_NEXT
+#define NEXT_DELIVER   (STEP_NEXT + 1)
+#define NEXT_ANSWER    (STEP_NEXT + 2)
+#define NEXT_ERROR     (STEP_NEXT + 3)
+#define NEXT_TRANSLATE (STEP_NEXT + 4)
+#define NEXT_REFUSE    (STEP_NEXT + 5)
+#define NEXT_TO_POD    (STEP_NEXT + 6)
+#define NEXT_TO_OTHER  (STEP_NEXT + 7)
+
 /* Nobody outside has an address of this node or of its pods; in the tunnel's mode other nodes' pods come through it, with
  * the identity that their node vouches for. */
 static __always_inline bool source_is_forged(const struct packet *pkt, const struct remote_endpoint_info *remote)
@@ -48,11 +57,36 @@ static __always_inline int netdev_error(struct __sk_buff *skb, struct packet *pk
 	return ret ? ret : nodeport_answer_error(skb, pkt);
 }
 
-static __always_inline int netdev_forward(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+/* For a frontend: the packet gets a backend here, and goes there in another step, or the verifier would walk each of the two
+ * with all that it knows of the other. */
+static __always_inline int netdev_translate(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	__u16 rev_nat_index = 0;
+	int ret;
+
+	ret = packet_parse(skb, pkt);
+	if (!ret)
+		ret = service_translate_outside(skb, pkt, &rev_nat_index);
+	if (ret)
+		return ret;
+	if (!rev_nat_index)
+		return DROP_AT(pkt, DROP_IS_CLUSTER_IP);
+	skb->cb[0] = rev_nat_index;
+	return endpoint_is_pod(endpoint_lookup(&pkt->daddr, pkt->family)) ? NEXT_TO_POD : NEXT_TO_OTHER;
+}
+
+static __always_inline int netdev_to_pod(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	int ret = packet_parse(skb, pkt);
 
-	return ret ? ret : nodeport_forward(skb, pkt);
+	return ret ? ret : nodeport_to_pod(skb, pkt, skb->cb[0]);
+}
+
+static __always_inline int netdev_to_other(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	int ret = packet_parse(skb, pkt);
+
+	return ret ? ret : nodeport_to_other(skb, pkt, skb->cb[0]);
 }
 
 /* An address of a Service without this port: the node would send it back to where it came from. */
@@ -62,13 +96,6 @@ static __always_inline int netdev_refuse(struct __sk_buff *skb, struct packet *p
 
 	return ret ? ret : DROP_AT(pkt, DROP_NO_SERVICE);
 }
-
-#define NEXT_STACK   STEP_NEXT
-#define NEXT_DELIVER (STEP_NEXT + 1)
-#define NEXT_ANSWER  (STEP_NEXT + 2)
-#define NEXT_ERROR   (STEP_NEXT + 3)
-#define NEXT_FORWARD (STEP_NEXT + 4)
-#define NEXT_REFUSE  (STEP_NEXT + 5)
 
 static __always_inline int netdev_way(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
@@ -88,7 +115,7 @@ static __always_inline int netdev_way(struct __sk_buff *skb, struct packet *pkt,
 	if (local && nat_is_answer(pkt))
 		return NEXT_ANSWER;
 	if (service_find(pkt, &frontend, true))
-		return NEXT_FORWARD;
+		return NEXT_TRANSLATE;
 	/* Or clang asks both pointers at once whether they are null, by an operation that the verifier forbids. */
 	asm volatile("" : "+r"(local));
 	if (local)
@@ -100,8 +127,21 @@ STEP(netdev_way, netdev_way, METRIC_INGRESS)
 STEP(netdev_deliver, netdev_deliver, METRIC_INGRESS)
 STEP(netdev_answer, netdev_answer, METRIC_INGRESS)
 STEP(netdev_error, netdev_error, METRIC_INGRESS)
-STEP(netdev_forward, netdev_forward, METRIC_INGRESS)
+STEP(netdev_translate, netdev_translate, METRIC_INGRESS)
+STEP(netdev_to_pod, netdev_to_pod, METRIC_INGRESS)
+STEP(netdev_to_other, netdev_to_other, METRIC_INGRESS)
 STEP(netdev_refuse, netdev_refuse, METRIC_INGRESS)
+
+#define NETDEV_FORWARD(version)                                                                                        \
+	({                                                                                                             \
+		int way = netdev_translate##version(skb);                                                              \
+                                                                                                                       \
+		if (way == NEXT_TO_POD)                                                                                \
+			way = netdev_to_pod##version(skb);                                                             \
+		else if (way == NEXT_TO_OTHER)                                                                         \
+			way = netdev_to_other##version(skb);                                                           \
+		way;                                                                                                   \
+	})
 
 /* The node's own traffic is not ours to count. */
 #define NETDEV_STEP(version)                                                                                           \
@@ -112,8 +152,8 @@ STEP(netdev_refuse, netdev_refuse, METRIC_INGRESS)
 		return netdev_answer##version(skb);                                                                    \
 	case NEXT_ERROR:                                                                                               \
 		return netdev_error##version(skb);                                                                     \
-	case NEXT_FORWARD:                                                                                             \
-		return netdev_forward##version(skb);                                                                   \
+	case NEXT_TRANSLATE:                                                                                           \
+		return NETDEV_FORWARD(version);                                                                        \
 	case NEXT_REFUSE:                                                                                              \
 		return netdev_refuse##version(skb);                                                                    \
 	default:                                                                                                       \

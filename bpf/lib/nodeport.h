@@ -83,26 +83,27 @@ static __always_inline int nodeport_to_remote(struct __sk_buff *skb, struct pack
 	return is_tunnelled ? encap_redirect(skb, pkt, remote) : nodeport_send(skb, pkt);
 }
 
-/* A packet from outside for a frontend. A verdict or a drop reason. */
-static __always_inline int nodeport_forward(struct __sk_buff *skb, struct packet *pkt)
+/* A packet from outside, just given to a backend on this node. A verdict or a drop reason. */
+static __always_inline int nodeport_to_pod(struct __sk_buff *skb, struct packet *pkt, __u16 rev_nat_index)
 {
-	struct ct_birth birth = { .node_port = true };
-	struct endpoint_info *local;
+	struct ct_birth birth = { .rev_nat_index = rev_nat_index, .node_port = true };
+	struct endpoint_info *pod = endpoint_lookup(&pkt->daddr, pkt->family);
+
+	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
+	return pod ? deliver_to_endpoint(skb, pkt, pod, &birth) : DROP_AT(pkt, DROP_UNROUTABLE);
+}
+
+/* The same for a backend that is no pod of this node. */
+static __always_inline int nodeport_to_other(struct __sk_buff *skb, struct packet *pkt, __u16 rev_nat_index)
+{
 	int ret;
 
-	ret = service_translate_outside(skb, pkt, &birth.rev_nat_index);
-	if (ret)
-		return ret;
-	if (!birth.rev_nat_index)
-		return DROP_AT(pkt, DROP_IS_CLUSTER_IP);
 	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
-	local = endpoint_lookup(&pkt->daddr, pkt->family);
-	if (endpoint_is_pod(local))
-		return deliver_to_endpoint(skb, pkt, local, &birth);
-	ret = nodeport_track(skb, pkt, birth.rev_nat_index);
+	ret = nodeport_track(skb, pkt, rev_nat_index);
 	if (ret)
 		return ret;
-	return local ? nodeport_to_host(pkt, birth.rev_nat_index) : nodeport_to_remote(skb, pkt);
+	return endpoint_lookup(&pkt->daddr, pkt->family) ? nodeport_to_host(pkt, rev_nat_index) :
+							   nodeport_to_remote(skb, pkt);
 }
 
 /* The frontend that a connection from outside has dialled, by a packet of its forward direction. */

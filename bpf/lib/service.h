@@ -33,10 +33,6 @@ static __always_inline void service_ct_key(union ct_key *key, const struct packe
 	ct_key_set(key, pkt, &place);
 }
 
-/* What is asked for a new connection alone are functions of their own, for their stack: they read the addresses from the
- * packet again, and take the rest in two words. `ports` is the source's, and the destination's in the high half; `kind` is
- * the protocol, the family and the scope, a byte each. */
-
 static __always_inline int packet_read_address(struct __sk_buff *skb, __u8 family, int side, union ip_address *address)
 {
 	if (family == FAMILY_IPV6)
@@ -50,7 +46,7 @@ static __always_inline int packet_read_address(struct __sk_buff *skb, __u8 famil
 				  address, sizeof(address->ip4));
 }
 
-static __noinline __u32 packet_affinity_find(struct __sk_buff *skb, const struct lb4_service *service, __u32 kind)
+static __always_inline __u32 packet_affinity_find(struct __sk_buff *skb, const struct lb4_service *service, __u32 kind)
 {
 	struct client client = { .family = kind >> 8 };
 
@@ -59,7 +55,7 @@ static __noinline __u32 packet_affinity_find(struct __sk_buff *skb, const struct
 	return affinity_find(service, &client, bpf_ktime_get_ns() / 1000000000ULL);
 }
 
-static __noinline int packet_affinity_remember(struct __sk_buff *skb, const struct lb4_service *service, __u32 kind,
+static __always_inline int packet_affinity_remember(struct __sk_buff *skb, const struct lb4_service *service, __u32 kind,
 					       __u32 id)
 {
 	struct client client = { .family = kind >> 8 };
@@ -69,7 +65,7 @@ static __noinline int packet_affinity_remember(struct __sk_buff *skb, const stru
 	return 0;
 }
 
-static __noinline __u32 packet_maglev(struct __sk_buff *skb, const struct lb4_service *service, __u32 ports, __u32 kind)
+static __always_inline __u32 packet_maglev(struct __sk_buff *skb, const struct lb4_service *service, __u32 ports, __u32 kind)
 {
 	union ip_address source = {};
 	__u8 family = kind >> 8;
@@ -79,7 +75,7 @@ static __noinline __u32 packet_maglev(struct __sk_buff *skb, const struct lb4_se
 	return backend_maglev(service, family, hash_connection(&source, ports, kind));
 }
 
-static __noinline __u32 packet_random(struct __sk_buff *skb, const struct lb4_service *service, __u32 ports, __u32 kind)
+static __always_inline __u32 packet_random(struct __sk_buff *skb, const struct lb4_service *service, __u32 ports, __u32 kind)
 {
 	union ip_address address = {};
 	struct frontend frontend = {
@@ -95,24 +91,53 @@ static __noinline __u32 packet_random(struct __sk_buff *skb, const struct lb4_se
 	return backend_random(&frontend, service);
 }
 
-/* A backend's id for a new connection; 0: none. */
-static __always_inline __u32 backend_choose(struct __sk_buff *skb, const struct packet *pkt, __u8 scope,
-					    const struct lb4_service *service)
+/* What the choice needs of a frontend, in a word: the verifier takes no pointer into a map that programs do not write. */
+union service_choice {
+	struct {
+		__u32 affinity_timeout;
+		__u16 count;
+		__u16 rev_nat_index;
+	};
+	__u64 word;
+};
+
+/* A backend's id for a new connection; 0: none. A function that the verifier walks once, and not once for all that is known
+ * at each call: Linux 6.1 would walk a million instructions. It has a stack of its own, too, and so it reads the addresses
+ * from the packet again. `ports` is the source's, and the destination's in the high half; `kind` is the protocol, the
+ * family, the scope and the frontend's flags, a byte each. */
+__attribute__((noinline)) __u32 packet_choose_backend(struct __sk_buff *skb, __u64 word, __u32 ports, __u32 kind)
 {
-	__u32 kind = pkt->proto | pkt->family << 8 | scope << 16;
-	bool has_affinity = service->flags & SERVICE_F_AFFINITY;
-	__u32 ports = (__u32)pkt->dport << 16 | pkt->sport;
-	__u32 id = has_affinity ? packet_affinity_find(skb, service, kind) : 0;
+	union service_choice choice = { .word = word };
+	struct lb4_service service = {
+		.affinity_timeout = choice.affinity_timeout,
+		.count = choice.count,
+		.rev_nat_index = choice.rev_nat_index,
+	};
+	bool has_affinity = kind >> 24 & SERVICE_F_AFFINITY;
+	__u32 id = has_affinity ? packet_affinity_find(skb, &service, kind) : 0;
 
 	if (id)
 		return id;
-	if (service_uses_maglev(service))
-		id = packet_maglev(skb, service, ports, kind);
+	if (service_uses_maglev(&service))
+		id = packet_maglev(skb, &service, ports, kind);
 	if (!id)
-		id = packet_random(skb, service, ports, kind);
+		id = packet_random(skb, &service, ports, kind);
 	if (id && has_affinity)
-		packet_affinity_remember(skb, service, kind, id);
+		packet_affinity_remember(skb, &service, kind, id);
 	return id;
+}
+
+static __always_inline __u32 backend_choose(struct __sk_buff *skb, const struct packet *pkt, __u8 scope,
+					    const struct lb4_service *service)
+{
+	union service_choice choice = {
+		.affinity_timeout = service->affinity_timeout,
+		.count = *(const volatile __u16 *)&service->count,
+		.rev_nat_index = service->rev_nat_index,
+	};
+	__u32 kind = pkt->proto | pkt->family << 8 | scope << 16 | (__u32)service->flags << 24;
+
+	return packet_choose_backend(skb, choice.word, (__u32)pkt->dport << 16 | pkt->sport, kind);
 }
 
 /* The backend this connection already has, or a new one, remembered in a service entry. 0 or a drop reason. */
