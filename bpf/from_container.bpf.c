@@ -142,6 +142,8 @@ static __always_inline int from_container(struct __sk_buff *skb, struct packet *
 		if (identity_is_world(pkt->dst_identity) && service_owns_address(pkt))
 			return DROP_AT(pkt, DROP_NO_SERVICE);
 	}
+	VERIFIER_FORGET(pkt->proto, skb->hash);
+	VERIFIER_FORGET(pkt->dst_identity, skb->hash);
 	return send_to(skb, pkt, to, 0, trace_point);
 }
 

@@ -286,6 +286,7 @@ static __always_inline void ct_forget_branches(struct __sk_buff *skb, struct pac
 	VERIFIER_FORGET(pkt->ct_state, unknown);
 	VERIFIER_FORGET(pkt->report, unknown);
 	VERIFIER_FORGET(pkt->ct_rev_nat_index, unknown);
+	VERIFIER_FORGET(pkt->now_seconds, unknown);
 }
 
 /* Finds the packet's connection from the endpoint's egress or ingress side; sets pkt->ct_state and pkt->report, and what

@@ -76,6 +76,7 @@ static __always_inline int nodeport_to_remote(struct __sk_buff *skb, struct pack
 	ret = nat_translate_source(skb, pkt, &source);
 	if (ret)
 		return ret;
+	ct_forget_branches(skb, pkt);
 	pkt->dst_identity = remote_identity(remote, pkt->family);
 	/* A prefix's identity is this node's own affair. */
 	if (pkt->src_identity & IDENTITY_SCOPE_MASK)
@@ -102,6 +103,7 @@ static __always_inline int nodeport_to_other(struct __sk_buff *skb, struct packe
 	ret = nodeport_track(skb, pkt, rev_nat_index);
 	if (ret)
 		return ret;
+	ct_forget_branches(skb, pkt);
 	return endpoint_lookup(&pkt->daddr, pkt->family) ? nodeport_to_host(pkt, rev_nat_index) :
 							   nodeport_to_remote(skb, pkt);
 }

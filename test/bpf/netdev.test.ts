@@ -300,7 +300,7 @@ describe("node ports from outside", () => {
   it("are closed for Services of the cluster's inside", () => {
     expose(`${server.ip}:8080`, 0);
     expect(dial().verdict).toBe(tc.shot);
-    expect(datapath.drops()).toEqual(["174 nodeport.h ingress"]);
+    expect(datapath.drops()).toEqual(["174 from_netdev.bpf.c ingress"]);
   });
 
   it.each([
