@@ -79,6 +79,11 @@ static __always_inline int send_to(struct __sk_buff *skb, struct packet *pkt, st
 	ret = endpoint_egress(skb, pkt, rev_nat_index);
 	if (ret)
 		return ret;
+	/* Of how the sender's side came to its verdict. */
+	VERIFIER_FORGET(pkt->policy_stamp, skb->hash);
+	VERIFIER_FORGET(pkt->now_seconds, skb->hash);
+	VERIFIER_FORGET(pkt->dst_identity, skb->hash);
+	VERIFIER_FORGET(pkt->ct_state, skb->hash);
 	if (pkt->ct_state == CT_REPLY && pkt->ct_rev_nat_index)
 		return NEXT_FROM_BACKEND;
 	if (pkt->ct_state == CT_RELATED && !to.local && !identity_is_pod(pkt->dst_identity)) {

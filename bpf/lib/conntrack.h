@@ -287,6 +287,7 @@ static __always_inline void ct_forget_branches(struct __sk_buff *skb, struct pac
 	VERIFIER_FORGET(pkt->report, unknown);
 	VERIFIER_FORGET(pkt->ct_rev_nat_index, unknown);
 	VERIFIER_FORGET(pkt->now_seconds, unknown);
+	VERIFIER_FORGET(pkt->policy_stamp, unknown);
 }
 
 /* Finds the packet's connection from the endpoint's egress or ingress side; sets pkt->ct_state and pkt->report, and what
@@ -303,6 +304,7 @@ static __always_inline int ct_lookup(struct __sk_buff *skb, struct packet *pkt, 
 			return state;
 		pkt->ct_state = state;
 		pkt->report = 1;
+		ct_forget_branches(skb, pkt);
 		return 0;
 	}
 	/* By name, not by ct_map(): only where the map is known does the kernel inline its look-up. */

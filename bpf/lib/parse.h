@@ -117,6 +117,9 @@ static __always_inline int packet_parse(struct __sk_buff *skb, struct packet *pk
 	ret = packet_is_ip6(pkt) ? packet_parse_ip6(skb, pkt, &frag) : packet_parse_ip4(skb, pkt, &frag);
 	if (ret)
 		return ret;
+	/* As many lengths as there are rows of extension headers. */
+	VERIFIER_FORGET(pkt->l4_offset, skb->hash);
+	VERIFIER_FORGET(pkt->proto, skb->hash);
 	if (frag.is_fragment) {
 		ret = fragment_parse_l4(skb, pkt, &frag);
 	} else {
