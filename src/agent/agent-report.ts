@@ -7,7 +7,6 @@ import { addressPair } from "./endpoints/cilium-endpoint.js";
 import type { EndpointRecord } from "./endpoints/endpoint-record.js";
 import { collectMetrics } from "./metrics/agent-metrics.js";
 import { formatMetrics } from "./metrics/metrics-text.js";
-import type { Policies } from "./policy/open-policies.js";
 import { describeCookies, describePolicies } from "./policy/policy-document.js";
 import type { ReportSources } from "./report-sources.js";
 
@@ -38,8 +37,7 @@ export function createAgentApi(sources: ReportSources): AgentApi {
       return { status: current === undefined ? "starting" : status.overall(), isHealthy, problems: status.problems() };
     },
     status: () => describeAgent(sources, current, startedAt),
-    endpoints: () =>
-      (current?.table.list() ?? []).map((record) => toEndpointRow(record, sources.options.nodeName, current?.policies)),
+    endpoints: () => current && listEndpoints(current, sources.options.nodeName),
     names: () => current?.names.document() ?? emptyNames,
     services: (query) => current?.names.findServices(query),
     policies: () => current && describePolicies(current.policies, current.config.enablePolicy),
@@ -95,8 +93,14 @@ async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<s
   };
 }
 
-function toEndpointRow(record: EndpointRecord, node: string, policies: Policies | undefined): EndpointRow {
-  const policy = policies?.endpoints.policyOf(record.endpointId);
+function listEndpoints({ table, policies, config }: AgentRuntime, node: string): readonly EndpointRow[] {
+  return table.list().map((record) => ({
+    ...toEndpointRow(record, node),
+    policyEnforcement: enforcementOf(policies.endpoints.policyOf(record.endpointId), config.policyAuditMode),
+  }));
+}
+
+function toEndpointRow(record: EndpointRecord, node: string): Omit<EndpointRow, "policyEnforcement"> {
   return {
     node,
     id: record.endpointId,
@@ -104,7 +108,6 @@ function toEndpointRow(record: EndpointRecord, node: string, policies: Policies 
     identityLabels: record.labels,
     ...addressPair(record),
     state: record.state,
-    policyEnforcement: enforcementOf(policy),
     podNamespace: record.podNamespace,
     podName: record.podName,
     containerId: record.containerId,
@@ -116,10 +119,9 @@ function toEndpointRow(record: EndpointRecord, node: string, policies: Policies 
   };
 }
 
-function enforcementOf(policy: CompiledPolicy | undefined): EndpointRow["policyEnforcement"] {
-  if (policy === undefined) return "none";
-  const { ingress, egress } = policy;
-  if (ingress.isEnforced && egress.isEnforced) return "both";
-  if (ingress.isEnforced) return "ingress";
-  return egress.isEnforced ? "egress" : "none";
+function enforcementOf(policy: CompiledPolicy | undefined, isAudited: boolean): EndpointRow["policyEnforcement"] {
+  const { ingress, egress } = policy ?? {};
+  if (ingress?.isEnforced !== true && egress?.isEnforced !== true) return "none";
+  const directions = ingress?.isEnforced !== true ? "egress" : egress?.isEnforced !== true ? "ingress" : "both";
+  return isAudited ? `audit-${directions}` : directions;
 }

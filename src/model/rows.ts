@@ -265,7 +265,19 @@ export interface ServiceBackend extends L4Address {
   readonly podName?: AddressName | undefined;
 }
 
-export type PolicyEnforcement = "none" | "ingress" | "egress" | "both";
+/** In upstream's words: the directions in which policies are asked, `audit-…` where what they deny passes all the same. */
+export type PolicyEnforcement =
+  | "none"
+  | `${"" | "audit-"}${"ingress" | "egress" | "both"}`
+  /** The agent that could say it does not answer. */
+  | "unknown";
+
+/** One direction of it, as upstream prints it. */
+export function enforcementText(enforcement: PolicyEnforcement, direction: "ingress" | "egress"): string {
+  if (enforcement === "unknown") return "Unknown";
+  if (!enforcement.endsWith(direction) && !enforcement.endsWith("both")) return "Disabled";
+  return enforcement.startsWith("audit-") ? "Disabled (Audit)" : "Enabled";
+}
 
 /** One endpoint of an agent (`endpoint list`). */
 export interface EndpointRow extends NodeRowBase {

@@ -2,6 +2,7 @@ import { AgentError, TimeoutError } from "../lib/errors.js";
 import { exchangeOverSocket, type SocketQuestion } from "../lib/socket-exchange.js";
 import type { NamedService, NamesDocument } from "../model/names-document.js";
 import type { PolicyCookies, PolicyDocument } from "../model/policy/rule-rows.js";
+import type { EndpointRow } from "../model/rows.js";
 import type { ServiceQuery } from "../model/service-query.js";
 
 /** Whether an agent was asked and could not be had: it is down, is starting, answers nonsense or not at all. */
@@ -32,6 +33,14 @@ export async function fetchAgentServices(
     "agent-answer",
     `the agent's answer to POST /v1/services on ${socketPath} is no list of Services`,
   );
+}
+
+/** The endpoints of the agent's node. @throws AgentError, TimeoutError as {@link getFromAgent} */
+export async function fetchAgentEndpoints(socketPath: string): Promise<readonly EndpointRow[]> {
+  const value = await getFromAgent(socketPath, "/v1/endpoints");
+  const items = typeof value === "object" && value !== null && "items" in value ? value.items : undefined;
+  if (Array.isArray(items)) return items;
+  throw new AgentError("agent-answer", `the agent's answer to GET /v1/endpoints on ${socketPath} is no list`);
 }
 
 /** Policies as the agent has them in force. @throws AgentError, TimeoutError as {@link getFromAgent} */

@@ -49,6 +49,20 @@ function read(...args: readonly string[]) {
 
 const policyOn = (node: string) => read("policy", "get", "guarded").items.find((item) => item.node === node);
 
+describe("endpoint list", () => {
+  it("says in which directions policies are asked", async () => {
+    const lines = () => lab.product("endpoint", "list", "--no-headers").stdout.trim().split("\n");
+    const words = () => lines().map((line) => line.split(/ {2,}/).slice(6, 8).join("/"));
+    expect(words()).toEqual(["Disabled/Disabled", "Disabled/Disabled"]);
+    const spec = { podSelector: { matchLabels: { app: "b" } }, policyTypes: ["Ingress", "Egress"] };
+    const metadata = { name: "all", namespace: "default" };
+    expect(apply({ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata, spec }).status).toBe(0);
+    await eventually(words, (seen) => seen.join() === "Disabled/Disabled,Enabled/Enabled");
+    expect(lab.cli("delete", "networkpolicy", "all").status).toBe(0);
+    await eventually(words, (seen) => seen.join() === "Disabled/Disabled,Disabled/Disabled");
+  });
+});
+
 describe("policies as agents have them", () => {
   it("are shown with revision, rules, labels and what of them is refused, node by node", async () => {
     expect(apply(guarded).status).toBe(0);
@@ -57,7 +71,7 @@ describe("policies as agents have them", () => {
       (policy) => policy !== undefined,
     );
     expect(found).toMatchObject({
-      ...{ kind: "CiliumNetworkPolicy", namespace: "default", name: "guarded", revision: 2, inForce: "partial" },
+      ...{ kind: "CiliumNetworkPolicy", namespace: "default", name: "guarded", revision: 4, inForce: "partial" },
       problems: [{ path: "spec.ingress[1].toPorts[0].rules.http", reason: "layer 7 rules are not supported yet" }],
     });
     const { rules, endpoints } = found as { rules: Record<string, unknown>[]; endpoints: number[] };
@@ -66,6 +80,7 @@ describe("policies as agents have them", () => {
     expect(rules[0]!.labels).toContain("k8s:io.cilium.k8s.policy.name=guarded");
     const [pod] = read("endpoint", "list", "--pod", "a").items;
     expect(endpoints).toEqual([pod!.id]);
+    expect(pod!.policyEnforcement).toBe("ingress");
     // The other node has it too, for nobody.
     const other = await eventually(
       async () => policyOn("node-2"),
@@ -91,6 +106,8 @@ describe("policies as agents have them", () => {
     const { exitCode, items, status } = read("policy", "get");
     expect([exitCode, items.map(({ node }) => node)]).toEqual([9, ["node-2"]]);
     expect(JSON.stringify(status)).toContain("node-1");
+    const endpoints = read("endpoint", "list").items.map(({ policyEnforcement }) => policyEnforcement);
+    expect(endpoints).toEqual(["unknown", "none"]);
     expect(lab.cli("agent", "start", "node-1").status).toBe(0);
     // Cookies are the same after a restart: the names of before still hold.
     await eventually(

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { IpAddress } from "../../src/lib/ip.js";
 import { protocolNumber } from "../../src/model/protocol-names.js";
-import type {
-  EndpointRow,
-  IdentityRow,
-  L4Address,
-  NodeRow,
-  PolicyEnforcement,
-  ServiceRow,
+import {
+  type EndpointRow,
+  enforcementText,
+  type IdentityRow,
+  type L4Address,
+  type NodeRow,
+  type PolicyEnforcement,
+  type ServiceRow,
 } from "../../src/model/rows.js";
 import type { ListFormat } from "../../src/output/list-format.js";
 import { identityList, nodeList, serviceList } from "../../src/output/lists/agent-lists.js";
@@ -241,6 +242,24 @@ function nodeOfJson(json: NodeJson): NodeRow {
     healthIpv6: json["health-endpoint-address"].ipv6.ip,
   };
 }
+
+describe("enforcement of policies", () => {
+  it.each([
+    ["none", "Disabled", "Disabled"],
+    ["ingress", "Enabled", "Disabled"],
+    ["egress", "Disabled", "Enabled"],
+    ["both", "Enabled", "Enabled"],
+    ["audit-ingress", "Disabled (Audit)", "Disabled"],
+    ["audit-egress", "Disabled", "Disabled (Audit)"],
+    ["audit-both", "Disabled (Audit)", "Disabled (Audit)"],
+    ["unknown", "Unknown", "Unknown"],
+  ] as const)("%s is printed as upstream prints it", (enforcement, ingress, egress) => {
+    expect([enforcementText(enforcement, "ingress"), enforcementText(enforcement, "egress")]).toEqual([
+      ingress,
+      egress,
+    ]);
+  });
+});
 
 interface EndpointJson {
   readonly id: number;

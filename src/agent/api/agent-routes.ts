@@ -16,7 +16,8 @@ export interface AgentApi {
   };
   health(): { readonly status: string; readonly isHealthy: boolean; readonly problems: readonly string[] };
   status(): Promise<unknown>;
-  endpoints(): unknown;
+  /** Undefined while the agent does not know them yet. */
+  endpoints(): readonly unknown[] | undefined;
   names(): unknown;
   /** Undefined while the agent does not know them yet. */
   services(query: ServiceQuery): unknown;
@@ -37,7 +38,7 @@ export function createAgentRoutes(api: AgentApi): HttpHandler {
       return { status: isHealthy ? 200 : 503, body };
     },
     "/v1/status": async () => ({ status: 200, body: await api.status() }),
-    "/v1/endpoints": () => ({ status: 200, body: { items: api.endpoints() } }),
+    "/v1/endpoints": () => known(asItems(api.endpoints()), "its endpoints"),
     "/v1/names": () => ({ status: 200, body: api.names() }),
     "/v1/policies": () => known(api.policies(), "the policies"),
     "/v1/policy-cookies": () => known(api.policyCookies(), "the policies"),
@@ -71,8 +72,11 @@ function streamEvents(api: AgentApi, { body }: HttpRequest): HttpAnswer {
 function findServices(api: AgentApi, { body }: HttpRequest): HttpAnswer {
   const query = parseServiceQuery(body);
   if (query === undefined) return { status: 400, body: { error: "the body is no query for Services" } };
-  const items = api.services(query);
-  return known(items === undefined ? undefined : { items }, "the Services");
+  return known(asItems(api.services(query)), "the Services");
+}
+
+function asItems(items: unknown): { readonly items: unknown } | undefined {
+  return items === undefined ? undefined : { items };
 }
 
 function known(body: unknown, what: string): HttpAnswer {

@@ -9,7 +9,7 @@ export default class AgentRun extends BaseCommand {
   static override description = `Needs root and a kernel with BPF. Logs JSON lines to standard error.
 SIGTERM and SIGINT end it in order: what is being attached is finished; programs, links and maps stay in the kernel and
 traffic goes on. It serves HTTP on RUN-DIR/agent.sock: POST /v1/cni/add, check and del, GET /v1/healthz, /v1/status,
-/v1/endpoints, /v1/names, /v1/drops and /metrics, POST /v1/services.`;
+/v1/endpoints, /v1/policies, /v1/policy-cookies, /v1/names, /v1/drops and /metrics, POST /v1/services.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> --node a --state-dir /var/lib/cilium-ts/state --cgroup /sys/fs/cgroup",
   ];

@@ -1,5 +1,5 @@
 import { Args } from "#oclif";
-import { listEndpoints } from "../../actions/list-cluster.js";
+import { listEndpoints } from "../../actions/list-endpoints.js";
 import { openTarget } from "../../actions/open-target.js";
 import { failWhenEmpty } from "../../actions/row-list.js";
 import { NotFoundError } from "../../lib/errors.js";

@@ -1,4 +1,4 @@
-import { listEndpoints } from "../../actions/list-cluster.js";
+import { listEndpoints } from "../../actions/list-endpoints.js";
 import { openTarget } from "../../actions/open-target.js";
 import { endpointList } from "../../output/lists/endpoint-lists.js";
 import { identityFilterFlag, nameFilterFlags } from "../flags/filter-flags.js";

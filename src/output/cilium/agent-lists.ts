@@ -1,7 +1,14 @@
 import { addressPort } from "../../lib/ip.js";
 import type { JsonObject, JsonValue } from "../../lib/json-value.js";
 import { protocolName } from "../../model/protocol-names.js";
-import type { EndpointRow, IdentityRow, NodeRow, ServiceBackend, ServiceRow } from "../../model/rows.js";
+import {
+  type EndpointRow,
+  enforcementText,
+  type IdentityRow,
+  type NodeRow,
+  type ServiceBackend,
+  type ServiceRow,
+} from "../../model/rows.js";
 import { compareBytes } from "../go-json.js";
 import { definedFields } from "../list-format.js";
 import { l4Text } from "../lists/cells.js";
@@ -125,11 +132,12 @@ export const ciliumEndpoints = collectedTable<EndpointRow>({
 });
 
 function endpointLines(row: EndpointRow): readonly string[] {
-  const isEnforced = (direction: "ingress" | "egress"): string =>
-    row.policyEnforcement === direction || row.policyEnforcement === "both" ? "Enabled" : "Disabled";
+  const [ingress, egress] = (["ingress", "egress"] as const).map((direction) =>
+    enforcementText(row.policyEnforcement, direction),
+  );
   const [first = "no labels", ...others] = [...row.identityLabels].sort(compareBytes);
   const identity = row.identity === 0 ? "<no label id>" : String(row.identity);
-  const head = `${row.id}\t${isEnforced("ingress")}\t${isEnforced("egress")}\t${identity}\t${first}`;
+  const head = `${row.id}\t${ingress}\t${egress}\t${identity}\t${first}`;
   return [
     `${head}\t${row.ipv6 ?? ""}\t${row.ipv4 ?? ""}\t${row.state}\t`,
     ...others.map((label) => `\t\t\t\t${label}\t\t\t\t`),

@@ -1,5 +1,11 @@
 import type { IpAddress } from "../../lib/ip.js";
-import type { EndpointRow, IpcacheRow, LocalEndpointRow, TunnelRow } from "../../model/rows.js";
+import {
+  type EndpointRow,
+  enforcementText,
+  type IpcacheRow,
+  type LocalEndpointRow,
+  type TunnelRow,
+} from "../../model/rows.js";
 import { upstreamAddress } from "../../model/upstream-address.js";
 import { isReleaseSince } from "../../model/upstream-release.js";
 import { collectingPrinter } from "../batch-printer.js";
@@ -160,7 +166,8 @@ export const endpointList: ListFormat<EndpointRow> = {
     { header: "IPV4", value: (row) => orDash(row.ipv4) },
     { header: "IPV6", isWide: true, value: (row) => orDash(row.ipv6) },
     { header: "IDENTITY", value: (row) => String(row.identity), sortKey: (row) => row.identity },
-    { header: "POLICY", value: (row) => row.policyEnforcement },
+    { header: "INGRESS", value: (row) => enforcementText(row.policyEnforcement, "ingress") },
+    { header: "EGRESS", value: (row) => enforcementText(row.policyEnforcement, "egress") },
     { header: "STATE", value: (row) => row.state },
     { header: "INTERFACE", isWide: true, value: (row) => orDash(row.interfaceName) },
     { header: "MAC", isWide: true, value: (row) => orDash(row.mac) },
