@@ -1,11 +1,14 @@
-import type { FieldSpec, FieldSpecs } from "../model/struct-fields.js";
+import { type FieldSpec, type FieldSpecs, uint } from "../model/struct-fields.js";
 import { checkBounds, type StructCodec, type StructColumns } from "./codec.js";
 import type { StructLayout } from "./layout.js";
 import { layoutsOf } from "./layouts.js";
 import type { Releases } from "./release.js";
 import { columnReader } from "./struct-columns.js";
 import { structRuntime } from "./struct-runtime.js";
-import { agreedField, bindField, readExpression, writeStatement } from "./struct-source.js";
+import { agreedField, type BoundField, bindField, readExpression, writeStatement } from "./struct-source.js";
+
+/** Fields that are the same in every value: they are written, and no property of it. */
+type Constants = Readonly<Record<string, number>>;
 
 /**
  * The codec of an upstream structure. A field that lies differently in two of the releases cannot be told: it reads as
@@ -16,8 +19,9 @@ export function structCodec<T extends object>(
   struct: string,
   releases: Releases,
   specs: FieldSpecs<T>,
+  constants: Constants = {},
 ): StructCodec<T> {
-  return layoutCodec(struct, layoutsOf(struct, releases), specs);
+  return layoutCodec(struct, layoutsOf(struct, releases), specs, constants);
 }
 
 /**
@@ -31,15 +35,19 @@ export function layoutCodec<T extends object>(
   name: string,
   layouts: readonly StructLayout[],
   specs: FieldSpecs<T>,
+  constants: Constants = {},
 ): StructCodec<T> {
-  const fields = Object.entries(specs as Record<string, FieldSpec<unknown>>).map(([property, spec]) =>
+  const bind = (property: string, spec: FieldSpec<unknown>): BoundField =>
     agreedField(
       layouts.map((layout) => bindField(name, layout, property, spec)),
       name,
-    ),
+    );
+  const fields = Object.entries(specs as Record<string, FieldSpec<unknown>>).map(([property, spec]) =>
+    bind(property, spec),
   );
+  const constantFields = Object.keys(constants).map((field) => bind(field, uint(field)));
   const reads = fields.map((field) => `${field.property}: ${readExpression(field)}`).join(",\n");
-  const writes = fields.map(writeStatement).join("\n");
+  const writes = [...fields, ...constantFields].map(writeStatement).join("\n");
   const decode = new Function("run", `"use strict"; return (b, o) => ({\n${reads}\n});`);
   const encode = new Function("run", `"use strict"; return (b, value) => {\n${writes}\n};`);
   const decodeAt = decode(structRuntime) as (b: Uint8Array, o: number) => T;
@@ -63,7 +71,7 @@ export function layoutCodec<T extends object>(
     },
     encode(value) {
       const target = Buffer.alloc(sizeBytes);
-      encodeInto(target, value);
+      encodeInto(target, { ...value, ...constants });
       return target;
     },
   };

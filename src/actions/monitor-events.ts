@@ -86,8 +86,8 @@ function named(event: MonitorEvent, names: NameIndex): MonitorEvent {
   if (packet?.source === undefined || packet.destination === undefined) return event;
   const { source, sourcePort = 0, destination, destinationPort = 0, protocol = 0 } = packet;
   return {
-    ...event,
     sourceName: names.ofTransportAddress(source, sourcePort, protocol),
     destinationName: names.ofTransportAddress(destination, destinationPort, protocol),
+    ...event,
   };
 }

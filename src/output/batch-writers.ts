@@ -8,6 +8,7 @@ export function batchWriters<Row>(list: ListFormat<Row>): (batch: RowBatch<Row>)
 
 function rowWriters<Row>(list: ListFormat<Row>, batch: RowBatch<Row>): RowWriters {
   const rows = [...batch];
+  const writeItem = list.writeItem ?? ((row, out) => out.text(JSON.stringify(list.item(row))));
   const cells = new Map(
     list.columns.map((column): [string, EntryWriter] => [
       column.header,
@@ -17,6 +18,6 @@ function rowWriters<Row>(list: ListFormat<Row>, batch: RowBatch<Row>): RowWriter
   return {
     length: rows.length,
     cells,
-    item: (index, out) => out.text(JSON.stringify(list.item(rows[index]!))),
+    item: (index, out) => writeItem(rows[index]!, out),
   };
 }

@@ -5,10 +5,15 @@ import { createRecordDecoder } from "../../src/abi/events/record-decoder.js";
 import { type Release, releases } from "../../src/abi/release.js";
 import { createMonitorEvent } from "../../src/model/create-monitor-event.js";
 import { messageTypes } from "../../src/model/monitor.js";
+import type { MonitorEvent } from "../../src/model/monitor-event.js";
 import { dissect } from "../../src/model/packet/dissect.js";
 import type { LayerKind, PacketLayer } from "../../src/model/packet/layers.js";
+import { plainSummary } from "../../src/model/packet/plain-summary.js";
+import { summarizeLayers, summarizePacket } from "../../src/model/packet/summarize.js";
 import { isReleaseSince } from "../../src/model/upstream-release.js";
 import { MonitorFormatter, type MonitorVerbosity } from "../../src/output/cilium/monitor/monitor-formatter.js";
+import { monitorList } from "../../src/output/lists/monitor-list.js";
+import { TextBuffer } from "../../src/output/text-buffer.js";
 
 const verbosities: readonly MonitorVerbosity[] = ["info", "debug", "verbose", "json"];
 const formatters = verbosities.flatMap((verbosity) =>
@@ -69,6 +74,52 @@ describe("dissecting packets", () => {
   });
 });
 
+describe("packets of the commonest form", () => {
+  /** Headers before TCP and UDP, with the fields changed that decide how they are read. */
+  const plainHeads = [
+    "0200000000020200000000010800450000400001000040060000",
+    "0200000000020200000000010800450000000001000040060000",
+    "0200000000020200000000010800450000400001200040110000",
+    "02000000000202000000000186dd6000000000400640",
+    "02000000000202000000000186dd6000000000401140",
+  ].map((head) => Buffer.from(head, "hex"));
+  /** Data offset and options of TCP, whole and broken; a byte of any value goes into each packet too. */
+  const transports = [
+    "11111f90000000010000000050020000000000000000",
+    "11111f900000000100000000a00272100000000002040550040208010a0b0c0d0e0f0103030700000000",
+    "11111f90000000010000000060027210000000000204",
+    "11111f900000000100000000600272100000000002090000",
+    "11111f9000080000",
+  ].map((bytes) => Buffer.from(bytes, "hex"));
+  const addresses = Buffer.from("fd000000000000000000000000000001fd000000000000000000000000000002", "hex");
+  const nearlyPlain = fc
+    .tuple(
+      fc.constantFrom(...plainHeads),
+      fc.constantFrom(...transports),
+      fc.integer({ min: 0, max: 120 }),
+      fc.option(fc.tuple(fc.nat(90), fc.nat(255)), { freq: 3 }),
+    )
+    .map(([head, transport, length, change]) => {
+      const isIpv6 = head[12] === 0x86;
+      const bytes = Buffer.concat([head, addresses.subarray(0, isIpv6 ? 32 : 8), transport, Buffer.alloc(16)]);
+      if (change !== null && change[0] < bytes.length) bytes[change[0]] = change[1];
+      return bytes.subarray(0, Math.max(length, 1));
+    });
+
+  it("read in place say what their layers say", () => {
+    const form = { isL3Device: false, isIpv6: false };
+    let plain = 0;
+    fc.assert(
+      fc.property(fc.oneof(nearlyPlain, packets), (bytes) => {
+        if (plainSummary(bytes) !== undefined) plain++;
+        expect(summarizePacket(bytes, form)).toStrictEqual(summarizeLayers(bytes, form));
+      }),
+      { numRuns: 5000 },
+    );
+    expect(plain).toBeGreaterThan(100);
+  });
+});
+
 describe("records", () => {
   const records = fc
     .tuple(
@@ -109,6 +160,29 @@ describe("records", () => {
         expect(parsed.type).toBe(record.kind);
       }),
       { numRuns: 500 },
+    );
+  });
+
+  it("JSON written without an object says what the object says", () => {
+    const { item, writeItem } = monitorList();
+    const out = new TextBuffer();
+    fc.assert(
+      fc.property(
+        anything,
+        fc.string({ unit: "binary" }),
+        fc.constantFrom(...decoders.values()),
+        (bytes, name, decoder) => {
+          const { record, release } = decoder.decode(bytes);
+          const event: MonitorEvent = {
+            ...createMonitorEvent(record, { release, node: name, receivedAtMs: 1.5, interfaceName: () => name }),
+            sourceName: { kind: "pod", namespace: "shop", name },
+            destinationName: { kind: "node", name },
+          };
+          writeItem?.(event, out);
+          expect(out.take().toString()).toBe(JSON.stringify(item(event)));
+        },
+      ),
+      { numRuns: 1000 },
     );
   });
 

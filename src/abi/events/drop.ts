@@ -3,14 +3,14 @@ import { orElse, sint, u64, uint } from "../../model/struct-fields.js";
 import type { Codec } from "../codec.js";
 import type { Release } from "../release.js";
 import { structCodec } from "../struct-codec.js";
-import { captureHeaderSpecs, type Typed, withType } from "./typed-codec.js";
+import { captureHeaderSpecs } from "./capture-header.js";
 
 /** `drop_notify`: 36 bytes up to 1.16, 40 in 1.17 and 1.18, 48 since. */
 export function createDropCodec(release: Release): Codec<DropHeader> {
-  return withType(
-    messageTypes.drop,
-    structCodec<Typed<DropHeader>>("drop_notify", [release], {
-      type: uint("type"),
+  return structCodec<DropHeader>(
+    "drop_notify",
+    [release],
+    {
       ...captureHeaderSpecs,
       reason: uint("subtype"),
       sourceIdentity: uint("src_label"),
@@ -22,6 +22,7 @@ export function createDropCodec(release: Release): Codec<DropHeader> {
       interfaceIndex: uint("ifindex"),
       flags: orElse(uint("flags"), 0),
       ipTraceId: orElse(u64("ip_trace_id"), 0n),
-    }),
+    },
+    { type: messageTypes.drop },
   );
 }

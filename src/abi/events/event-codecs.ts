@@ -18,16 +18,16 @@ import { createOldTraceCodec, createTraceCodec } from "./trace.js";
 import { createTraceSockCodec, traceSockRelease } from "./trace-sock.js";
 
 /** A header, and what follows it: the packet's first bytes and whatever the ring padded the record with. */
-export type DatapathEvent = {
-  readonly [Kind in keyof EventHeaders]: {
-    readonly kind: Kind;
-    readonly header: EventHeaders[Kind];
-    /** The record's bytes behind the header, not copied. */
-    readonly rest: Uint8Array;
-    /** Which of the releases in question send such a record; never empty. */
-    readonly releases: Releases;
-  };
-}[keyof EventHeaders];
+export type DatapathEvent = { readonly [Kind in keyof EventHeaders]: EventOf<Kind> }[keyof EventHeaders];
+
+interface EventOf<Kind extends keyof EventHeaders> {
+  readonly kind: Kind;
+  readonly header: EventHeaders[Kind];
+  /** The record's bytes behind the header, not copied. */
+  readonly rest: Uint8Array;
+  /** Which of the releases in question send such a record; never empty. */
+  readonly releases: Releases;
+}
 
 interface EventHeaders {
   readonly drop: DropHeader;
@@ -83,33 +83,31 @@ export function createEventCodecs(candidates: Releases): EventCodecs {
   const capture = createCaptureCodec(newest);
   const recorder = createRecorderCodec();
   const recorderReleases = candidates.filter((candidate) => !isReleaseSince(candidate, "1.19"));
-  const among = (releases: Releases): Releases => {
-    const common = candidates.filter((candidate) => releases.includes(candidate));
-    return common.length > 0 ? common : releases;
-  };
+  const dropsOf = amongCandidates(candidates, dropReleases);
+  const tracesOf = amongCandidates(candidates, traceReleases);
   const decoders: Readonly<Record<number, (record: Uint8Array) => DatapathEvent | undefined>> = {
     [messageTypes.drop]: (record) => {
-      const releases = among(releasesOfVersion("drop", dropReleases, record));
-      return { kind: "drop", ...split(drops(newestOf(releases)), record), releases };
+      const releases = releasesOfVersion("drop", dropsOf, record);
+      return eventOf("drop", drops(newestOf(releases)), record, releases);
     },
     [messageTypes.trace]: (record) => {
-      const releases = among(releasesOfVersion("trace", traceReleases, record));
+      const releases = releasesOfVersion("trace", tracesOf, record);
       const codec = record[14] === 0 ? oldTrace : traces(newestOf(releases));
-      return { kind: "trace", ...split(codec, record), releases };
+      return eventOf("trace", codec, record, releases);
     },
     [messageTypes["policy-verdict"]]: (record) => {
       const releases = verdictReleases(candidates, record);
-      return { kind: "policy-verdict", ...split(verdicts(newestOf(releases)), record), releases };
+      return eventOf("policy-verdict", verdicts(newestOf(releases)), record, releases);
     },
-    [messageTypes.debug]: (record) => ({ kind: "debug", ...split(debug, record), releases: candidates }),
-    [messageTypes.capture]: (record) => ({ kind: "capture", ...split(capture, record), releases: candidates }),
+    [messageTypes.debug]: (record) => eventOf("debug", debug, record, candidates),
+    [messageTypes.capture]: (record) => eventOf("capture", capture, record, candidates),
     [messageTypes.recorder]: (record) => {
       if (recorderReleases.length === 0) return undefined;
-      return { kind: "recorder", ...split(recorder, record), releases: recorderReleases };
+      return eventOf("recorder", recorder, record, recorderReleases);
     },
     [messageTypes["trace-sock"]]: (record) => {
       const release = traceSockRelease(candidates, record);
-      return { kind: "trace-sock", ...split(traceSocks(release), record), releases: candidates };
+      return eventOf("trace-sock", traceSocks(release), record, candidates);
     },
   };
   return {
@@ -127,11 +125,25 @@ export function createEventCodecs(candidates: Releases): EventCodecs {
   };
 }
 
-function split<Header>(
-  codec: Codec<Header>,
+/** Those of the releases that are in question; all where none is. */
+function amongCandidates(
+  candidates: Releases,
+  byVersion: Readonly<Record<number, Releases>>,
+): Readonly<Record<number, Releases>> {
+  const among = (releases: Releases): Releases => {
+    const common = candidates.filter((candidate) => releases.includes(candidate));
+    return common.length > 0 ? common : releases;
+  };
+  return Object.fromEntries(Object.entries(byVersion).map(([version, releases]) => [version, among(releases)]));
+}
+
+function eventOf<Kind extends keyof EventHeaders>(
+  kind: Kind,
+  codec: Codec<EventHeaders[Kind]>,
   record: Uint8Array,
-): { readonly header: Header; readonly rest: Uint8Array } {
-  return { header: codec.decode(record), rest: record.subarray(codec.sizeBytes) };
+  releases: Releases,
+): EventOf<Kind> {
+  return { kind, header: codec.decode(record), rest: record.subarray(codec.sizeBytes), releases };
 }
 
 /** The version is at byte 14 of the header in all releases; it grew from two bytes to one, with the same value. */

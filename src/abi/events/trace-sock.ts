@@ -1,6 +1,6 @@
 import type { IpAddress } from "../../lib/ip.js";
 import { messageTypes, type TraceSockHeader } from "../../model/monitor.js";
-import { bit, ip4, ip6, u64, uint } from "../../model/struct-fields.js";
+import { bit, type FieldSpecs, ip4, ip6, u64, uint } from "../../model/struct-fields.js";
 import { isReleaseSince } from "../../model/upstream-release.js";
 import { readIp4, readIp6 } from "../address-reader.js";
 import { type Codec, mapCodec } from "../codec.js";
@@ -14,14 +14,12 @@ const highestProtocol = 2;
 /** `trace_sock_notify`: 38 bytes up to 1.18, 40 in another order since. */
 export function createTraceSockCodec(release: Release): Codec<TraceSockHeader> {
   type Raw = Omit<TraceSockHeader, "destination" | "protocol"> & {
-    readonly type: number;
     readonly l4: number;
     readonly isIpv6: boolean;
     readonly v4: IpAddress;
     readonly v6: IpAddress;
   };
-  const raw = structCodec<Raw>("trace_sock_notify", [release], {
-    type: uint("type"),
+  const specs: FieldSpecs<Raw> = {
     xlatePoint: uint("xlate_point"),
     l4: uint("l4_proto"),
     isIpv6: bit("ipv6"),
@@ -30,10 +28,11 @@ export function createTraceSockCodec(release: Release): Codec<TraceSockHeader> {
     destinationPort: uint("dst_port"),
     socketCookie: u64("sock_cookie"),
     cgroupId: u64("cgroup_id"),
-  });
+  };
+  const raw = structCodec("trace_sock_notify", [release], specs, { type: messageTypes["trace-sock"] });
   return mapCodec(
     raw,
-    ({ type: _, l4, isIpv6, v4, v6, ...event }) => ({
+    ({ l4, isIpv6, v4, v6, ...event }) => ({
       ...event,
       protocol: sockProtocols[l4] ?? 0,
       destination: isIpv6 ? v6 : v4,
@@ -42,7 +41,6 @@ export function createTraceSockCodec(release: Release): Codec<TraceSockHeader> {
       const bytes = Buffer.alloc(16);
       bytes.set(destination.bytes);
       return {
-        type: messageTypes["trace-sock"],
         ...event,
         l4: Number(Object.entries(sockProtocols).find(([, number]) => number === protocol)?.[0] ?? 0),
         isIpv6: destination.family === 6,

@@ -37,11 +37,11 @@ export function be32(data: Uint8Array, offset: number): number {
 }
 
 export function ip4At(data: Uint8Array, offset: number): IpAddress {
-  return IpAddress.fromBytes(data.subarray(offset, offset + 4));
+  return IpAddress.ofV4(be32(data, offset));
 }
 
 export function ip6At(data: Uint8Array, offset: number): IpAddress {
-  return IpAddress.fromBytes(data.subarray(offset, offset + 16));
+  return IpAddress.ofV6(be32(data, offset), be32(data, offset + 4), be32(data, offset + 8), be32(data, offset + 12));
 }
 
 const hexBytes: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

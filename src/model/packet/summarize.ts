@@ -1,6 +1,7 @@
 import { dissect } from "./dissect.js";
 import type { LayerKind, PacketLayer } from "./layers.js";
-import { type PacketSummary, type TcpFlag, type TunnelSummary, tcpFlags } from "./packet-summary.js";
+import type { PacketSummary, TunnelSummary } from "./packet-summary.js";
+import { flagNames, plainSummary } from "./plain-summary.js";
 
 /** How the captured bytes are to be read. */
 export interface PacketForm {
@@ -25,6 +26,12 @@ export function firstLayer(form: PacketForm): LayerKind {
 
 /** Addresses, ports and flags of a captured packet, and of the tunnel that it is in. */
 export function summarizePacket(data: Uint8Array, form: PacketForm): PacketSummaries {
+  const packet = form.isL3Device || form.tunnel !== undefined ? undefined : plainSummary(data);
+  return packet === undefined ? summarizeLayers(data, form) : { packet };
+}
+
+/** The same by its layers, whatever they are. */
+export function summarizeLayers(data: Uint8Array, form: PacketForm): PacketSummaries {
   const { layers } = dissect(data, firstLayer(form));
   if (form.tunnel === undefined) return { packet: summaryOf(layers) };
   const udp = layers.find((layer) => layer.kind === "udp");
@@ -62,7 +69,7 @@ function partOf(layer: PacketLayer): PacketSummary {
     case "ipv6-extension":
       return { protocol: layer.nextHeader, ...(layer.fragmentOffset === 0 ? {} : { isLaterFragment: true }) };
     case "tcp":
-      return { ...portsOf(layer), tcpFlags: flagNames(layer.flags) };
+      return { ...portsOf(layer), tcpFlags: flagNames[layer.flags] };
     case "udp":
     case "sctp":
       return portsOf(layer);
@@ -76,8 +83,4 @@ function partOf(layer: PacketLayer): PacketSummary {
 
 function portsOf(layer: { readonly sourcePort: number; readonly destinationPort: number }): PacketSummary {
   return { sourcePort: layer.sourcePort, destinationPort: layer.destinationPort };
-}
-
-function flagNames(flags: number): readonly TcpFlag[] {
-  return tcpFlags.filter((_, bit) => (flags & (1 << bit)) !== 0);
 }

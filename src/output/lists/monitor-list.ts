@@ -1,12 +1,13 @@
 import { addressPort } from "../../lib/ip.js";
-import type { JsonObject } from "../../lib/json-value.js";
 import type { MonitorEvent } from "../../model/monitor-event.js";
-import type { PacketSummary } from "../../model/packet/packet-summary.js";
+import type { PacketSummary, TunnelSummary } from "../../model/packet/packet-summary.js";
 import { protocolName } from "../../model/protocol-names.js";
+import type { AddressName } from "../../model/rows.js";
 import type { BatchPrinter } from "../batch-printer.js";
 import { type MonitorFormatOptions, MonitorFormatter } from "../cilium/monitor/monitor-formatter.js";
-import { type Column, definedFields, jsonCounter, type ListFormat } from "../list-format.js";
-import { hex, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
+import { type JsonField, JsonFields, jsonField, jsonObjectField } from "../json-fields.js";
+import { type Column, jsonCounter, type ListFormat } from "../list-format.js";
+import { hex, nameText, nodeColumn, orDash } from "./cells.js";
 
 const columns: readonly Column<MonitorEvent>[] = [
   nodeColumn,
@@ -33,7 +34,8 @@ export function monitorList(options: MonitorFormatOptions = { verbosity: "info" 
   return {
     kind: "MonitorEventList",
     columns,
-    item: monitorItem,
+    item: (row) => monitorFields.item(row),
+    writeItem: (row, out) => monitorFields.write(row, out),
     name: (row) => row.kind,
     cilium: {
       text: () => lines(new MonitorFormatter(options)),
@@ -95,64 +97,73 @@ function detailText(row: MonitorEvent): string {
   return orDash(words.filter((word) => word !== undefined && word !== "").join(" "));
 }
 
-function monitorItem(row: MonitorEvent): JsonObject {
-  return definedFields({
-    node: row.node,
-    type: row.kind,
-    time: row.receivedAtMs === undefined ? undefined : new Date(row.receivedAtMs).toISOString(),
-    cpu: row.cpu,
-    release: row.release,
-    verdict: row.verdict,
-    reason: row.reasonText,
-    file: row.file,
-    line: row.line,
-    observationPoint: row.observationPoint,
-    state: row.state,
-    direction: row.direction,
-    encrypted: row.isEncrypted,
-    proxyPort: row.proxyPort,
-    match: row.matchType,
-    endpointId: row.endpointId,
-    destinationEndpointId: row.destinationEndpointId,
-    sourceIdentity: row.sourceIdentity,
-    destinationIdentity: row.destinationIdentity,
-    sourceName: nameItem(row.sourceName),
-    destinationName: nameItem(row.destinationName),
-    packet: row.packet === undefined ? undefined : packetItem(row.packet),
-    tunnel:
-      row.outer === undefined
-        ? undefined
-        : { kind: row.outer.tunnel, ...packetItem(row.outer), ...definedFields({ vni: row.outer.vni }) },
-    originalAddress: row.originalAddress?.text,
-    interfaceIndex: row.interfaceIndex,
-    interfaceName: row.interfaceName,
-    lengthBytes: row.lengthBytes,
-    flowHash: row.flowHash,
-    ipTraceId: counterItem(row.ipTraceId),
-    socketCookie: counterItem(row.socketCookie),
-    cgroupId: counterItem(row.cgroupId),
-    lost: row.record.kind === "lost" ? jsonCounter(row.record.count) : undefined,
-    message: row.message,
-  });
+const nameFields = new JsonFields<AddressName>([
+  jsonField("kind", (name) => name.kind),
+  jsonField("namespace", (name) => name.namespace),
+  jsonField("name", (name) => name.name),
+]);
+
+const packetFields: readonly JsonField<PacketSummary>[] = [
+  jsonField("sourceMac", (packet) => packet.sourceMac),
+  jsonField("destinationMac", (packet) => packet.destinationMac),
+  jsonField("etherType", (packet) => packet.etherType),
+  jsonField("source", (packet) => packet.source?.text),
+  jsonField("sourcePort", (packet) => packet.sourcePort),
+  jsonField("destination", (packet) => packet.destination?.text),
+  jsonField("destinationPort", (packet) => packet.destinationPort),
+  jsonField("protocol", ({ protocol }) => (protocol === undefined ? undefined : protocolName(protocol))),
+  jsonField("tcpFlags", (packet) => packet.tcpFlags),
+  jsonField("icmpType", (packet) => packet.icmpType),
+  jsonField("icmpCode", (packet) => packet.icmpCode),
+  jsonField("laterFragment", (packet) => packet.isLaterFragment),
+];
+
+const tunnelFields = new JsonFields<TunnelSummary>([
+  jsonField("kind", (outer) => outer.tunnel),
+  ...packetFields,
+  jsonField("vni", (outer) => outer.vni),
+]);
+
+const monitorFields = new JsonFields<MonitorEvent>([
+  jsonField("node", (row) => row.node),
+  jsonField("type", (row) => row.kind),
+  jsonField("time", ({ receivedAtMs }) => (receivedAtMs === undefined ? undefined : isoTime(receivedAtMs))),
+  jsonField("cpu", (row) => row.cpu),
+  jsonField("release", (row) => row.release),
+  jsonField("verdict", (row) => row.verdict),
+  jsonField("reason", (row) => row.reasonText),
+  jsonField("file", (row) => row.file),
+  jsonField("line", (row) => row.line),
+  jsonField("observationPoint", (row) => row.observationPoint),
+  jsonField("state", (row) => row.state),
+  jsonField("direction", (row) => row.direction),
+  jsonField("encrypted", (row) => row.isEncrypted),
+  jsonField("proxyPort", (row) => row.proxyPort),
+  jsonField("match", (row) => row.matchType),
+  jsonField("endpointId", (row) => row.endpointId),
+  jsonField("destinationEndpointId", (row) => row.destinationEndpointId),
+  jsonField("sourceIdentity", (row) => row.sourceIdentity),
+  jsonField("destinationIdentity", (row) => row.destinationIdentity),
+  jsonObjectField("sourceName", (row) => row.sourceName, nameFields),
+  jsonObjectField("destinationName", (row) => row.destinationName, nameFields),
+  jsonObjectField("packet", (row) => row.packet, new JsonFields(packetFields)),
+  jsonObjectField("tunnel", (row) => row.outer, tunnelFields),
+  jsonField("originalAddress", (row) => row.originalAddress?.text),
+  jsonField("interfaceIndex", (row) => row.interfaceIndex),
+  jsonField("interfaceName", (row) => row.interfaceName),
+  jsonField("lengthBytes", (row) => row.lengthBytes),
+  jsonField("flowHash", (row) => row.flowHash),
+  jsonField("ipTraceId", (row) => counterItem(row.ipTraceId)),
+  jsonField("socketCookie", (row) => counterItem(row.socketCookie)),
+  jsonField("cgroupId", (row) => counterItem(row.cgroupId)),
+  jsonField("lost", ({ record }) => (record.kind === "lost" ? jsonCounter(record.count) : undefined)),
+  jsonField("message", (row) => row.message),
+]);
+
+function isoTime(timeMs: number): string {
+  return new Date(timeMs).toISOString();
 }
 
 function counterItem(value: bigint | undefined): number | string | undefined {
   return value === undefined ? undefined : jsonCounter(value);
-}
-
-function packetItem(packet: PacketSummary): JsonObject {
-  return definedFields({
-    sourceMac: packet.sourceMac,
-    destinationMac: packet.destinationMac,
-    etherType: packet.etherType,
-    source: packet.source?.text,
-    sourcePort: packet.sourcePort,
-    destination: packet.destination?.text,
-    destinationPort: packet.destinationPort,
-    protocol: packet.protocol === undefined ? undefined : protocolName(packet.protocol),
-    tcpFlags: packet.tcpFlags,
-    icmpType: packet.icmpType,
-    icmpCode: packet.icmpCode,
-    laterFragment: packet.isLaterFragment,
-  });
 }
