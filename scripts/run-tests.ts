@@ -14,7 +14,15 @@ import { type EmulatedRun, runEmulated, smokeRun } from "./tests/emulated-kernel
 import { describeFailures, shorten } from "./tests/failures.js";
 import { longScripts, runLongScript } from "./tests/long-scripts.js";
 import { runSuite, type SuiteOutcome } from "./tests/run-suite.js";
-import { leftToLong, longPropertyRuns, neverRun, type Suite, suites } from "./tests/suites.js";
+import {
+  fallbackSuites,
+  featuresWithFallback,
+  leftToLong,
+  longPropertyRuns,
+  neverRun,
+  type Suite,
+  suites,
+} from "./tests/suites.js";
 
 const root = join(import.meta.dirname, "..");
 
@@ -33,6 +41,8 @@ interface Run {
   readonly node: string;
   readonly label: string;
   readonly seed?: number;
+  /** A kernel feature that the run does without. */
+  readonly without?: string;
 }
 
 /** The property suite again with other samples. */
@@ -44,6 +54,18 @@ function planLongRuns(chosen: readonly Suite[]): readonly Run[] {
       return { suite, node: process.execPath, label: `property, seed ${seed}`, seed };
     }),
   );
+}
+
+/** Suites that load programs once more without each feature that has a fallback. */
+function planFallbackRuns(chosen: readonly Suite[], long: boolean): readonly Run[] {
+  const names = fallbackSuites[long ? "long" : "normal"];
+  return chosen
+    .filter(({ name }) => names.includes(name))
+    .flatMap((suite) =>
+      featuresWithFallback.map((without) => {
+        return { suite, node: process.execPath, label: `${suite.name} without ${without}`, without };
+      }),
+    );
 }
 
 /** Each suite on this runtime, then those that compute or load the addon on the other ones. */
@@ -58,7 +80,7 @@ function planRuns(
     const version = execFileSync(node, ["-p", "process.version"], { encoding: "utf8" }).trim();
     return portable.map((suite) => ({ suite, node, label: `${suite.name} on Node ${version}` }));
   });
-  return [...here, ...there, ...(long ? planLongRuns(chosen) : [])];
+  return [...here, ...there, ...planFallbackRuns(chosen, long), ...(long ? planLongRuns(chosen) : [])];
 }
 
 const isRoot = process.getuid?.() === 0;
@@ -91,12 +113,12 @@ async function runAll(runs: readonly Run[], long: boolean): Promise<readonly Sui
   const reportDir = mkdtempSync(join(tmpdir(), "cts-tests-"));
   const outcomes: SuiteOutcome[] = [];
   try {
-    for (const { suite, node, label, seed } of runs) {
+    for (const { suite, node, label, seed, without } of runs) {
       print(`\n== suite ${label}`);
       if (suite.needsRoot && !isRoot) {
         outcomes.push(skippedForRights(label));
       } else {
-        outcomes.push(await runSuite(suite.name, { node, long, reportDir, label, seed }));
+        outcomes.push(await runSuite(suite.name, { node, long, reportDir, label, seed, without }));
       }
     }
   } finally {

@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly reportDir: string;
   /** Seed of the property suite's samples; undefined: the fixed one. */
   readonly seed?: number | undefined;
+  /** A kernel feature that the suite does without. */
+  readonly without?: string | undefined;
   /** How the summary names the run. */
   readonly label: string;
 }
@@ -34,9 +36,10 @@ export interface SuiteOutcome {
 }
 
 /** Asks the product's probe, and only when a test was skipped: it loads the addon. */
-async function missingKernelFeatures(): Promise<readonly string[]> {
+async function missingKernelFeatures(disabled: string): Promise<readonly string[]> {
   const { probeKernelFeatures } = await import("../../src/kernel/features.js");
-  return probeKernelFeatures()
+  const { disabledFeatures } = await import("../../src/kernel/feature-mask.js");
+  return probeKernelFeatures({ disabled: disabledFeatures({ CTS_DISABLE_FEATURES: disabled }) })
     .filter((feature) => !feature.available)
     .map((feature) => feature.name);
 }
@@ -59,6 +62,7 @@ async function runVitest(suite: string, options: RunOptions, reportPath: string)
         ...process.env,
         CTS_TEST_REPORT: reportPath,
         ...(options.long ? { CTS_TEST_LONG: "1" } : {}),
+        ...(options.without === undefined ? {} : { CTS_DISABLE_FEATURES: options.without }),
         ...(options.seed === undefined ? {} : { CTS_PROPERTY_SEED: `${options.seed}` }),
       },
     },
@@ -83,7 +87,8 @@ export async function runSuite(suite: string, options: RunOptions): Promise<Suit
     return { label, passed: 0, failed: 1, failures: [], skipped: [], problems };
   }
   const report = JSON.parse(readFileSync(reportPath, "utf8")) as SuiteReport;
-  const missing = report.skipped.length > 0 ? await missingKernelFeatures() : [];
+  const disabled = options.without ?? "";
+  const missing = report.skipped.length > 0 ? await missingKernelFeatures(disabled) : [];
   return judgeReport(report, { label, missing, ending });
 }
 

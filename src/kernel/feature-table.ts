@@ -83,7 +83,7 @@ export const featureProbes: readonly FeatureProbe[] = [
     name: "ringbuf",
     since: "5.8",
     probed: "create a ring buffer map",
-    costWhenMissing: "no events of our own: drops are counted, not listed",
+    costWhenMissing: "the datapath cannot run: its programs name the rings of their events; reading maps works",
     run: (addon) => withMap(addon, "ringbuf", () => true),
   },
   {
