@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { awaitLab } from "../../../src/lab/await-lab.js";
 import { findCgroupMount } from "../../../src/lab/cgroup.js";
+import { applyManifests } from "../../../src/lab/change-objects.js";
 import { execInLab } from "../../../src/lab/exec-in-lab.js";
 import { openLab } from "../../../src/lab/lab-access.js";
 import { type LabPaths, labPaths } from "../../../src/lab/lab-paths.js";
@@ -81,6 +82,11 @@ export class TestLab implements AsyncDisposable {
     });
     if (options.wait === false) return;
     await awaitLab(this.paths, { timeoutMs: 180_000, signal: never, onProgress: () => undefined });
+  }
+
+  /** Creates or changes objects, as `lab apply` does. */
+  change(manifests: string): void {
+    applyManifests(openLab(this.name), parseText(manifests));
   }
 
   async down(): Promise<void> {
