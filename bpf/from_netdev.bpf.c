@@ -3,6 +3,7 @@
  * are routed without a tunnel, packets for pods. Everything else is the stack's. */
 #include "lib/nodeport.h"
 #include "lib/ndp.h"
+#include "lib/reject.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -67,6 +68,8 @@ static __always_inline int netdev_translate(struct __sk_buff *skb, struct packet
 	ret = packet_parse(skb, pkt);
 	if (!ret)
 		ret = service_translate_outside(skb, pkt, &rev_nat_index);
+	if (ret == DROP_NO_SERVICE && config.no_backend_reject)
+		return reject_packet(skb, pkt);
 	if (ret)
 		return ret;
 	if (!rev_nat_index)

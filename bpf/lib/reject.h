@@ -2,8 +2,8 @@
 #pragma once
 #include "packet.h"
 
-/* "Port unreachable" (RFC 792, RFC 4443) for a packet that a pod sent, from the address that it dialled: its connect()
- * fails at once, TCP's too. */
+/* "Port unreachable" (RFC 792, RFC 4443) for a packet that a pod or somebody outside sent, from the address that it
+ * dialled: its connect() fails at once, TCP's too. */
 
 #define ICMP_PORT_UNREACHABLE	3
 #define ICMPV6_DEST_UNREACHABLE 1
@@ -136,7 +136,7 @@ __noinline int reject_send(struct __sk_buff *skb, __u32 is_ip6)
 	return is_ip6 ? reject6(skb) : reject4(skb);
 }
 
-/* Answers a packet of a pod that nobody takes. A redirect verdict or a drop reason. */
+/* Answers a packet that nobody takes. A redirect verdict or a drop reason. */
 static __always_inline int reject_packet(struct __sk_buff *skb, struct packet *pkt)
 {
 	return EXIT_AT(pkt, reject_send(skb, packet_is_ip6(pkt)));

@@ -39,6 +39,8 @@ static void print_usage(FILE *out)
 
 int main(int argc, char **argv)
 {
+	/* Who reads along through a pipe sees each line when it is written. */
+	setlinebuf(stdout);
 	if (argc >= 2 && is_help(argv[1])) {
 		print_usage(stdout);
 		return 0;

@@ -119,7 +119,7 @@ export const agentSettings = {
   }),
   serviceNoBackendResponse: choiceSetting("service-no-backend-response", {
     description: "What a connection to a Service without backends gets",
-    defaultValue: "drop",
+    defaultValue: "reject",
     choices: ["drop", "reject"],
   }),
   enablePolicy: choiceSetting("enable-policy", {

@@ -39,8 +39,8 @@ export function frontendSites(
   const ofCluster = { type: "ClusterIP", scope: 0, isLocalOnly: isInternalLocal } as const;
   /*
    * Where the policies differ there are two entries: the external one for packets from outside, the internal one for pods
-   * and the node itself. Upstream leaves out the internal one of externalIPs, so that its pods get the external policy;
-   * kube-proxy's do not.
+   * and the node itself. Upstream sets the flag that says so on externalIPs too and does not write their internal entry, so
+   * nothing inside finds them (cilium/cilium#42245); kube-proxy's pods do.
    */
   const outside = (type: FrontendType) => [
     { type, scope: 0 as const, isLocalOnly: isExternalLocal },

@@ -1,7 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { awaitLab } from "../../src/lab/await-lab.js";
+import { fabricNetns } from "../../src/lab/lab-name.js";
+import { labToolPath } from "../../src/lab/lab-tool.js";
 import { type KubeService, resourceTypes } from "../../src/model/kubernetes.js";
 import { eventually, podManifest, TestLab } from "./support/lab-fixture.js";
 
@@ -10,14 +13,19 @@ const config = (noBackend: "drop" | "reject"): string => `
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: cilium-config, namespace: kube-system }
-data: { enable-ipv6: "true", bpf-lb-sock-hostns-only: "true", service-no-backend-response: ${noBackend} }
+data:
+  enable-ipv6: "true"
+  bpf-lb-sock-hostns-only: "true"
+  bpf-lb-algorithm: maglev
+  bpf-lb-source-range-all-types: "true"
+  service-no-backend-response: ${noBackend}
 `;
 
 const echo = "image: echo\n      ports: [{ containerPort: 8080 }, { containerPort: 9091, protocol: UDP }]";
 /** Serves on when it is told to end, until its grace is over. */
 const stubborn = `command: [sh, -c, "trap : TERM; cts-lab echo --tcp 8080 --tcp 9090 & while :; do wait; done"]`;
 
-const service = (name: string, selector: string, more = ""): string => `
+const service = (name: string, selector: string, more = "", nodePort?: number): string => `
 ---
 apiVersion: v1
 kind: Service
@@ -25,7 +33,7 @@ metadata: { name: ${name} }
 spec:
   selector: { ${selector} }
   ipFamilyPolicy: PreferDualStack
-  ports: [{ name: http, port: 80, targetPort: 8080 }, { name: lines, port: 9090 }, { name: udp, port: 53, targetPort: 9091, protocol: UDP }]
+  ports: [{ name: http, port: 80, targetPort: 8080 }, { name: lines, port: 9090 }, { name: udp, port: 53, targetPort: 9091, protocol: UDP${nodePort === undefined ? "" : `, nodePort: ${nodePort}`} }]
   ${more}
 `;
 
@@ -55,8 +63,35 @@ const manifests = [
   service("sticky", "app: web", "sessionAffinity: ClientIP"),
   service("there", "name: web-2", "internalTrafficPolicy: Local"),
   service("stay", "app: stay"),
-  service("empty", "app: nobody"),
+  service("empty", "app: nobody", "type: NodePort", 30053),
+  service(
+    "open",
+    "app: web",
+    "type: LoadBalancer\n  loadBalancerSourceRanges: [172.18.0.0/24, fd00:172:18::/64]",
+    30054,
+  ),
+  service("closed", "app: web", "type: LoadBalancer\n  loadBalancerSourceRanges: [192.0.2.0/24, 2001:db8::/32]", 30055),
 ].join("");
+
+const nodeAddresses = { 4: ["172.18.0.2", "172.18.0.3"], 6: ["fd00:172:18::2", "fd00:172:18::3"] } as const;
+
+/** Sends a datagram from each of these ports to each address in turn; prints who answers, a line a port. */
+const dialer = `
+  const [family, first, count, port, ...hosts] = process.argv.slice(1);
+  const ask = (socket, host) => new Promise((resolve) => {
+    socket.once("message", (text) => resolve(String(text).split(" ")[0]));
+    socket.send("hello", Number(port), host);
+  });
+  (async () => {
+    for (let local = Number(first); local < Number(first) + Number(count); local++) {
+      const socket = require("node:dgram").createSocket("udp" + family);
+      await new Promise((resolve) => socket.bind(local, resolve));
+      const names = [];
+      for (const host of hosts) names.push(await ask(socket, host));
+      console.log(names.join(" "));
+      socket.close();
+    }
+  })();`;
 
 interface Summary {
   readonly received: number;
@@ -88,7 +123,36 @@ describe("Services that pods are balanced to per packet", () => {
     return lab.cli("exec", from, "--", ...request, tool === "tcp" ? "80" : "53").stderr;
   };
 
+  /** A command in the nodes' network, but on none of them. */
+  const outside = (...command: readonly string[]) =>
+    spawnSync("ip", ["netns", "exec", fabricNetns(lab.name), ...command], { encoding: "utf8", timeout: 60_000 });
+  const dropsOf = (name: string): string =>
+    lab.product("bpf", "metrics", "list", "--drops", "--node", name, "-o", "jsonl").stdout;
+
   describe.each([4, 6] as const)("over IPv%i", (family) => {
+    it("get the same backend for a connection from outside, whichever node it meets", () => {
+      const dial = ["-e", dialer, String(family), "42000", "24", "30054", ...nodeAddresses[family]];
+      const lines = outside(process.execPath, ...dial)
+        .stdout.trim()
+        .split("\n");
+      expect(lines).toHaveLength(24);
+      expect([...new Set(lines)].sort()).toEqual(["web-1 web-1", "web-2 web-2"]);
+    });
+
+    it("take clients from outside by their source ranges, and every pod", () => {
+      const [first] = nodeAddresses[family];
+      const request = [labToolPath, "udp", "--timeout-ms", "1000", first, "30055", "hello"];
+      expect(outside(...request).status).not.toBe(0);
+      expect(dropsOf("node-1")).toContain("Denied by LB src range check");
+      expect(lab.exec("client-1", "cts-lab", "udp", addressOf("closed", family), "53", "hello")).toContain("web-");
+      expect(lab.exec("client-1", "cts-lab", "udp", first, "30055", "hello")).toContain("web-");
+    });
+
+    it("without backends refuse clients from outside at a node's port", () => {
+      const request = [labToolPath, "udp", "--timeout-ms", "20000", nodeAddresses[family][1], "30053", "hello"];
+      expect(outside(...request).stderr).toContain("Connection refused");
+    });
+
     const ofFamily = ["--family", String(family)];
 
     it("reach every backend, the dialling pod itself too", () => {
@@ -164,7 +228,6 @@ describe("Services that pods are balanced to per packet", () => {
     for (const family of [4, 6] as const) {
       expect(failure("client-1", "empty", family, "udp", 500)).not.toContain("refused");
     }
-    const drops = lab.product("bpf", "metrics", "list", "--drops", "--node", "node-1", "-o", "jsonl").stdout;
-    expect(drops).toContain("Service backend not found");
+    expect(dropsOf("node-1")).toContain("Service backend not found");
   });
 });
