@@ -29,6 +29,13 @@ static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pk
 	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
+	/* The sender says that it is a node; rules here may name it by its address. */
+	if (pkt->src_identity == IDENTITY_REMOTE_NODE) {
+		struct remote_endpoint_info *node = ipcache_lookup(&pkt->saddr, pkt->family);
+
+		if (node && identity_is_remote_node(node->sec_identity))
+			pkt->src_identity = node->sec_identity;
+	}
 	local = endpoint_lookup(&pkt->daddr, pkt->family);
 	if (!local)
 		return DROP_AT(pkt, DROP_UNROUTABLE);

@@ -4,12 +4,12 @@
 #include "identity.h"
 #include "packet.h"
 
-/* To other nodes this node is "remote-node", and the wire knows one world. */
+/* To other nodes this node is "remote-node", the wire knows one world, and numbers of prefixes mean nothing there. */
 static __always_inline __u32 identity_on_wire(__u32 identity)
 {
-	if (identity == IDENTITY_HOST)
+	if (identity == IDENTITY_HOST || identity_is_remote_node(identity))
 		return IDENTITY_REMOTE_NODE;
-	return identity_is_world(identity) ? IDENTITY_WORLD : identity;
+	return identity_is_world(identity) || identity & IDENTITY_SCOPE_MASK ? IDENTITY_WORLD : identity;
 }
 
 static __always_inline __u32 identity_from_wire(__u32 tunnel_id, __u8 family)

@@ -12,10 +12,17 @@
 #define IDENTITY_WORLD_IPV6  10
 #define IDENTITY_FIRST_POD   256	  /* upstream: IdentityUserFirst */
 #define IDENTITY_SCOPE_MASK  0xff000000 /* not zero: of a CIDR or of a remote node, known to this node only */
+#define IDENTITY_SCOPE_NODE  0x02000000
 
 static __always_inline bool identity_is_pod(__u32 identity)
 {
 	return identity >= IDENTITY_FIRST_POD && !(identity & IDENTITY_SCOPE_MASK);
+}
+
+/* Any, or one that rules may name by its address. */
+static __always_inline bool identity_is_remote_node(__u32 identity)
+{
+	return identity == IDENTITY_REMOTE_NODE || (identity & IDENTITY_SCOPE_MASK) == IDENTITY_SCOPE_NODE;
 }
 
 static __always_inline bool identity_is_world(__u32 identity)

@@ -45,7 +45,7 @@ static __always_inline bool destination_is_in_cluster(const struct packet *pkt)
 		return true;
 	remote = ipcache_lookup(&pkt->daddr, pkt->family);
 	return remote && (remote->flag_has_tunnel_ep || remote->sec_identity == IDENTITY_HOST ||
-			  remote->sec_identity == IDENTITY_REMOTE_NODE || identity_is_pod(remote->sec_identity));
+			  identity_is_remote_node(remote->sec_identity) || identity_is_pod(remote->sec_identity));
 }
 
 static __always_inline bool masquerade_is_wanted(struct packet *pkt)

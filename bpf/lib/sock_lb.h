@@ -66,7 +66,7 @@ static __always_inline int sock_node_of(const struct sock_peer *peer, bool is_ho
 		return NODE_NONE;
 	if (remote->sec_identity == IDENTITY_HOST)
 		return NODE_OWN;
-	return remote->sec_identity == IDENTITY_REMOTE_NODE ? NODE_REMOTE : NODE_NONE;
+	return identity_is_remote_node(remote->sec_identity) ? NODE_REMOTE : NODE_NONE;
 }
 
 /* What is bound to all addresses of a node: node ports of every node, host ports of this one. */

@@ -133,6 +133,11 @@ export const agentSettings = {
     defaultValue: "auto",
     choices: ["auto", "always", "policy"],
   }),
+  policyCidrMatchMode: choiceSetting("policy-cidr-match-mode", {
+    description: "Whom of the cluster rules may name by prefixes: nodes, or nobody",
+    defaultValue: "",
+    choices: ["", "nodes"],
+  }),
   policyAuditMode: booleanSetting("policy-audit-mode", {
     description: "Forward what policies deny, and say so in verdict events",
     defaultValue: false,

@@ -101,7 +101,7 @@ export function choiceSetting<const T extends string>(
   },
 ): Setting<T> {
   const { choices, later = [], ...rest } = words;
-  const allowed = choices.join(", ");
+  const allowed = choices.map((choice) => choice || '""').join(", ");
   return {
     key,
     ...rest,
@@ -183,7 +183,7 @@ export function numberChoiceSetting(
   words: SettingWords<number> & { readonly choices: readonly number[] },
 ): Setting<number> {
   const { choices, ...rest } = words;
-  const allowed = choices.join(", ");
+  const allowed = choices.map((choice) => choice || '""').join(", ");
   return {
     key,
     ...rest,

@@ -127,7 +127,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     operator-pprof-block-profile-rate operator-pprof-mutex-profile-fraction operator-pprof-port
     operator-prometheus-enable-tls operator-prometheus-serve-addr operator-prometheus-tls-cert-file
     operator-prometheus-tls-client-ca-files operator-prometheus-tls-key-file packetization-layer-pmtud-mode
-    pod-restart-selector policy-cidr-match-mode policy-default-local-cluster policy-secrets-namespace
+    pod-restart-selector policy-default-local-cluster policy-secrets-namespace
     policy-secrets-only-from-secrets-namespace pprof pprof-address pprof-block-profile-rate
     pprof-mutex-profile-fraction pprof-port prefer-ipv6 procfs prometheus-serve-addr proxy-admin-port
     proxy-cluster-max-connections proxy-cluster-max-pending-requests proxy-cluster-max-requests

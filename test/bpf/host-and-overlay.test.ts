@@ -178,6 +178,18 @@ describe("from-overlay: what comes out of the tunnel", () => {
     expect(receive(packet, 4242).verdict).toBe(tc.redirect);
   });
 
+  it("knows a node by its address where it has an identity of its own", () => {
+    const own = 0x0200_0001;
+    const fromNode = ipv4Packet({ source: "10.244.1.1", destination: server.ip });
+    datapath.addIpcache("10.244.1.1/32", own, remotePod.node);
+    receive(fromNode, 6);
+    expect(datapath.connection("in")).toMatchObject({ sourceIdentity: own });
+    datapath.clearConnections();
+    // Who says that it is a pod is one, whatever its address.
+    receive(fromNode, remotePod.identity);
+    expect(datapath.connection("in")).toMatchObject({ sourceIdentity: remotePod.identity });
+  });
+
   it("hands packets for the node to its stack", () => {
     const { verdict, data } = receive(ipv4Packet({ source: remotePod.ip, destination: hostIp }), remotePod.identity);
     expect(verdict).toBe(tc.redirect);

@@ -53,7 +53,7 @@ function createWorld(ends: readonly End[], rules: readonly PolicyRule[]) {
   add({ id: 9, labels: [parseLabel("reserved:world-ipv4")] });
   add({ id: 10, labels: [parseLabel("reserved:world-ipv6")] });
   const prefixes = cidrsOf(rules).map((prefix, index) => ({ prefix, id: 0x100_0001 + index }));
-  for (const { prefix, id } of prefixes) add({ id, labels: prefixLabels(prefix, families), prefix });
+  for (const { prefix, id } of prefixes) add({ id, labels: prefixLabels(prefix, families), prefixes: [prefix] });
   const idOf = (end: End): number => {
     if (end.kind === "reserved") return reservedIds[end.names[0]!]!;
     if (end.kind === "pod") return byLabels.get(JSON.stringify(labelsOf(end)))!.id;

@@ -79,7 +79,7 @@ export class PolicyFixture {
     this.#prefixes = cidrsOf(rules).map((prefix, index) => ({
       id: 0x100_0001 + index,
       labels: prefixLabels(prefix, families),
-      prefix,
+      prefixes: [prefix],
     }));
     selectors.upsert([...Object.values(identities), ...this.#prefixes]);
     const facts =
@@ -125,8 +125,8 @@ export class PolicyFixture {
   #identityOf(peer: string): number {
     if (Object.hasOwn(identities, peer)) return identities[peer as PeerName].id;
     const address = IpAddress.parse(peer);
-    const found = this.#prefixes.filter(({ prefix }) => prefix?.contains(address));
-    const longest = [...found].sort((a, b) => b.prefix!.length - a.prefix!.length)[0];
+    const found = this.#prefixes.filter(({ prefixes }) => prefixes?.[0]?.contains(address));
+    const longest = [...found].sort((a, b) => b.prefixes![0]!.length - a.prefixes![0]!.length)[0];
     return longest?.id ?? identities[address.family === 4 ? "world4" : "world6"].id;
   }
 }

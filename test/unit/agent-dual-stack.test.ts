@@ -230,7 +230,8 @@ describe("the ipcache of both families", () => {
     identity: 4711,
   } as unknown as EndpointRecord;
   const tableOf = (node: typeof dualNode) => {
-    const sources = { node, endpoints: [ownPod], ciliumNodes: [remote], ciliumEndpoints: [remotePod], prefixes: [] };
+    const objects = { ciliumNodes: [remote], ciliumEndpoints: [remotePod] };
+    const sources = { node, endpoints: [ownPod], ...objects, prefixes: [], nodePrefixes: [] };
     const { entries, problems } = desiredIpcache(sources);
     expect(problems).toEqual([]);
     return Object.fromEntries(

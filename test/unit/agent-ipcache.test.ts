@@ -51,6 +51,7 @@ describe("desired ipcache", () => {
   it("names this node, its pods, other nodes, their pods and the world as upstream does", () => {
     const result = desiredIpcache({
       prefixes: [],
+      nodePrefixes: [],
       node: testNode,
       endpoints: [ownPod],
       ciliumNodes: [
@@ -78,6 +79,7 @@ describe("desired ipcache", () => {
   it("gives an address that two pods claim to the first one, and says so", () => {
     const result = desiredIpcache({
       prefixes: [],
+      nodePrefixes: [],
       node: testNode,
       endpoints: [ownPod],
       ciliumNodes: [],
@@ -92,6 +94,7 @@ describe("desired ipcache", () => {
   it("goes on with the rest when an object holds nonsense", () => {
     const result = desiredIpcache({
       prefixes: [],
+      nodePrefixes: [],
       node: testNode,
       endpoints: [],
       ciliumNodes: [

@@ -9,7 +9,7 @@ import { StatusBoard } from "../../src/agent/status/status-board.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
 import { type AgentConfig, defaultAgentConfig } from "../../src/model/agent-config.js";
 import type { PolicyEntry } from "../../src/model/datapath-port.js";
-import { resourceTypes } from "../../src/model/kubernetes.js";
+import { type CiliumNode, resourceTypes } from "../../src/model/kubernetes.js";
 import type { CiliumNetworkPolicy, CiliumPolicySpec } from "../../src/model/network-policy-objects.js";
 import { testNode } from "../support/agent-fixture.js";
 import { InMemoryDatapath } from "../support/in-memory-datapath.js";
@@ -45,6 +45,7 @@ const fromClient = policy("client", {
 class Cluster {
   readonly datapath = new InMemoryDatapath();
   readonly table = new EndpointTable();
+  readonly ciliumNodes = new InMemoryInformer<CiliumNode>(resourceTypes.ciliumNodes);
   readonly ciliumNetworkPolicies = new InMemoryInformer<CiliumNetworkPolicy>(resourceTypes.ciliumNetworkPolicies);
   policies!: Policies;
 
@@ -55,7 +56,11 @@ class Cluster {
     this.policies = openPolicies({
       node: testNode,
       config: { ...defaultAgentConfig(), ...config },
-      caches: { ...caches, ciliumNetworkPolicies: this.ciliumNetworkPolicies } as unknown as AgentCaches,
+      caches: {
+        ...caches,
+        ciliumNodes: this.ciliumNodes,
+        ciliumNetworkPolicies: this.ciliumNetworkPolicies,
+      } as unknown as AgentCaches,
       datapath: this.datapath,
       table: this.table,
       status: new StatusBoard(["ipcache"]),
@@ -260,6 +265,38 @@ describe("prefixes that policies name", () => {
     expect(prefixes.keepOnly([named[0]!])).toEqual([FIRST_PREFIX + 2]);
     prefixes.add([IpPrefix.parse("198.51.100.0/24")]);
     expect(prefixes.list().at(-1)?.identity).toBe(FIRST_PREFIX + 3);
+  });
+});
+
+describe("nodes by their addresses (policy-cidr-match-mode: nodes)", () => {
+  const remote = {
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumNode",
+    metadata: { name: "other" },
+    spec: { addresses: [{ type: "InternalIP", ip: "172.18.0.99" }] },
+  } as const satisfies CiliumNode;
+  const own = testNode.addresses[0]!.text;
+
+  it.each([
+    ["", "6", false],
+    ["nodes", String((2 << 24) + 1), true],
+  ] as const)("%j: another node is %s in the ipcache", async (policyCidrMatchMode, identity, isAllowed) => {
+    lab.ciliumNodes.set(remote);
+    lab.restart({ policyCidrMatchMode, allowLocalhost: "policy" });
+    await lab.add(web);
+    lab.ciliumNetworkPolicies.set(
+      policy("nodes", { ...webSelector, ingress: [{ fromCIDR: ["172.18.0.99/32", `${own}/32`] }] }),
+    );
+    await lab.reconcile();
+    expect(lab.datapath.ipcache.get("172.18.0.99/32")?.split(" ")[0]).toBe(identity);
+    expect([lab.isAllowed("172.18.0.99"), lab.isAllowed(own)]).toEqual([isAllowed, isAllowed]);
+    // The number outlives the agent, and goes with its node.
+    lab.restart({ policyCidrMatchMode, allowLocalhost: "policy" });
+    await lab.reconcile();
+    expect(lab.isAllowed("172.18.0.99")).toBe(isAllowed);
+    lab.ciliumNodes.delete("other");
+    await lab.reconcile();
+    expect(lab.datapath.ipcache.get("172.18.0.99/32")).not.toBe(identity);
   });
 });
 

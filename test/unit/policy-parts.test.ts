@@ -87,15 +87,20 @@ describe("the selector cache", () => {
     expect(cache.get(1001)).toBeUndefined();
   });
 
-  it("does not take a pod or a node for its address", () => {
+  it("does not take a pod for its address, and a node only where its addresses are told", () => {
     const cache = new SelectorCache(dualStack);
     const prefix = IpPrefix.parse("10.1.0.0/16");
     cache.upsert([
-      { id: 1, labels: [parseLabel("reserved:host")], prefix },
-      { id: 2, labels: podLabels("shop", {}), prefix },
-      { id: 3, labels: prefixLabels(prefix, dualStack), prefix },
+      { id: 1, labels: [parseLabel("reserved:host")] },
+      { id: 2, labels: podLabels("shop", {}), prefixes: [prefix] },
+      { id: 6, labels: [parseLabel("reserved:remote-node")] },
+      { id: 3, labels: prefixLabels(prefix, dualStack), prefixes: [prefix] },
     ]);
     expect([...cache.select(ten)!]).toEqual([3]);
+    const addresses = ["172.18.0.2/32", "10.1.2.3/32"].map(IpPrefix.parse);
+    cache.upsert([{ id: 1, labels: [parseLabel("reserved:host")], prefixes: addresses }]);
+    expect([...cache.select(ten)!].sort()).toEqual([1, 3]);
+    expect([...cache.select({ ...ten, except: [addresses[1]!] })!]).toEqual([3]);
   });
 
   it("finds the world of a cluster of one family", () => {

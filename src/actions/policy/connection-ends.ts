@@ -86,7 +86,8 @@ export class ConnectionEnds {
     if (endpoint !== undefined) return endOf(endpoint);
     // Which of both a node is depends on who asks; policies for one seldom differ from those for the other.
     const node = this.#names.nodeOf(address.text);
-    if (node !== undefined) return { name: `node ${node}`, identity: 6 };
+    const own = this.#world.nodePrefixes.find(({ prefix }) => prefix.contains(address));
+    if (node !== undefined) return { name: `node ${node}`, identity: own?.identity ?? 6 };
     const named = this.#world.prefixes.filter(({ prefix }) => prefix.contains(address));
     const nearest = named.sort((a, b) => b.prefix.length - a.prefix.length)[0];
     const { families } = this.#world.selectors;

@@ -5,19 +5,20 @@ import { type NumericIdentity, reservedIdentities } from "../../model/identity.j
 import { objectKey } from "../../model/kube-object.js";
 import {
   type CiliumEndpoint,
+  type CiliumNode,
   type KubeEndpointSlice,
   type KubeService,
   resourceTypes,
   SERVICE_NAME_LABEL,
 } from "../../model/kubernetes.js";
-import { fromSecurityLabels, parseLabel, sortLabels } from "../../model/labels.js";
+import { fromSecurityLabels, type Label, parseLabel, sortLabels } from "../../model/labels.js";
 import type { PolicyObject } from "../../model/network-policy-objects.js";
 import { compilePolicy } from "../../model/policy/compile-policy.js";
 import type { CompiledPolicy } from "../../model/policy/compiled-policy.js";
 import { parsePolicy } from "../../model/policy/parse-policy.js";
 import type { ClusterFamilies, NamedContainerPort, PolicyIdentity } from "../../model/policy/policy-identity.js";
 import type { ParsedPolicy, PolicyRule } from "../../model/policy/policy-rule.js";
-import { prefixLabels } from "../../model/policy/prefix-labels.js";
+import { addressLabels, prefixLabels } from "../../model/policy/prefix-labels.js";
 import { cidrsOf, resolveServicePeers } from "../../model/policy/rule-peers.js";
 import { RuleTable } from "../../model/policy/rule-table.js";
 import { SelectorCache } from "../../model/policy/selector-cache.js";
@@ -38,10 +39,13 @@ export interface PolicyWorld {
   readonly prefixes: readonly { readonly prefix: IpPrefix; readonly identity: NumericIdentity }[];
   /** Names the rules of what {@link compile} made. */
   readonly ruleTable: RuleTable;
+  /** Addresses of nodes that rules may name by prefixes, numbered likewise. */
+  readonly nodePrefixes: PolicyWorld["prefixes"];
   compile(endpoint: CiliumEndpoint): CompiledPolicy;
 }
 
 const FIRST_LOCAL = (1 << 24) + 1;
+const FIRST_NODE = (2 << 24) + 1;
 
 /**
  * Reads policies and identities from the state.
@@ -71,6 +75,7 @@ export async function readPolicyWorld(state: StateSource, proposed: readonly Pol
     known,
   );
   const prefixes = cidrsOf(rules).map((prefix, index) => ({ prefix, identity: FIRST_LOCAL + index }));
+  const nodePrefixes = config.policyCidrMatchMode === "nodes" ? nodePrefixesOf(nodes) : [];
   const families = familiesOf(nodes.flatMap(({ spec }) => spec.ipam?.podCIDRs ?? []));
   const selectors = new SelectorCache(families);
   const ports = namedPorts(endpoints);
@@ -80,7 +85,10 @@ export async function readPolicyWorld(state: StateSource, proposed: readonly Pol
       const id = Number(object.metadata.name);
       return withPorts({ id, labels: fromSecurityLabels(object["security-labels"]) }, ports);
     }),
-    ...prefixes.map(({ prefix, identity }) => ({ id: identity, labels: prefixLabels(prefix, families), prefix })),
+    ...prefixes.map(({ prefix, identity }) => {
+      return { id: identity, labels: prefixLabels(prefix, families), prefixes: [prefix] };
+    }),
+    ...nodePrefixes.map(({ prefix, identity }) => ({ id: identity, labels: nodeLabels(prefix), prefixes: [prefix] })),
   ]);
   const ruleTable = new RuleTable();
   const compile = (endpoint: CiliumEndpoint): CompiledPolicy => {
@@ -89,7 +97,19 @@ export async function readPolicyWorld(state: StateSource, proposed: readonly Pol
     const allowsLocalHost = config.allowLocalhost !== "policy";
     return compilePolicy({ subject, rules, selectors, mode: config.enablePolicy, allowsLocalHost, ruleTable });
   };
-  return { config, policies, rules, selectors, endpoints, services, slices, prefixes, ruleTable, compile };
+  return {
+    config,
+    policies,
+    rules,
+    selectors,
+    endpoints,
+    services,
+    slices,
+    prefixes,
+    nodePrefixes,
+    ruleTable,
+    compile,
+  };
 }
 
 /** Equal for policies that stand for the same. */
@@ -123,6 +143,16 @@ function prefixesOf({ endpoints }: KubeEndpointSlice): readonly IpPrefix[] {
 function familiesOf(podCidrs: readonly string[]): ClusterFamilies {
   const has6 = podCidrs.some((text) => text.includes(":"));
   return { ipv4: !has6 || podCidrs.some((text) => !text.includes(":")), ipv6: has6 };
+}
+
+function nodePrefixesOf(nodes: readonly CiliumNode[]): PolicyWorld["prefixes"] {
+  const texts = nodes.flatMap(({ spec }) => (spec.addresses ?? []).map(({ ip }) => ip));
+  const addresses = [...new Set(texts)].flatMap((text) => IpAddress.tryParse(text) ?? []);
+  return addresses.map((address, index) => ({ prefix: Prefix.host(address), identity: FIRST_NODE + index }));
+}
+
+function nodeLabels(prefix: IpPrefix): readonly Label[] {
+  return sortLabels([{ source: "reserved", key: "remote-node", value: "" }, ...addressLabels([prefix])]);
 }
 
 /** Of one family the world has one identity, of both one for each. */

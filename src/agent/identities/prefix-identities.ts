@@ -7,25 +7,28 @@ export interface PrefixIdentity {
   readonly identity: NumericIdentity;
 }
 
-/** Upstream's scope of identities that only this node knows; 24 bits are below it. */
-const LOCAL_SCOPE = 1 << 24;
+/** Upstream's scopes of identities that only this node knows; 24 bits are below them. */
+export const identityScopes = { prefix: 1 << 24, remoteNode: 2 << 24 } as const;
 const MOST = 0xff_ffff;
 
 /**
- * Numbers for prefixes outside the cluster that policies name: upstream's identities of local scope. A prefix keeps its number for
- * as long as a policy names it, also over a restart: the ipcache has it. A number that became free comes again last.
+ * Numbers for prefixes: upstream's identities of local scope for those outside the cluster that policies name, and of the scope
+ * of nodes for their addresses. A prefix keeps its number for
+ * as long as it is wanted, also over a restart: the ipcache has it. A number that became free comes again last.
  */
 export class PrefixIdentities {
   readonly #byPrefix = new Map<string, PrefixIdentity>();
   readonly #used = new Set<NumericIdentity>();
+  readonly #scope: number;
   #last = 0;
 
   /** @param standing what the ipcache holds; entries of other scopes are left out */
-  constructor(standing: Iterable<PrefixIdentity>) {
+  constructor(standing: Iterable<PrefixIdentity>, scope: number = identityScopes.prefix) {
+    this.#scope = scope;
     for (const { prefix, identity } of standing) {
-      if (identity >>> 24 !== LOCAL_SCOPE >>> 24 || this.#used.has(identity)) continue;
+      if (identity >>> 24 !== scope >>> 24 || this.#used.has(identity)) continue;
       this.#set({ prefix, identity });
-      this.#last = Math.max(this.#last, identity - LOCAL_SCOPE);
+      this.#last = Math.max(this.#last, identity - scope);
     }
   }
 
@@ -61,11 +64,11 @@ export class PrefixIdentities {
 
   #nextFree(): NumericIdentity {
     if (this.#used.size >= MOST) {
-      throw new AgentError("prefix-identities-exhausted", `policies name more than ${MOST} prefixes`);
+      throw new AgentError("prefix-identities-exhausted", `there are more than ${MOST} prefixes to number`);
     }
     do {
       this.#last = (this.#last % MOST) + 1;
-    } while (this.#used.has(LOCAL_SCOPE + this.#last));
-    return LOCAL_SCOPE + this.#last;
+    } while (this.#used.has(this.#scope + this.#last));
+    return this.#scope + this.#last;
   }
 }

@@ -33,6 +33,8 @@ export interface IpcacheSources {
   readonly ciliumNodes: readonly CiliumNode[];
   /** Prefixes outside the cluster that policies name. */
   readonly prefixes: readonly PrefixIdentity[];
+  /** Addresses of other nodes with identities of their own: empty unless rules may name nodes by prefixes. */
+  readonly nodePrefixes: readonly PrefixIdentity[];
 }
 
 /**
@@ -41,7 +43,7 @@ export interface IpcacheSources {
  */
 export function desiredIpcache(sources: IpcacheSources): DesiredIpcache {
   const families = sources.node.podRanges.map(({ podCidr }) => podCidr.address.family);
-  const builder = new IpcacheBuilder(families);
+  const builder = new IpcacheBuilder(families, sources.nodePrefixes);
   for (const text of ["0.0.0.0/0", "::/0"]) {
     const prefix = IpPrefix.parse(text);
     builder.add("the world", { prefix, identity: worldIdentity(prefix.address.family, families) });
@@ -77,8 +79,8 @@ function addRemoteNode(builder: IpcacheBuilder, node: CiliumNode, own: LocalNode
     const prefix = IpPrefix.host(address);
     // The node's own addresses are reached over the underlay; the one on cilium_host lies behind the tunnel.
     if (type === "CiliumInternalIP") {
-      builder.add(owner, { prefix, identity: REMOTE_NODE_IDENTITY, tunnelEndpoint: internalIp });
-    } else if (type !== "Hostname") builder.add(owner, { prefix, identity: REMOTE_NODE_IDENTITY });
+      builder.add(owner, { prefix, identity: builder.nodeAt(prefix), tunnelEndpoint: internalIp });
+    } else if (type !== "Hostname") builder.add(owner, { prefix, identity: builder.nodeAt(prefix) });
   }
   for (const text of node.spec.ipam?.podCIDRs ?? []) {
     const prefix = IpPrefix.tryParse(text);
@@ -113,9 +115,16 @@ class IpcacheBuilder {
   readonly #entries = new Map<string, { readonly owner: string; readonly entry: IpcacheEntry }>();
   readonly #problems: string[] = [];
   readonly #families: readonly IpFamily[];
+  readonly #nodes: ReadonlyMap<string, number>;
 
-  constructor(families: readonly IpFamily[]) {
+  constructor(families: readonly IpFamily[], nodePrefixes: readonly PrefixIdentity[]) {
     this.#families = families;
+    this.#nodes = new Map(nodePrefixes.map(({ prefix, identity }) => [prefix.text, identity]));
+  }
+
+  /** Of another node's address. */
+  nodeAt({ text }: IpPrefix): number {
+    return this.#nodes.get(text) ?? REMOTE_NODE_IDENTITY;
   }
 
   worldOf({ address }: IpPrefix): number {

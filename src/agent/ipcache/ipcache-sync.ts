@@ -12,13 +12,14 @@ export interface IpcacheSyncOptions {
   readonly table: EndpointTable;
   readonly caches: Pick<AgentCaches, "ciliumEndpoints" | "ciliumNodes">;
   readonly prefixes: PrefixIdentities;
+  readonly nodePrefixes: PrefixIdentities;
   readonly datapath: Pick<DatapathPort, "writeIpcache" | "updateIpcache">;
   readonly status: StatusBoard;
 }
 
 /** Returns what makes the ipcache what the state says. */
 export function createIpcacheSync(options: IpcacheSyncOptions): () => void {
-  const { node, table, caches, prefixes, datapath, status } = options;
+  const { node, table, caches, prefixes, nodePrefixes, datapath, status } = options;
   const writer = new IpcacheWriter(datapath);
   return () => {
     const { entries, problems } = desiredIpcache({
@@ -27,6 +28,7 @@ export function createIpcacheSync(options: IpcacheSyncOptions): () => void {
       ciliumEndpoints: [...caches.ciliumEndpoints.items().values()],
       ciliumNodes: [...caches.ciliumNodes.items().values()],
       prefixes: prefixes.list(),
+      nodePrefixes: nodePrefixes.list(),
     });
     writer.write(entries);
     status.report("ipcache", problems);

@@ -1,8 +1,9 @@
+import type { IpPrefix } from "../../lib/ip.js";
 import { type NumericIdentity, reservedIdentities } from "../../model/identity.js";
 import type { CiliumEndpoint } from "../../model/kubernetes.js";
 import { fromSecurityLabels, type Label, parseLabel, sortLabels } from "../../model/labels.js";
 import type { NamedContainerPort, PolicyIdentity } from "../../model/policy/policy-identity.js";
-import { prefixLabels } from "../../model/policy/prefix-labels.js";
+import { addressLabels, prefixLabels } from "../../model/policy/prefix-labels.js";
 import type { SelectorCache } from "../../model/policy/selector-cache.js";
 import { protocolNumber } from "../../model/protocol-names.js";
 import { identityNumber } from "../../state/identity-allocator.js";
@@ -10,12 +11,17 @@ import type { AgentCaches } from "../agent-caches.js";
 import type { EndpointRecord } from "../endpoints/endpoint-record.js";
 import type { PrefixIdentities } from "../identities/prefix-identities.js";
 
+const HOST = 1;
 /** Identities that no policy ever meets: "unknown", and those that stand for ranges of others. */
 const meaninglessIdentities: ReadonlySet<NumericIdentity> = new Set([0, 11, 12, 13, 14]);
 
 export interface KnownIdentitiesOptions {
   readonly caches: Pick<AgentCaches, "ciliumIdentities" | "ciliumEndpoints">;
   readonly prefixes: PrefixIdentities;
+  /** Addresses of other nodes that rules may name by prefixes. */
+  readonly nodePrefixes: PrefixIdentities;
+  /** The own node's, if rules may name it by them. */
+  readonly hostPrefixes: readonly IpPrefix[];
   readonly selectors: SelectorCache;
 }
 
@@ -41,7 +47,7 @@ export class KnownIdentities {
     });
     for (const [id, { source, ports }] of news) this.#known.set(id, { source, ports: portsKey(ports) });
     return this.#options.selectors.upsert(
-      news.map(([id, { labels, prefix, ports }]) => toIdentity(id, labels, ports, prefix)),
+      news.map(([id, { labels, prefixes, ports }]) => toIdentity(id, labels, ports, prefixes)),
     );
   }
 
@@ -54,7 +60,7 @@ export class KnownIdentities {
   }
 
   #wanted(own: readonly EndpointRecord[]): ReadonlyMap<NumericIdentity, WantedIdentity> {
-    const { caches, prefixes, selectors } = this.#options;
+    const { caches, prefixes, nodePrefixes, hostPrefixes, selectors } = this.#options;
     const wanted = new Map<NumericIdentity, WantedIdentity>(reservedOf(selectors));
     const ports = namedPorts(caches.ciliumEndpoints.items().values());
     for (const { identity, labels } of own) {
@@ -72,7 +78,11 @@ export class KnownIdentities {
     }
     for (const { prefix, identity } of prefixes.list()) {
       const labels = () => prefixLabels(prefix, selectors.families);
-      wanted.set(identity, { source: prefix.text, labels, prefix, ports: undefined });
+      wanted.set(identity, { source: prefix.text, labels, prefixes: [prefix], ports: undefined });
+    }
+    if (hostPrefixes.length > 0) wanted.set(HOST, nodeIdentity("host", hostPrefixes));
+    for (const { prefix, identity } of nodePrefixes.list()) {
+      wanted.set(identity, nodeIdentity("remote-node", [prefix]));
     }
     return wanted;
   }
@@ -82,8 +92,13 @@ interface WantedIdentity {
   /** Equal as long as the labels are. */
   readonly source: unknown;
   readonly labels: () => readonly Label[];
-  readonly prefix?: PolicyIdentity["prefix"];
+  readonly prefixes?: PolicyIdentity["prefixes"];
   readonly ports: readonly NamedContainerPort[] | undefined;
+}
+
+function nodeIdentity(name: "host" | "remote-node", prefixes: readonly IpPrefix[]): WantedIdentity {
+  const labels = () => sortLabels([{ source: "reserved", key: name, value: "" }, ...addressLabels(prefixes)]);
+  return { source: prefixes.map(({ text }) => text).join(), labels, prefixes, ports: undefined };
 }
 
 function reservedOf({ families }: SelectorCache): readonly (readonly [NumericIdentity, WantedIdentity])[] {
@@ -98,12 +113,12 @@ function toIdentity(
   id: NumericIdentity,
   labels: () => readonly Label[],
   ports: readonly NamedContainerPort[] | undefined,
-  prefix: PolicyIdentity["prefix"],
+  prefixes: PolicyIdentity["prefixes"],
 ): PolicyIdentity {
   return {
     id,
     labels: labels(),
-    ...(prefix === undefined ? {} : { prefix }),
+    ...(prefixes === undefined ? {} : { prefixes }),
     ...(ports === undefined ? {} : { namedPorts: ports }),
   };
 }

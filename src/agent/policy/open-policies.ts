@@ -1,10 +1,12 @@
+import { IpAddress, IpPrefix } from "../../lib/ip.js";
 import type { AgentConfig } from "../../model/agent-config.js";
 import type { DatapathPort } from "../../model/datapath-port.js";
 import { objectKey } from "../../model/kube-object.js";
+import type { CiliumNode } from "../../model/kubernetes.js";
 import { SelectorCache } from "../../model/policy/selector-cache.js";
 import type { AgentCaches } from "../agent-caches.js";
 import type { EndpointTable } from "../endpoints/endpoint-table.js";
-import { PrefixIdentities } from "../identities/prefix-identities.js";
+import { identityScopes, PrefixIdentities } from "../identities/prefix-identities.js";
 import { createIpcacheSync } from "../ipcache/ipcache-sync.js";
 import type { LocalNode } from "../nodes/local-node.js";
 import type { StatusBoard } from "../status/status-board.js";
@@ -34,15 +36,32 @@ export function openPolicies(options: OpenPoliciesOptions): Policies {
   const { config, caches, datapath, node } = options;
   const families = new Set(node.podRanges.map(({ podCidr }) => podCidr.address.family));
   const selectors = new SelectorCache({ ipv4: families.has(4), ipv6: families.has(6) });
-  const prefixes = new PrefixIdentities(datapath.readIpcache());
+  const standing = datapath.readIpcache();
+  const prefixes = new PrefixIdentities(standing);
+  const nodePrefixes = new PrefixIdentities(standing, identityScopes.remoteNode);
+  const areNodesNamed = config.policyCidrMatchMode === "nodes";
+  const hostPrefixes = areNodesNamed ? node.addresses.map((address) => IpPrefix.host(address)) : [];
+  const nodeAddresses = () => (areNodesNamed ? addressesOfOthers(caches.ciliumNodes.items().values(), node.name) : []);
   const book = new PolicyBook({ caches, clusterName: config.clusterName });
-  const identities = new KnownIdentities({ caches, prefixes, selectors });
+  const identities = new KnownIdentities({ caches, prefixes, nodePrefixes, hostPrefixes, selectors });
   const endpoints = new EndpointPolicies({
     ...{ datapath, selectors, mode: config.enablePolicy, maxEntries: config.policyMapMax },
     allowsLocalHost: config.allowLocalhost !== "policy",
     podOf: ({ podNamespace, podName }) => caches.pods.get(objectKey({ namespace: podNamespace, name: podName })),
   });
-  const syncIpcache = createIpcacheSync({ ...options, prefixes });
-  const reconciler = new PolicyReconciler({ book, endpoints, identities, prefixes, syncIpcache });
+  const syncIpcache = createIpcacheSync({ ...options, prefixes, nodePrefixes });
+  const reconciler = new PolicyReconciler({
+    ...{ book, endpoints, identities, prefixes, nodePrefixes, nodeAddresses, syncIpcache },
+  });
   return { book, endpoints, selectors, reconciler };
+}
+
+function addressesOfOthers(nodes: Iterable<CiliumNode>, own: string): readonly IpPrefix[] {
+  const texts = [...nodes]
+    .filter(({ metadata }) => metadata.name !== own)
+    .flatMap(({ spec }) => (spec.addresses ?? []).filter(({ type }) => type !== "Hostname").map(({ ip }) => ip));
+  return [...new Set(texts)].flatMap((text) => {
+    const address = IpAddress.tryParse(text);
+    return address === undefined ? [] : [IpPrefix.host(address)];
+  });
 }

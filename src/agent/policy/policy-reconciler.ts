@@ -11,6 +11,9 @@ export interface PolicyReconcilerOptions {
   readonly endpoints: EndpointPolicies;
   readonly identities: KnownIdentities;
   readonly prefixes: PrefixIdentities;
+  readonly nodePrefixes: PrefixIdentities;
+  /** Addresses of other nodes that get identities of their own. */
+  readonly nodeAddresses: () => readonly IpPrefix[];
   /** Makes the ipcache what it should be, with every prefix that has an identity. */
   readonly syncIpcache: () => void;
 }
@@ -95,10 +98,11 @@ export class PolicyReconciler implements PolicyPort {
   }
 
   async #run(): Promise<readonly string[]> {
-    const { book, endpoints, identities, prefixes, syncIpcache } = this.#options;
+    const { book, endpoints, identities, prefixes, nodePrefixes, syncIpcache } = this.#options;
     const page = book.read();
     const named = cidrsOf(page.rules);
-    const hasNewPrefixes = prefixes.add(named);
+    const nodes = this.#options.nodeAddresses();
+    const hasNewPrefixes = [prefixes.add(named), nodePrefixes.add(nodes)].includes(true);
     if (identities.learn(endpoints.records()) || hasNewPrefixes) this.#hasNews = true;
     // The first time nobody knows which rules are in force: those of the former agent.
     const isFirst = this.#page === undefined;
@@ -109,7 +113,7 @@ export class PolicyReconciler implements PolicyPort {
       if (!isFirst) syncIpcache();
       if (isFirst || page !== this.#page) await endpoints.writeAll(page.rules);
       this.#page = page;
-      await this.#forgetOthers(named, isFirst);
+      await this.#forgetOthers(named, nodes, isFirst);
     } catch (error) {
       this.#hasNews = true;
       throw error;
@@ -117,9 +121,9 @@ export class PolicyReconciler implements PolicyPort {
     return [...page.problems, ...endpoints.problems()];
   }
 
-  async #forgetOthers(named: readonly IpPrefix[], isFirst: boolean): Promise<void> {
-    const { endpoints, identities, prefixes, syncIpcache } = this.#options;
-    const gone = prefixes.keepOnly(named);
+  async #forgetOthers(named: readonly IpPrefix[], nodes: readonly IpPrefix[], isFirst: boolean): Promise<void> {
+    const { endpoints, identities, prefixes, nodePrefixes, syncIpcache } = this.#options;
+    const gone = [...prefixes.keepOnly(named), ...nodePrefixes.keepOnly(nodes)];
     if (isFirst || gone.length > 0) syncIpcache();
     if (identities.forget(endpoints.records())) await endpoints.writeAll(endpoints.rules);
   }

@@ -7,8 +7,8 @@ export interface PolicyIdentity {
   readonly id: NumericIdentity;
   /** With sources (`k8s:`, `reserved:`, `cidr:`), sorted. */
   readonly labels: readonly Label[];
-  /** Of an identity that stands for a prefix outside the cluster: {@link prefixLabels} are among its labels. */
-  readonly prefix?: IpPrefix;
+  /** By which rules may name it: of what stands for a prefix outside the cluster, and of nodes with policy-cidr-match-mode. */
+  readonly prefixes?: readonly IpPrefix[];
   /** Ports by name of all endpoints that have this identity: the same name may stand for several. */
   readonly namedPorts?: readonly NamedContainerPort[];
 }

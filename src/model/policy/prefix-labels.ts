@@ -11,6 +11,11 @@ export function prefixLabels(prefix: IpPrefix, families: ClusterFamilies): reado
   return prefix.length === 0 ? [world] : [{ source: "cidr", key: prefixLabelKey(prefix), value: "" }, world];
 }
 
+/** Of an address of a node that rules may name by prefixes: the prefix beside the node's own labels. */
+export function addressLabels(addresses: readonly IpPrefix[]): readonly Label[] {
+  return addresses.map((prefix) => ({ source: "cidr", key: prefixLabelKey(prefix), value: "" }));
+}
+
 /** The label of everything outside the cluster of one family: qualified where the cluster has the other family too. */
 export function worldKey(family: 4 | 6, families: ClusterFamilies): string {
   const hasOther = family === 4 ? families.ipv6 : families.ipv4;

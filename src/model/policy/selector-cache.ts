@@ -13,6 +13,7 @@ interface Selection {
 
 const nobody: ReadonlySet<NumericIdentity> = new Set();
 const worldKeys: ReadonlySet<string> = new Set(["world", "world-ipv4", "world-ipv6"]);
+const addressedKeys: ReadonlySet<string> = new Set([...worldKeys, "host", "remote-node"]);
 
 /**
  * Every identity that there is, and which of them each peer of a rule stands for. Kept by its owner for as long as the identities
@@ -24,7 +25,7 @@ export class SelectorCache {
   readonly #selections = new Map<string, Selection>();
   /** `key=value`, of any source, → identities that have it: those that a selector need be tried on. */
   readonly #byLabel = new Map<string, Set<NumericIdentity>>();
-  readonly #outside = new Set<NumericIdentity>();
+  readonly #addressed = new Set<NumericIdentity>();
   readonly #withNamedPorts = new Set<NumericIdentity>();
 
   constructor(families: ClusterFamilies) {
@@ -130,14 +131,14 @@ export class SelectorCache {
     const isInside = (outer: IpPrefix): Selection["selects"] => {
       const world = worldKey(outer.address.family, this.families);
       if (outer.length === 0) return (identity) => hasReserved(identity, world);
-      return (identity) => identity.prefix !== undefined && outer.covers(identity.prefix);
+      return ({ prefixes = [] }) => prefixes.some((prefix) => outer.covers(prefix));
     };
     const isIncluded = isInside(prefix);
     const isExcepted = except.map(isInside);
     return this.#try(
-      this.#outside,
+      this.#addressed,
       (identity) =>
-        isIncluded(identity) && this.#outside.has(identity.id) && !isExcepted.some((isInOne) => isInOne(identity)),
+        isIncluded(identity) && this.#addressed.has(identity.id) && !isExcepted.some((isInOne) => isInOne(identity)),
     );
   }
 
@@ -149,7 +150,7 @@ export class SelectorCache {
       if (ids === undefined) this.#byLabel.set(text, new Set([identity.id]));
       else ids.add(identity.id);
     }
-    if (isOutside(identity)) this.#outside.add(identity.id);
+    if (isAddressed(identity)) this.#addressed.add(identity.id);
     if ((identity.namedPorts ?? []).length > 0) this.#withNamedPorts.add(identity.id);
   }
 
@@ -161,7 +162,7 @@ export class SelectorCache {
       ids?.delete(id);
       if (ids?.size === 0) this.#byLabel.delete(text);
     }
-    this.#outside.delete(id);
+    this.#addressed.delete(id);
     this.#withNamedPorts.delete(id);
   }
 }
@@ -180,9 +181,10 @@ export function peerKey(peer: PolicyPeer): string {
   }
 }
 
-/** What is in the cluster has no address for policies (upstream's policy-cidr-match-mode, by default empty). */
-function isOutside({ labels }: PolicyIdentity): boolean {
-  return labels.some(({ source, key }) => source === "reserved" && worldKeys.has(key));
+/** What is in the cluster has no address for policies, but nodes with upstream's policy-cidr-match-mode. */
+function isAddressed({ labels, prefixes = [] }: PolicyIdentity): boolean {
+  const keys = prefixes.length > 0 ? addressedKeys : worldKeys;
+  return labels.some(({ source, key }) => source === "reserved" && keys.has(key));
 }
 
 function hasReserved({ labels }: PolicyIdentity, wanted: string): boolean {
