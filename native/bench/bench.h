@@ -23,12 +23,19 @@ enum bench_mode {
 /* The server of mode M listens on the first port + M. */
 static const char *const bench_mode_names[BENCH_MODES] = {"TCP_CRR", "TCP_RR", "STREAM", "UDP_RR"};
 
+union bench_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
 struct bench_options {
-	struct in_addr address;
-	uint16_t port; /* server: the first one; client: the one to dial */
+	union bench_address address; /* without a port */
+	uint16_t port;		     /* server: the first one; client: the one to dial */
 	enum bench_mode mode;
 	double seconds; /* client: how long; server: 0 or how long at most */
 	int cpu;	/* -1: wherever the scheduler likes */
+	double rate;	/* flood: packets a second */
 };
 
 #define BENCH_STREAM_CHUNK_BYTES (128 * 1024)
@@ -36,6 +43,7 @@ struct bench_options {
 int bench_serve(const struct bench_options *options);
 int bench_drive(const struct bench_options *options);
 int bench_latency(const struct bench_options *options);
+int bench_flood(const struct bench_options *options);
 /* Runs the command with its output in a file, or without a path into a pipe, and prints what it cost. */
 int bench_run(const char *path, char **command);
 
@@ -43,6 +51,10 @@ int bench_run(const char *path, char **command);
 void bench_set_timeout(int fd, int seconds);
 void bench_set_nodelay(int fd);
 void bench_pin(int cpu);
+/* -1 when the text is no address. */
+int bench_parse_address(const char *text, union bench_address *out);
+union bench_address bench_at_port(const union bench_address *address, uint16_t port);
+socklen_t bench_address_bytes(const union bench_address *address);
 /* CLOCK_MONOTONIC */
 double bench_now_seconds(void);
 

@@ -43,17 +43,13 @@ static double own_seconds(void)
 
 static int open_connected(const struct bench_options *options, int type)
 {
-	struct sockaddr_in address = {
-		.sin_family = AF_INET,
-		.sin_addr = options->address,
-		.sin_port = htons(options->port),
-	};
-	int fd = socket(AF_INET, type, 0);
+	union bench_address address = bench_at_port(&options->address, options->port);
+	int fd = socket(address.any.sa_family, type, 0);
 
 	if (fd < 0)
 		bench_die("socket");
 	bench_set_timeout(fd, CALL_TIMEOUT_SECONDS);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+	if (connect(fd, &address.any, bench_address_bytes(&address))) {
 		int saved = errno;
 
 		close(fd);

@@ -42,6 +42,31 @@ void bench_pin(int cpu)
 		bench_die("sched_setaffinity");
 }
 
+int bench_parse_address(const char *text, union bench_address *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->any.sa_family = strchr(text, ':') ? AF_INET6 : AF_INET;
+	if (out->any.sa_family == AF_INET6)
+		return inet_pton(AF_INET6, text, &out->v6.sin6_addr) == 1 ? 0 : -1;
+	return inet_pton(AF_INET, text, &out->v4.sin_addr) == 1 ? 0 : -1;
+}
+
+union bench_address bench_at_port(const union bench_address *address, uint16_t port)
+{
+	union bench_address at = *address;
+
+	if (at.any.sa_family == AF_INET6)
+		at.v6.sin6_port = htons(port);
+	else
+		at.v4.sin_port = htons(port);
+	return at;
+}
+
+socklen_t bench_address_bytes(const union bench_address *address)
+{
+	return address->any.sa_family == AF_INET6 ? sizeof(address->v6) : sizeof(address->v4);
+}
+
 double bench_now_seconds(void)
 {
 	struct timespec now;
@@ -54,6 +79,7 @@ static int usage(void)
 {
 	fputs("usage: cts-bench server --port FIRST [--bind ADDRESS] [--cpu N] [--seconds MAX]\n"
 	      "       cts-bench client --mode TCP_CRR|TCP_RR|STREAM|UDP_RR --host ADDRESS --port N --seconds S [--cpu N]\n"
+	      "       cts-bench flood --host ADDRESS --port FIRST --rate N --seconds S [--cpu N]   (a SYN of a new flow each)\n"
 	      "       cts-bench latency --seconds S [--cpu N]\n"
 	      "       cts-bench run FILE COMMAND…          (its output goes into the file)\n"
 	      "       cts-bench first-byte COMMAND…        (its output goes nowhere)\n",
@@ -91,7 +117,7 @@ static int parse_option(int letter, const char *text, struct bench_options *opti
 		options->port = (uint16_t)number;
 		return 0;
 	case 'a':
-		return inet_pton(AF_INET, text, &options->address) == 1 ? 0 : -1;
+		return bench_parse_address(text, &options->address);
 	case 'm':
 		return parse_mode(text, &options->mode);
 	case 's':
@@ -101,6 +127,8 @@ static int parse_option(int letter, const char *text, struct bench_options *opti
 			return -1;
 		options->cpu = (int)number;
 		return 0;
+	case 'r':
+		return parse_number(text, 1, 1e6, &options->rate);
 	default:
 		return -1;
 	}
@@ -112,9 +140,9 @@ int main(int argc, char **argv)
 		{"port", required_argument, NULL, 'p'},	   {"bind", required_argument, NULL, 'a'},
 		{"host", required_argument, NULL, 'a'},	   {"mode", required_argument, NULL, 'm'},
 		{"seconds", required_argument, NULL, 's'}, {"cpu", required_argument, NULL, 'c'},
-		{NULL, 0, NULL, 0},
+		{"rate", required_argument, NULL, 'r'},	   {NULL, 0, NULL, 0},
 	};
-	struct bench_options options = {.address.s_addr = htonl(INADDR_ANY), .mode = BENCH_MODES, .cpu = -1};
+	struct bench_options options = {.address.any.sa_family = AF_INET, .mode = BENCH_MODES, .cpu = -1};
 	int letter;
 
 	if (argc < 2)
@@ -132,6 +160,8 @@ int main(int argc, char **argv)
 		return bench_serve(&options);
 	if (strcmp(argv[1], "client") == 0 && options.port > 0 && options.mode != BENCH_MODES && options.seconds > 0)
 		return bench_drive(&options);
+	if (strcmp(argv[1], "flood") == 0 && options.port > 0 && options.rate > 0 && options.seconds > 0)
+		return bench_flood(&options);
 	if (strcmp(argv[1], "latency") == 0 && options.seconds > 0)
 		return bench_latency(&options);
 	return usage();

@@ -14,19 +14,15 @@
 
 static int open_listener(const struct bench_options *options, enum bench_mode mode)
 {
-	struct sockaddr_in address = {
-		.sin_family = AF_INET,
-		.sin_addr = options->address,
-		.sin_port = htons(options->port + mode),
-	};
+	union bench_address address = bench_at_port(&options->address, (uint16_t)(options->port + mode));
 	int one = 1;
-	int fd = socket(AF_INET, mode == BENCH_UDP_RR ? SOCK_DGRAM : SOCK_STREAM, 0);
+	int fd = socket(address.any.sa_family, mode == BENCH_UDP_RR ? SOCK_DGRAM : SOCK_STREAM, 0);
 
 	if (fd < 0)
 		bench_die("socket");
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)))
 		bench_die("SO_REUSEADDR");
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
+	if (bind(fd, &address.any, bench_address_bytes(&address)))
 		bench_die("bind");
 	if (mode != BENCH_UDP_RR && listen(fd, 1024))
 		bench_die("listen");
@@ -90,12 +86,12 @@ static void __attribute__((noreturn)) serve_udp(int fd)
 	char datagram[2048];
 
 	for (;;) {
-		struct sockaddr_in peer;
+		union bench_address peer;
 		socklen_t length = sizeof(peer);
-		ssize_t got = recvfrom(fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&peer, &length);
+		ssize_t got = recvfrom(fd, datagram, sizeof(datagram), 0, &peer.any, &length);
 
 		if (got >= 0)
-			sendto(fd, datagram, (size_t)got, 0, (struct sockaddr *)&peer, length);
+			sendto(fd, datagram, (size_t)got, 0, &peer.any, length);
 	}
 }
 

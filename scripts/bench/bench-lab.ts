@@ -3,16 +3,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { IpFamily } from "../../src/lib/ip.js";
 import { type LabRecord, labRecordFile, labsRoot } from "../../src/model/lab-record.js";
 import { Cleanup } from "./cleanup.js";
 import { fillServices } from "./filler-objects.js";
-import {
-  benchNamespace,
-  type LabExtras,
-  labManifests,
-  localServiceAddress,
-  remoteServiceAddress,
-} from "./lab-manifests.js";
+import { benchNamespace, type LabExtras, labManifests, serviceAddresses } from "./lab-manifests.js";
 import type { Evidence } from "./results.js";
 import { type CommandResult, run } from "./shell.js";
 import type { Topology } from "./topology.js";
@@ -29,11 +24,13 @@ const measuredFrontends = 2 * modes.length;
 export class BenchLab implements AsyncDisposable {
   readonly name: string;
   readonly #loadBalancing: LoadBalancing;
+  readonly #family: IpFamily;
   readonly #cleanup: Cleanup;
   #services = 1;
 
-  private constructor(name: string, loadBalancing: LoadBalancing, cleanup: Cleanup) {
+  private constructor(name: string, loadBalancing: LoadBalancing, family: IpFamily, cleanup: Cleanup) {
     this.name = name;
+    this.#family = family;
     this.#loadBalancing = loadBalancing;
     this.#cleanup = cleanup;
   }
@@ -48,7 +45,7 @@ export class BenchLab implements AsyncDisposable {
       await run(cli, ["lab", "down", "--name", name]).catch(() => undefined);
       cleanup.defer(async () => void (await run(cli, ["lab", "down", "--name", name])));
       await run(cli, ["lab", "up", "--name", name, "-f", manifest], { timeoutMs: 180_000 });
-      const lab = new BenchLab(name, loadBalancing, cleanup);
+      const lab = new BenchLab(name, loadBalancing, extras.family ?? 4, cleanup);
       await lab.#untilFrontends(measuredFrontends);
       return lab;
     });
@@ -99,12 +96,12 @@ export class BenchLab implements AsyncDisposable {
 
   /** The client through a Service to a server beside it. */
   get sameNode(): Topology {
-    return this.way(`ours, ${this.#loadBalancing}`, "client", localServiceAddress);
+    return this.way(`ours, ${this.#loadBalancing}`, "client", serviceAddresses[this.#family].local);
   }
 
   /** The client through a Service to a server on the other node. */
   get acrossNodes(): Topology {
-    return this.way(`ours, ${this.#loadBalancing}`, "client", remoteServiceAddress);
+    return this.way(`ours, ${this.#loadBalancing}`, "client", serviceAddresses[this.#family].remote);
   }
 
   /** Adds Services of one port and two endpoints each until there are so many, and waits until the kernel has them. */

@@ -18,6 +18,12 @@ export class Cleanup implements AsyncDisposable {
     if (failures.length > 0) throw failures[0];
   }
 
+  /** Undoes at the end what `work` made. */
+  static async during<T>(work: (cleanup: Cleanup) => Promise<T>): Promise<T> {
+    await using cleanup = new Cleanup();
+    return await work(cleanup);
+  }
+
   /** Builds a resource that owns what `build` made; if that fails, what it made so far is undone. */
   static async guard<T>(build: (cleanup: Cleanup) => Promise<T>): Promise<T> {
     const cleanup = new Cleanup();

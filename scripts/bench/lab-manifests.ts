@@ -1,8 +1,12 @@
 import { stringify } from "yaml";
-import { modes, portOf, serverCommand } from "./traffic.js";
+import type { IpFamily } from "../../src/lib/ip.js";
+import { modes, portOf, serverCommandOf } from "./traffic.js";
 
-export const localServiceAddress = "10.96.200.1";
-export const remoteServiceAddress = "10.96.200.2";
+/** Of the measured Services. */
+export const serviceAddresses = {
+  4: { local: "10.96.200.1", remote: "10.96.200.2" },
+  6: { local: "fd00:10:96::c801", remote: "fd00:10:96::c802" },
+} as const satisfies Readonly<Record<IpFamily, unknown>>;
 
 export const benchNamespace = "bench";
 const namespace = benchNamespace;
@@ -28,7 +32,7 @@ export function service(name: string, clusterIP: string): object {
     apiVersion: "v1",
     kind: "Service",
     metadata: { name, namespace },
-    spec: { clusterIP, selector: { app: name }, ports },
+    spec: { clusterIP, ipFamilies: [clusterIP.includes(":") ? "IPv6" : "IPv4"], selector: { app: name }, ports },
   };
 }
 
@@ -37,10 +41,15 @@ export interface LabExtras {
   readonly objects?: readonly object[];
   /** Of `cilium-config`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Of the measured Services: IPv4 where none is named. */
+  readonly family?: IpFamily;
 }
 
 /** The lab that is measured, as manifests. */
-export function labManifests(socketLoadBalancing: boolean, { objects = [], settings = {} }: LabExtras = {}): string {
+export function labManifests(socketLoadBalancing: boolean, extras: LabExtras = {}): string {
+  const { objects = [], settings = {}, family = 4 } = extras;
+  const addresses = serviceAddresses[family];
+  const server = serverCommandOf[family];
   const node = (name: string): object => ({ apiVersion: "v1", kind: "Node", metadata: { name } });
   const documents = [
     node("bench-1"),
@@ -58,14 +67,15 @@ export function labManifests(socketLoadBalancing: boolean, { objects = [], setti
         "bpf-ct-global-tcp-max": "1048576",
         "bpf-lb-service-backend-map-max": "65535",
         "bpf-lb-rev-nat-map-max": "65535",
+        "enable-ipv6": `${family === 6}`,
         ...settings,
       },
     },
     pod("client", "client", "bench-1", ["/bin/sleep", "infinity"]),
-    ...[1, 2].map((index) => pod(`local-${index}`, "local", "bench-1", serverCommand)),
-    ...[1, 2].map((index) => pod(`remote-${index}`, "remote", "bench-2", serverCommand)),
-    service("local", localServiceAddress),
-    service("remote", remoteServiceAddress),
+    ...[1, 2].map((index) => pod(`local-${index}`, "local", "bench-1", server)),
+    ...[1, 2].map((index) => pod(`remote-${index}`, "remote", "bench-2", server)),
+    service("local", addresses.local),
+    service("remote", addresses.remote),
     ...objects,
   ];
   return documents.map((document) => stringify(document)).join("---\n");

@@ -40,10 +40,14 @@ export class Namespaces implements AsyncDisposable {
 
 /** Lets a namespace forward packets, by routes only. */
 export async function enableForwarding(netns: string): Promise<void> {
-  await run("ip", ["netns", "exec", netns, "sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+  const switches = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.all.forwarding=1"];
+  await run("ip", ["netns", "exec", netns, "sysctl", "-qw", ...switches]);
 }
 
-/** A pod: a namespace with addresses on `eth0`, whose other end is in the node and has a route to each address. */
+/** What a pod of each family says "via", an address of the node that is on each host-side veth. */
+const gateways = { 4: { address: "169.254.1.1", bits: 32 }, 6: { address: "fd00:169:254::1", bits: 128 } } as const;
+
+/** A pod: a namespace with addresses of one family on `eth0`, whose other end is in the node and has a route to each address. */
 export async function addPod(
   namespaces: Namespaces,
   node: string,
@@ -51,32 +55,20 @@ export async function addPod(
   addresses: readonly string[],
 ): Promise<string> {
   const pod = await namespaces.add(role);
+  await run("ip", ["netns", "exec", pod, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0"]);
   const host = `lxc-${role}`;
-  const mtu = `${podMtu}`;
-  await ip(
-    "-n",
-    node,
-    "link",
-    "add",
-    host,
-    "mtu",
-    mtu,
-    "type",
-    "veth",
-    "peer",
-    "name",
-    "eth0",
-    "mtu",
-    mtu,
-    "netns",
-    pod,
-  );
-  await ip("-n", node, "addr", "add", "169.254.1.1/32", "dev", host);
+  const isIpv6 = addresses.some((address) => address.includes(":"));
+  const { address: gateway, bits } = gateways[isIpv6 ? 6 : 4];
+  const noDetection = isIpv6 ? ["nodad"] : [];
+  const mtu = ["mtu", `${podMtu}`];
+  await ip("-n", node, "link", "add", host, ...mtu, "type", "veth", "peer", "name", "eth0", ...mtu, "netns", pod);
   await ip("-n", node, "link", "set", host, "up");
-  for (const address of addresses) await ip("-n", pod, "addr", "add", `${address}/32`, "dev", "eth0");
   await ip("-n", pod, "link", "set", "eth0", "up");
-  await ip("-n", pod, "route", "add", "169.254.1.1", "dev", "eth0", "scope", "link");
-  await ip("-n", pod, "route", "add", "default", "via", "169.254.1.1", "dev", "eth0");
-  for (const address of addresses) await ip("-n", node, "route", "add", address, "dev", host, "scope", "link");
+  await ip("-n", node, "addr", "add", `${gateway}/${bits}`, "dev", host, ...noDetection);
+  for (const address of addresses)
+    await ip("-n", pod, "addr", "add", `${address}/${bits}`, "dev", "eth0", ...noDetection);
+  await ip("-n", pod, "route", "add", gateway, "dev", "eth0");
+  await ip("-n", pod, "route", "add", "default", "via", gateway, "dev", "eth0");
+  for (const address of addresses) await ip("-n", node, "route", "add", address, "dev", host);
   return pod;
 }

@@ -1,17 +1,21 @@
+import type { IpFamily } from "../../src/lib/ip.js";
 import { Cleanup } from "./cleanup.js";
 import { addPod, enableForwarding, Namespaces } from "./namespaces.js";
 import type { Topology } from "./topology.js";
 import { drive, startServer, stopServer } from "./traffic.js";
 
-const clientAddress = "10.198.0.2";
-const serverAddress = "10.198.0.3";
+const addresses = {
+  4: { client: "10.198.0.2", server: "10.198.0.3" },
+  6: { client: "fd00:198::2", server: "fd00:198::3" },
+} as const satisfies Readonly<Record<IpFamily, unknown>>;
 
 /**
  * Two pods of one node with routes and nothing else: no netfilter hook, no BPF program, no conntrack. What every other
  * figure of the same node stands beside.
  */
-export async function openRoutedVeth(name: string, group: string): Promise<Topology> {
+export async function openRoutedVeth(name: string, group: string, family: IpFamily = 4): Promise<Topology> {
   return Cleanup.guard(async (cleanup) => {
+    const { client: clientAddress, server: serverAddress } = addresses[family];
     const namespaces = cleanup.use(new Namespaces(group));
     const node = await namespaces.add("node");
     await enableForwarding(node);

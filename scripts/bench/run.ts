@@ -11,7 +11,6 @@ import { parseArgs } from "node:util";
 import { BenchLab } from "./bench-lab.js";
 import { Cleanup } from "./cleanup.js";
 import { agentCost, timeCommands } from "./command-costs.js";
-import { openKernelVxlan } from "./kernel-vxlan.js";
 import { openKubeProxy } from "./kube-proxy.js";
 import { sweepNamespaces } from "./namespaces.js";
 import { measurePrograms } from "./program-costs.js";
@@ -27,10 +26,12 @@ import { runStage, stageNames } from "./stages/stages.js";
 import { median, ratioOfPairs } from "./statistics.js";
 import type { Topology } from "./topology.js";
 import { type Mode, modes } from "./traffic.js";
+import { openTwoNodes, type TwoNodes } from "./two-nodes.js";
 
 const docs = join(import.meta.dirname, "../../docs");
 /** kube-proxy's own lists of this length take minutes to load; nobody runs that. */
 const mostKubeProxyServices = 10_000;
+const overlay: TwoNodes = { family: 4, between: "kernel VXLAN" };
 
 interface Bench {
   readonly settings: RoundSettings;
@@ -115,8 +116,8 @@ async function openBench(cleanup: Cleanup, settings: RoundSettings): Promise<Ben
       cleanup.use(await openRoutedVeth("plain again (A/A)", "vb")),
     ],
     vxlan: [
-      cleanup.use(await openKernelVxlan("plain: kernel VXLAN", "xa")),
-      cleanup.use(await openKernelVxlan("plain again (A/A)", "xb")),
+      cleanup.use(await openTwoNodes("plain: kernel VXLAN", "xa", overlay)),
+      cleanup.use(await openTwoNodes("plain again (A/A)", "xb", overlay)),
     ],
     labs: [
       cleanup.use(await BenchLab.open("bench-socket", "socket LB")),

@@ -30,6 +30,8 @@ interface ClientReport {
 }
 
 export const serverCommand: readonly string[] = [benchTool, "server", "--port", `${firstPort}`, "--cpu", serverCpu];
+/** On every address of a family; IPv4's where none is named. */
+export const serverCommandOf = { 4: serverCommand, 6: [...serverCommand, "--bind", "::"] } as const;
 
 export interface Drive {
   readonly mode: Mode;

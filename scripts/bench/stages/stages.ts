@@ -3,6 +3,7 @@ import { describeCommit } from "../results.js";
 import { changesStage } from "./changes.js";
 import { memoryStage } from "./memory.js";
 import { policyStage } from "./policy.js";
+import { ipv6Stage, nativeStage } from "./routing.js";
 import type { Stage, StageContext, StageResults } from "./stage.js";
 import { visibilityStage } from "./visibility.js";
 
@@ -12,6 +13,8 @@ export const stages = {
   changes: changesStage,
   policy: policyStage,
   visibility: visibilityStage,
+  ipv6: ipv6Stage,
+  native: nativeStage,
 } as const satisfies Readonly<Record<string, Stage>>;
 
 export type StageName = keyof typeof stages;

@@ -7,8 +7,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type BenchLab, cli } from "../bench-lab.js";
 import { cpuSecondsOf } from "../command-costs.js";
 
-/** What a subscriber saw of the connections to one port. */
+/** Names alone: seen and counted. Or lines of JSON, which tell more. */
+export type SubscriberOutput = "name" | "jsonl";
+
+/** What a subscriber saw. */
 export interface Sight {
+  readonly traces: number;
+  /** Of the connections to one port, where the output tells; none otherwise. */
   readonly starts: number;
   readonly ends: number;
   readonly drops: number;
@@ -19,25 +24,30 @@ export interface Sight {
 interface EventLine {
   readonly type?: string;
   readonly lost?: number;
-  readonly state?: string;
-  readonly packet?: { readonly destinationPort?: number; readonly sourcePort?: number; readonly tcpFlags?: string };
+  readonly packet?: {
+    readonly destinationPort?: number;
+    readonly sourcePort?: number;
+    readonly tcpFlags?: readonly string[];
+  };
 }
 
 /** Output that has not grown for so long is whole: records come within 20 ms. */
 const quietMs = 500;
 
-/** `monitor` on the first node: it names and prints every start and end of a connection and every dropped packet into a file in memory. */
+/** `monitor` on the first node: it decodes and names every start and end of a connection and every dropped packet, into a file in memory. */
 export class Subscriber implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #folder: string;
+  readonly #output: SubscriberOutput;
 
-  private constructor(child: ChildProcess, folder: string) {
+  private constructor(child: ChildProcess, folder: string, output: SubscriberOutput) {
     this.#child = child;
     this.#folder = folder;
+    this.#output = output;
   }
 
   /** It is subscribed when this returns. */
-  static async open(lab: BenchLab): Promise<Subscriber> {
+  static async open(lab: BenchLab, output: SubscriberOutput): Promise<Subscriber> {
     const folder = await mkdtemp("/dev/shm/cts-b-");
     const file = await open(join(folder, "events"), "w");
     const args = [
@@ -55,7 +65,7 @@ export class Subscriber implements AsyncDisposable {
     ];
     const child = spawn(cli, args, { stdio: ["ignore", file.fd, "pipe"] });
     await file.close();
-    const subscriber = new Subscriber(child, folder);
+    const subscriber = new Subscriber(child, folder, output);
     await new Promise<void>((resolve, reject) => {
       child.once("exit", (code) => reject(new Error(`monitor ended with ${code}`)));
       child.stderr?.on("data", (text: Buffer) => text.includes("Listening for events") && resolve());
@@ -74,14 +84,17 @@ export class Subscriber implements AsyncDisposable {
       before = size;
       await delay(quietMs);
     }
-    const seen = { starts: 0, ends: 0, drops: 0, lost: 0 };
+    const seen = { traces: 0, starts: 0, ends: 0, drops: 0, lost: 0 };
     for await (const line of createInterface({ input: createReadStream(path) })) {
-      const { type, lost = 0, packet } = JSON.parse(line) as EventLine;
+      // A loss that is only named stands for one record at least.
+      const named: EventLine = line === "lost" ? { type: line, lost: 1 } : { type: line };
+      const { type, lost = 0, packet } = this.#output === "name" ? named : (JSON.parse(line) as EventLine);
       seen.lost += lost;
-      if (packet?.destinationPort !== port && packet?.sourcePort !== port) continue;
-      const flags = packet.tcpFlags ?? "";
       if (type === "drop") seen.drops++;
-      else if (flags.includes("SYN")) seen.starts++;
+      if (type === "trace") seen.traces++;
+      if (type !== "trace" || (packet?.destinationPort !== port && packet?.sourcePort !== port)) continue;
+      const flags = packet.tcpFlags ?? [];
+      if (flags.includes("SYN")) seen.starts++;
       else if (flags.includes("FIN") || flags.includes("RST")) seen.ends++;
     }
     return seen;

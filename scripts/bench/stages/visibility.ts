@@ -1,12 +1,12 @@
 import { BpfMap } from "../../../src/kernel/bpf-map.js";
 import { BenchLab } from "../bench-lab.js";
 import { cpuSecondsOf } from "../command-costs.js";
-import { localServiceAddress } from "../lab-manifests.js";
+import { serviceAddresses } from "../lab-manifests.js";
 import { measureRounds } from "../rounds.js";
 import type { Measurement, Topology } from "../topology.js";
 import { type Drive, portOf } from "../traffic.js";
 import type { Stage, StageTable } from "./stage.js";
-import { type Sight, Subscriber } from "./subscriber.js";
+import { type Sight, Subscriber, type SubscriberOutput } from "./subscriber.js";
 
 const port = portOf("TCP_CRR");
 const warmSeconds = 1;
@@ -16,8 +16,14 @@ const silent = {
   "bpf-events-policy-verdict-enabled": "false",
 };
 
+const outputs = [
+  ["name", "every connection seen"],
+  ["jsonl", "every connection seen, printed as JSON"],
+] as const satisfies readonly (readonly [SubscriberOutput, string])[];
+
 /** What a subscriber saw while the client counted. */
 interface Watched extends Sight {
+  readonly name: string;
   readonly where: string;
   readonly transactions: number;
   /** By the programs' own counter of the agent's ring. */
@@ -33,11 +39,11 @@ export const visibilityStage: Stage = {
     await using lab = await BenchLab.open("bench-seen", "socket LB");
     await using unseen = await BenchLab.open("bench-unseen", "socket LB", { settings: silent });
     const watched: Watched[] = [];
-    const way = (name: string, of: BenchLab = lab): Topology => of.way(name, "client", localServiceAddress);
+    const way = (name: string, of: BenchLab = lab): Topology => of.way(name, "client", serviceAddresses[4].local);
     const topologies = [
       way("nobody listens"),
       way("nobody listens (A/A)"),
-      watchedWay(way("every connection seen"), lab, (one) => void watched.push(one)),
+      ...outputs.map(([output, name]) => watchedWay(way(name), lab, output, (one) => void watched.push(one))),
       way("events off in the programs", unseen),
     ];
     const frame = { scope: "same node", services: 1, mode: "TCP_CRR" } as const;
@@ -50,9 +56,14 @@ export const visibilityStage: Stage = {
 };
 
 /** The same with a subscriber, which comes before and goes after the time that counts. */
-function watchedWay(plain: Topology, lab: BenchLab, note: (watched: Watched) => void): Topology {
+function watchedWay(
+  plain: Topology,
+  lab: BenchLab,
+  output: SubscriberOutput,
+  note: (watched: Watched) => void,
+): Topology {
   const measure = async (how: Drive): Promise<Measurement> => {
-    await using subscriber = await Subscriber.open(lab);
+    await using subscriber = await Subscriber.open(lab, output);
     using lost = BpfMap.openPinned(lab.pinPath("bench-1", "cts_events_lost"), { readOnly: true });
     const counters = (): readonly number[] => [cpuSecondsOf(lab.agentPid), subscriber.cpuSeconds];
     const ringLostBefore = lostIn(lost);
@@ -67,7 +78,7 @@ function watchedWay(plain: Topology, lab: BenchLab, note: (watched: Watched) => 
     const sight = await subscriber.sight(port);
     const ringLost = lostIn(lost) - ringLostBefore;
     const transactions = warm.transactions + measured.transactions;
-    note({ ...sight, where: how.cores, transactions, ringLost, agentCpu, subscriberCpu });
+    note({ ...sight, name: plain.name, where: how.cores, transactions, ringLost, agentCpu, subscriberCpu });
     return measured;
   };
   return { ...plain, measure };
@@ -83,25 +94,27 @@ function lostIn(map: BpfMap): number {
 }
 
 function sightTable(watched: readonly Watched[]): StageTable {
-  const sum = (ones: readonly Watched[], field: Exclude<keyof Watched, "where">): number =>
+  const sum = (ones: readonly Watched[], field: Exclude<keyof Watched, "where" | "name">): number =>
     ones.reduce((total, one) => total + one[field], 0);
-  const counted = ["transactions", "starts", "ends", "drops", "lost", "ringLost"] as const;
-  const rows = [...new Set(watched.map(({ where }) => where))].map((where) => {
-    const ones = watched.filter((one) => one.where === where);
+  const counted = ["transactions", "traces", "starts", "ends", "drops", "lost", "ringLost"] as const;
+  const kinds = new Map(watched.map(({ name, where }) => [`${name} ${where}`, { name, where }]));
+  const rows = [...kinds.values()].map(({ name, where }) => {
+    const ones = watched.filter((one) => one.name === name && one.where === where);
     const weighted = (field: "agentCpu" | "subscriberCpu"): string =>
       `${((sum(ones, field) / ones.length) * 1e6).toFixed(1)} µs`;
     return [
-      ...[where, ...counted.map((field) => sum(ones, field).toLocaleString("en-US"))],
+      ...[name, where, ...counted.map((field) => sum(ones, field).toLocaleString("en-US"))],
       ...[weighted("agentCpu"), weighted("subscriberCpu")],
     ];
   });
   return {
     title: "What the subscriber saw",
     intro:
-      "`monitor --type trace --type drop -o jsonl` on the node, its lines counted, over all rounds and their warm-up. Lost: told by the " +
+      "`monitor --type trace --type drop` on the node decodes and names every record; with `-o name` it says no more than that, with `-o jsonl` " +
+      "all. Its lines, counted over all rounds and their warm-up: two traces a connection. Lost: told by the " +
       "stream; by the programs: what the agent's ring had no room for. CPU time of the two processes, a transaction.",
     head: [
-      ...["client and server on", "transactions", "starts", "ends", "drops", "lost", "lost, by the programs"],
+      ...["client and server on", "transactions", "traces", "starts", "ends", "drops", "lost", "lost, by the programs"],
       ...["agent's CPU", "subscriber's CPU"],
     ],
     rows,

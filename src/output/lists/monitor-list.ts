@@ -31,11 +31,12 @@ const columns: readonly Column<MonitorEvent>[] = [
 
 /** `monitor`; the options shape upstream's own forms. */
 export function monitorList(options: MonitorFormatOptions = { verbosity: "info" }): ListFormat<MonitorEvent> {
+  const fields = monitorFields();
   return {
     kind: "MonitorEventList",
     columns,
-    item: (row) => monitorFields.item(row),
-    writeItem: (row, out) => monitorFields.write(row, out),
+    item: (row) => fields.item(row),
+    writeItem: (row, out) => fields.write(row, out),
     name: (row) => row.kind,
     cilium: {
       text: () => lines(new MonitorFormatter(options)),
@@ -124,44 +125,51 @@ const tunnelFields = new JsonFields<TunnelSummary>([
   jsonField("vni", (outer) => outer.vni),
 ]);
 
-const monitorFields = new JsonFields<MonitorEvent>([
-  jsonField("node", (row) => row.node),
-  jsonField("type", (row) => row.kind),
-  jsonField("time", ({ receivedAtMs }) => (receivedAtMs === undefined ? undefined : isoTime(receivedAtMs))),
-  jsonField("cpu", (row) => row.cpu),
-  jsonField("release", (row) => row.release),
-  jsonField("verdict", (row) => row.verdict),
-  jsonField("reason", (row) => row.reasonText),
-  jsonField("file", (row) => row.file),
-  jsonField("line", (row) => row.line),
-  jsonField("observationPoint", (row) => row.observationPoint),
-  jsonField("state", (row) => row.state),
-  jsonField("direction", (row) => row.direction),
-  jsonField("encrypted", (row) => row.isEncrypted),
-  jsonField("proxyPort", (row) => row.proxyPort),
-  jsonField("match", (row) => row.matchType),
-  jsonField("endpointId", (row) => row.endpointId),
-  jsonField("destinationEndpointId", (row) => row.destinationEndpointId),
-  jsonField("sourceIdentity", (row) => row.sourceIdentity),
-  jsonField("destinationIdentity", (row) => row.destinationIdentity),
-  jsonObjectField("sourceName", (row) => row.sourceName, nameFields),
-  jsonObjectField("destinationName", (row) => row.destinationName, nameFields),
-  jsonObjectField("packet", (row) => row.packet, new JsonFields(packetFields)),
-  jsonObjectField("tunnel", (row) => row.outer, tunnelFields),
-  jsonField("originalAddress", (row) => row.originalAddress?.text),
-  jsonField("interfaceIndex", (row) => row.interfaceIndex),
-  jsonField("interfaceName", (row) => row.interfaceName),
-  jsonField("lengthBytes", (row) => row.lengthBytes),
-  jsonField("flowHash", (row) => row.flowHash),
-  jsonField("ipTraceId", (row) => counterItem(row.ipTraceId)),
-  jsonField("socketCookie", (row) => counterItem(row.socketCookie)),
-  jsonField("cgroupId", (row) => counterItem(row.cgroupId)),
-  jsonField("lost", ({ record }) => (record.kind === "lost" ? jsonCounter(record.count) : undefined)),
-  jsonField("message", (row) => row.message),
-]);
+const monitorFields = (): JsonFields<MonitorEvent> =>
+  new JsonFields<MonitorEvent>([
+    jsonField("node", (row) => row.node),
+    jsonField("type", (row) => row.kind),
+    jsonField("time", timeOf()),
+    jsonField("cpu", (row) => row.cpu),
+    jsonField("release", (row) => row.release),
+    jsonField("verdict", (row) => row.verdict),
+    jsonField("reason", (row) => row.reasonText),
+    jsonField("file", (row) => row.file),
+    jsonField("line", (row) => row.line),
+    jsonField("observationPoint", (row) => row.observationPoint),
+    jsonField("state", (row) => row.state),
+    jsonField("direction", (row) => row.direction),
+    jsonField("encrypted", (row) => row.isEncrypted),
+    jsonField("proxyPort", (row) => row.proxyPort),
+    jsonField("match", (row) => row.matchType),
+    jsonField("endpointId", (row) => row.endpointId),
+    jsonField("destinationEndpointId", (row) => row.destinationEndpointId),
+    jsonField("sourceIdentity", (row) => row.sourceIdentity),
+    jsonField("destinationIdentity", (row) => row.destinationIdentity),
+    jsonObjectField("sourceName", (row) => row.sourceName, nameFields),
+    jsonObjectField("destinationName", (row) => row.destinationName, nameFields),
+    jsonObjectField("packet", (row) => row.packet, new JsonFields(packetFields)),
+    jsonObjectField("tunnel", (row) => row.outer, tunnelFields),
+    jsonField("originalAddress", (row) => row.originalAddress?.text),
+    jsonField("interfaceIndex", (row) => row.interfaceIndex),
+    jsonField("interfaceName", (row) => row.interfaceName),
+    jsonField("lengthBytes", (row) => row.lengthBytes),
+    jsonField("flowHash", (row) => row.flowHash),
+    jsonField("ipTraceId", (row) => counterItem(row.ipTraceId)),
+    jsonField("socketCookie", (row) => counterItem(row.socketCookie)),
+    jsonField("cgroupId", (row) => counterItem(row.cgroupId)),
+    jsonField("lost", ({ record }) => (record.kind === "lost" ? jsonCounter(record.count) : undefined)),
+    jsonField("message", (row) => row.message),
+  ]);
 
-function isoTime(timeMs: number): string {
-  return new Date(timeMs).toISOString();
+/** Events that were read together have one time. */
+function timeOf(): (row: MonitorEvent) => string | undefined {
+  let [lastMs, text] = [Number.NaN, ""];
+  return ({ receivedAtMs }) => {
+    if (receivedAtMs === undefined) return undefined;
+    if (receivedAtMs !== lastMs) [lastMs, text] = [receivedAtMs, new Date(receivedAtMs).toISOString()];
+    return text;
+  };
 }
 
 function counterItem(value: bigint | undefined): number | string | undefined {
