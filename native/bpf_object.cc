@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "btf.h"
 #include "libbpf_log.h"
 
 namespace cts {
@@ -30,6 +31,7 @@ Napi::Function BpfObject::Define(Napi::Env env) {
                      {
                          InstanceMethod<&BpfObject::Open>("open"),
                          InstanceMethod<&BpfObject::Maps>("maps"),
+                         InstanceMethod<&BpfObject::MapTypes>("mapTypes"),
                          InstanceMethod<&BpfObject::Programs>("programs"),
                          InstanceMethod<&BpfObject::Rodata>("rodata"),
                          InstanceMethod<&BpfObject::SetRodata>("setRodata"),
@@ -96,6 +98,18 @@ Napi::Value BpfObject::Maps(const Napi::CallbackInfo& info) {
     entry.Set("isInternal", Napi::Boolean::New(env, bpf_map__is_internal(map)));
     out.Set(index++, entry);
   }
+  return out;
+}
+
+// mapTypes(name) -> [key, value], as btfTypes describes them
+Napi::Value BpfObject::MapTypes(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  struct bpf_map* map = FindMap(info[0]);
+  const struct btf* btf = bpf_object__btf(object_.get());
+  if (map == nullptr || btf == nullptr) return Status(env, -ENOENT);
+  Napi::Array out = Napi::Array::New(env, 2);
+  out.Set(0U, DescribeBtfType(env, btf, bpf_map__btf_key_type_id(map)));
+  out.Set(1U, DescribeBtfType(env, btf, bpf_map__btf_value_type_id(map)));
   return out;
 }
 

@@ -24,6 +24,7 @@ class BpfObject : public Napi::ObjectWrap<BpfObject> {
 
   Napi::Value Open(const Napi::CallbackInfo& info);
   Napi::Value Maps(const Napi::CallbackInfo& info);
+  Napi::Value MapTypes(const Napi::CallbackInfo& info);
   Napi::Value Programs(const Napi::CallbackInfo& info);
   Napi::Value Rodata(const Napi::CallbackInfo& info);
   Napi::Value SetRodata(const Napi::CallbackInfo& info);

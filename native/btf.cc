@@ -167,6 +167,10 @@ Napi::Value KernelBtfIds(const Napi::CallbackInfo& info) {
   return out;
 }
 
+Napi::Value DescribeBtfType(Napi::Env env, const struct btf* btf, uint32_t type_id) {
+  return Describe(env, btf, type_id, 0);
+}
+
 Napi::Value BtfTypes(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Btf btf(btf__load_from_kernel_by_id(U32(info[0])));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <bpf/btf.h>
+
 #include "common.h"
 
 namespace cts {
@@ -12,5 +14,8 @@ Napi::Value KernelBtfIds(const Napi::CallbackInfo& info);
 Napi::Value BtfTypes(const Napi::CallbackInfo& info);
 /// btfTypesByName(btfId, names) -> [description | undefined, …] | -errno
 Napi::Value BtfTypesByName(const Napi::CallbackInfo& info);
+
+/// A type as the two above describe it; undefined for type 0.
+Napi::Value DescribeBtfType(Napi::Env env, const struct btf* btf, uint32_t type_id);
 
 }  // namespace cts

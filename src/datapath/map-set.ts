@@ -2,8 +2,10 @@ import { renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { BpfMap, type MapSpec } from "../kernel/bpf-map.js";
 import { BpfObject } from "../kernel/bpf-object.js";
+import { type EntryTypes, mapBtf } from "../kernel/btf.js";
 import { KernelError } from "../lib/errors.js";
 import { listPins, NEXT_SUFFIX } from "./bpf-folder.js";
+import { isSameLayout, planConversion } from "./entry-layout.js";
 import { Ownership } from "./ownership.js";
 import { readEntries, type TableEntry, writeEntries } from "./table.js";
 
@@ -24,6 +26,8 @@ export interface MapSetOptions {
 }
 
 type DeclaredMap = BpfObject["maps"][number];
+
+const noTypes: EntryTypes = { key: undefined, value: undefined };
 
 /**
  * The datapath's maps, pinned: those that stand from before are kept, the rest is made. Refuses to touch pins that
@@ -50,12 +54,17 @@ export class MapSet implements Disposable {
     for (const [name, maxEntries] of options.maxEntries) object.setMapMaxEntries(name, maxEntries);
     const wanted = declared.map((map) => ({ ...map, maxEntries: options.maxEntries.get(map.name) ?? map.maxEntries }));
     const { existing, unused } = openExisting(options, wanted);
+    const layouts = new Map(wanted.map(({ name }) => [name, object.mapTypes(name)]));
     const replaced = new Map<string, BpfMap>();
     const kept = new Map<string, BpfMap>();
     for (const map of wanted) {
       const found = existing.get(map.name);
       if (found === undefined) continue;
-      if (fits(found, map) && takesInnerMap(found, templates.byName.get(map.name))) {
+      const isKept =
+        fits(found, map) &&
+        isSameLayout(typesOf(found), layouts.get(map.name)!) &&
+        takesInnerMap(found, templates.byName.get(map.name));
+      if (isKept) {
         kept.set(map.name, found);
         object.reuseMap(map.name, found);
       } else replaced.set(map.name, found);
@@ -239,17 +248,20 @@ function pinMap(options: {
   ownership.forget("map", name + NEXT_SUFFIX);
 }
 
+const typesOf = (map: BpfMap): EntryTypes => mapBtf(map) ?? noTypes;
+
 const COPY_BATCH = 1024;
 
-/** A changed size must not cost connections: what fits goes along. Maps of another layout start empty. */
+/** A changed size or layout must not cost connections: what fits goes along. */
 function copyEntries(from: BpfMap, to: BpfMap): void {
-  if (!canCopy(from, to)) return;
+  const convert = planCopy(from, to);
+  if (convert === undefined) return;
   const room = to.info.maxEntries;
   let batch: TableEntry[] = [];
   let copied = 0;
   for (const entry of readEntries(from)) {
     if (copied === room) break;
-    batch.push(entry);
+    batch.push(convert(entry));
     copied++;
     if (batch.length < COPY_BATCH) continue;
     writeEntries(to, batch);
@@ -260,13 +272,25 @@ function copyEntries(from: BpfMap, to: BpfMap): void {
 
 function copyMissingEntries(from: BpfMap, to: BpfMap): void {
   // Only programs write to LRU maps; what the agent writes it writes to the new ones.
-  if (!canCopy(from, to) || from.info.type !== "lru_hash") return;
-  for (const { key, value } of readEntries(from)) if (to.lookup(key) === undefined) to.update(key, value);
+  const convert = from.info.type === "lru_hash" ? planCopy(from, to) : undefined;
+  if (convert === undefined) return;
+  for (const entry of readEntries(from)) {
+    const { key, value } = convert(entry);
+    if (to.lookup(key) === undefined) to.update(key, value);
+  }
 }
 
-function canCopy(from: BpfMap, to: BpfMap): boolean {
-  const isSameLayout =
-    from.info.keySizeBytes === to.info.keySizeBytes && from.info.valueSizeBytes === to.info.valueSizeBytes;
+/** How entries go along: as they are, or field by field. Undefined: not at all, for maps of no entries of their own or, of
+ * another size, without BTF. */
+function planCopy(from: BpfMap, to: BpfMap): ((entry: TableEntry) => TableEntry) | undefined {
   const isPlainHash = from.info.type === "hash" || from.info.type === "lru_hash";
-  return isSameLayout && isPlainHash && from.info.type === to.info.type;
+  if (!isPlainHash || from.info.type !== to.info.type) return undefined;
+  const [old, now] = [typesOf(from), typesOf(to)];
+  const isSameSize =
+    from.info.keySizeBytes === to.info.keySizeBytes && from.info.valueSizeBytes === to.info.valueSizeBytes;
+  if (isSameSize && isSameLayout(old, now)) return (entry) => entry;
+  const toKey = planConversion(old.key, now.key);
+  const toValue = planConversion(old.value, now.value);
+  if (toKey === undefined || toValue === undefined) return undefined;
+  return ({ key, value }) => ({ key: toKey(key), value: toValue(value) });
 }

@@ -5,12 +5,13 @@ import { loadAddon } from "./addon.js";
 import { requireInstance, requireInteger, requireOneOf, requireOptions, requireText, viewBytes } from "./arguments.js";
 import { BpfMap } from "./bpf-map.js";
 import { BpfProgram } from "./bpf-program.js";
+import type { BtfType, EntryTypes } from "./btf.js";
 import { findElfFault } from "./elf-check.js";
 import { Errno } from "./errno.js";
 import { hintForFailure } from "./failure-hint.js";
-import { isMapTypeDisabled } from "./feature-mask.js";
+import { isFeatureDisabled, isMapTypeDisabled } from "./feature-mask.js";
 import { describeMissingFeatures } from "./features.js";
-import { checkStatus, kernelError } from "./kernel-error.js";
+import { checkStatus, checkValue, kernelError } from "./kernel-error.js";
 import { type MapType, mapTypeName } from "./map-type.js";
 import type { NativeObject } from "./native-addon.js";
 import { type ProgramType, programTypeName } from "./program-type.js";
@@ -84,6 +85,18 @@ export class BpfObject implements Disposable {
       };
     });
     return new BpfObject(native, name);
+  }
+
+  /** Key and value types of a declared map. What its declaration gives no type, or BTF is switched off, is undefined. */
+  mapTypes(name: string): EntryTypes {
+    const native = this.#use("read the types of a map");
+    this.#declaredMap(name);
+    if (isFeatureDisabled("btf")) return { key: undefined, value: undefined };
+    const types = checkValue(native.mapTypes(name), () => ({
+      code: "object-configure",
+      attempt: `read the types of map ${name} of ${this.name}`,
+    }));
+    return { key: types[0] as BtfType | undefined, value: types[1] as BtfType | undefined };
   }
 
   /** The initial bytes of `.rodata`, a copy; undefined when the object has none. */

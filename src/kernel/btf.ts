@@ -34,6 +34,12 @@ export type BtfType =
   | (BtfTypeBase & { readonly kind: "array"; readonly length: number; readonly element: BtfType | undefined })
   | (BtfTypeBase & { readonly kind: "pointer" | "float" | "other" });
 
+/** The types of a map's entries, as far as they are known. */
+export interface EntryTypes {
+  readonly key: BtfType | undefined;
+  readonly value: BtfType | undefined;
+}
+
 /**
  * The names of an enum of the running kernel by value, such as `skb_drop_reason`: the numbers differ between releases, so
  * they cannot be a table of ours. Undefined without BTF or without such an enum. Parses the kernel's BTF (some 5 MB) for
@@ -80,9 +86,7 @@ function readBtf<T extends object>(btfId: number, read: () => T | number): T {
 }
 
 /** Key and value types of a map, undefined when it was created without BTF (most of upstream's maps). */
-export function mapBtf(
-  map: BpfMap,
-): { readonly key: BtfType | undefined; readonly value: BtfType | undefined } | undefined {
+export function mapBtf(map: BpfMap): EntryTypes | undefined {
   requireInstance(map, BpfMap, "map");
   const { btfId, btfKeyTypeId, btfValueTypeId } = map.info;
   if (btfId === 0 || isFeatureDisabled("btf")) return undefined;

@@ -155,6 +155,7 @@ export interface NativeDeclaredMap {
 export interface NativeObject {
   open(bytes: Uint8Array, name: string): number;
   maps(): readonly NativeDeclaredMap[];
+  mapTypes(name: string): readonly [NativeBtfType | undefined, NativeBtfType | undefined] | number;
   programs(): readonly { readonly name: string; readonly section: string; readonly type: number }[];
   rodata(): Buffer | undefined;
   setRodata(bytes: Uint8Array): number;

@@ -79,6 +79,24 @@ export interface HarnessPod {
   readonly identity: number;
 }
 
+function createMaps(): ReadonlyMap<string, BpfMap> {
+  using object = BpfObject.open(`${objectsDir}/maps.bpf.o`, { name: "cts_test" });
+  for (const map of object.maps) if (map.maxEntries > 4096 && !map.isInternal) object.setMapMaxEntries(map.name, 4096);
+  object.load();
+  return new Map(object.maps.filter((map) => !map.isInternal).map((map) => [map.name, object.map(map.name)]));
+}
+
+/** What a harness's programs have in `.rodata`. */
+export function encodeHarnessConfig(config: Partial<AgentConfig> = {}, hostNetnsCookie = 0n): Buffer {
+  const devices = { hostIfindex: 1, netIfindex: 1, tunnelIfindex: 1, hostMac: Buffer.from(hostMac, "hex") };
+  const network = {
+    ciliumHostIps: [IpAddress.parse(hostIp), IpAddress.parse(ip6.host)],
+    internalIps: [IpAddress.parse(nodeIp)],
+    podCidrs: [IpPrefix.parse("10.244.0.0/24")],
+  };
+  return encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, network, hostNetnsCookie);
+}
+
 /** The datapath's programs over maps of their own, nothing attached and nothing pinned. */
 export class DatapathHarness implements Disposable {
   readonly programs: Programs;
@@ -89,20 +107,17 @@ export class DatapathHarness implements Disposable {
   #policyEpoch: PolicyEpoch;
   #events: EventReader;
 
-  /** @param hostNetnsCookie of the network namespace that the socket LB takes for the node's own */
-  constructor(config: Partial<AgentConfig> = {}, hostNetnsCookie = 0n) {
-    using object = BpfObject.open(`${objectsDir}/maps.bpf.o`, { name: "cts_test" });
-    for (const map of object.maps)
-      if (map.maxEntries > 4096 && !map.isInternal) object.setMapMaxEntries(map.name, 4096);
-    object.load();
-    this.maps = new Map(object.maps.filter((map) => !map.isInternal).map((map) => [map.name, object.map(map.name)]));
-    const devices = { hostIfindex: 1, netIfindex: 1, tunnelIfindex: 1, hostMac: Buffer.from(hostMac, "hex") };
-    const network = {
-      ciliumHostIps: [IpAddress.parse(hostIp), IpAddress.parse(ip6.host)],
-      internalIps: [IpAddress.parse(nodeIp)],
-      podCidrs: [IpPrefix.parse("10.244.0.0/24")],
-    };
-    const bytes = encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, network, hostNetnsCookie);
+  /**
+   * @param hostNetnsCookie of the network namespace that the socket LB takes for the node's own
+   * @param maps the harness's from now on; none: new ones
+   */
+  constructor(
+    config: Partial<AgentConfig> = {},
+    hostNetnsCookie = 0n,
+    maps: ReadonlyMap<string, BpfMap> = createMaps(),
+  ) {
+    this.maps = maps;
+    const bytes = encodeHarnessConfig(config, hostNetnsCookie);
     this.programs = loadPrograms({ objectsDir, maps: this, config: bytes });
     this.#policyEpoch = new PolicyEpoch(this.get("cts_policy_epoch"));
     this.#events = new EventReader(this);

@@ -183,6 +183,7 @@ export function misuseSubjects(world: MisuseWorld): readonly MisuseSubject[] {
       type: BpfObject,
       open: () => BpfObject.open(world.objectPath),
       methods: {
+        mapTypes: [name],
         rodata: [],
         setRodata: [anyBytes(4)],
         setMapMaxEntries: [name, integer(1, 1)],
