@@ -3,8 +3,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { fabricNetns } from "../../src/lab/lab-name.js";
+import { FABRIC } from "../../src/lab/network.js";
 import type { IpFamily } from "../../src/lib/ip.js";
-import { type LabRecord, labRecordFile, labsRoot } from "../../src/model/lab-record.js";
+import { type LabNodeRecord, type LabRecord, labRecordFile, labsRoot } from "../../src/model/lab-record.js";
 import { Cleanup } from "./cleanup.js";
 import { fillServices } from "./filler-objects.js";
 import { benchNamespace, type LabExtras, labManifests, serviceAddresses } from "./lab-manifests.js";
@@ -55,12 +57,26 @@ export class BenchLab implements AsyncDisposable {
     return join(labsRoot, this.name, "state");
   }
 
-  /** Where a map of a node is pinned, as this process sees it. */
-  pinPath(nodeName: string, map: string): string {
+  #node(nodeName: string): LabNodeRecord {
     const record = JSON.parse(readFileSync(join(labsRoot, this.name, labRecordFile), "utf8")) as LabRecord;
     const node = record.nodes.find(({ name }) => name === nodeName);
     if (node === undefined) throw new Error(`lab ${this.name} has no node ${nodeName}`);
-    return `/proc/${node.initPid}/root/sys/fs/bpf/tc/globals/${map}`;
+    return node;
+  }
+
+  /** Where a map of a node is pinned, as this process sees it. */
+  pinPath(nodeName: string, map: string): string {
+    return `/proc/${this.#node(nodeName).initPid}/root/sys/fs/bpf/tc/globals/${map}`;
+  }
+
+  /** On the network that all nodes share. */
+  nodeAddress(nodeName: string): string {
+    return this.#node(nodeName).internalIp;
+  }
+
+  /** A machine on the nodes' network that is none of them. */
+  get outside(): { readonly netns: string; readonly address: string } {
+    return { netns: fabricNetns(this.name), address: FABRIC[4].gateway.text };
   }
 
   /** Of the first node's agent. */

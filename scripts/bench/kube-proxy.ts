@@ -10,9 +10,20 @@ const backendAddresses = ["10.198.0.3", "10.198.0.4"] as const;
 /** The Service that is measured stands in the middle of the list: kube-proxy's order has no meaning. */
 const measuredAddress = "10.96.255.254";
 
+/** The node ports of the measured Service, one a mode. */
+export const firstNodePort = 30_900;
+
 /** kube-proxy names its chains by a hash of the Service port. */
-function chainName(kind: "SVC" | "SEP", key: string): string {
+function chainName(kind: "SVC" | "SEP" | "EXT", key: string): string {
   return `KUBE-${kind}-${createHash("sha256").update(key).digest("hex").toUpperCase().slice(0, 16)}`;
+}
+
+/** What the rules are about. */
+export interface KubeProxyPlan {
+  /** Of one port and two endpoints each; one more is measured. */
+  readonly services: number;
+  readonly podCidr: string;
+  readonly backends: readonly string[];
 }
 
 interface ServicePort {
@@ -20,6 +31,7 @@ interface ServicePort {
   readonly address: string;
   readonly protocol: "tcp" | "udp";
   readonly port: number;
+  readonly nodePort?: number;
 }
 
 function fillerService(index: number): ServicePort {
@@ -33,39 +45,49 @@ function measuredServices(): readonly ServicePort[] {
     address: measuredAddress,
     protocol: mode === "UDP_RR" ? "udp" : "tcp",
     port: portOf(mode),
+    nodePort: firstNodePort + modes.indexOf(mode),
   }));
 }
 
-/** The nat rules of one Service port with two endpoints, as kube-proxy 1.34 writes them in iptables mode. */
-function serviceRules({ key, address, protocol, port }: ServicePort): {
-  entry: string;
-  chains: string[];
-  rules: string[];
-} {
+interface ServiceRules {
+  readonly entry: string;
+  readonly nodePortEntries: readonly string[];
+  readonly chains: readonly string[];
+  readonly rules: readonly string[];
+}
+
+/** The nat rules of one Service port, as kube-proxy 1.34 writes them in iptables mode. */
+function serviceRules(one: ServicePort, { podCidr, backends }: KubeProxyPlan): ServiceRules {
+  const { key, address, protocol, port, nodePort } = one;
   const service = chainName("SVC", key);
-  const chains = [`:${service} - [0:0]`];
-  const rules = [
-    `-A ${service} ! -s 10.198.0.0/24 -d ${address}/32 -p ${protocol} -m ${protocol} --dport ${port} -j KUBE-MARK-MASQ`,
-  ];
-  backendAddresses.forEach((backend, index) => {
+  const external = chainName("EXT", key);
+  const to = `-p ${protocol} -m ${protocol} --dport`;
+  const endpoints = backends.flatMap((backend, index) => {
     const endpoint = chainName("SEP", `${key} ${backend}`);
-    const share = index === 0 ? " -m statistic --mode random --probability 0.50000000000" : "";
-    chains.push(`:${endpoint} - [0:0]`);
-    rules.push(
+    const left = backends.length - index;
+    const share = left === 1 ? "" : ` -m statistic --mode random --probability ${(1 / left).toFixed(11)}`;
+    return [
       `-A ${service}${share} -j ${endpoint}`,
       `-A ${endpoint} -s ${backend}/32 -j KUBE-MARK-MASQ`,
       `-A ${endpoint} -p ${protocol} -m ${protocol} -j DNAT --to-destination ${backend}:${port}`,
-    );
+    ];
   });
-  const entry = `-A KUBE-SERVICES -d ${address}/32 -p ${protocol} -m ${protocol} --dport ${port} -j ${service}`;
-  return { entry, chains, rules };
+  const outside = nodePort === undefined ? [] : [`-A ${external} -j KUBE-MARK-MASQ`, `-A ${external} -j ${service}`];
+  const chains = [service, ...backends.map((backend) => chainName("SEP", `${key} ${backend}`))];
+  return {
+    entry: `-A KUBE-SERVICES -d ${address}/32 ${to} ${port} -j ${service}`,
+    nodePortEntries: nodePort === undefined ? [] : [`-A KUBE-NODEPORTS ${to} ${nodePort} -j ${external}`],
+    chains: (nodePort === undefined ? chains : [...chains, external]).map((chain) => `:${chain} - [0:0]`),
+    rules: [`-A ${service} ! -s ${podCidr} -d ${address}/32 ${to} ${port} -j KUBE-MARK-MASQ`, ...endpoints, ...outside],
+  };
 }
 
 /** The whole input of `iptables-restore` for so many Services. */
-function kubeProxyRules(services: number): string {
-  const fillers = Array.from({ length: services - 1 }, (_, index) => fillerService(index));
+export function kubeProxyRules(plan: KubeProxyPlan): string {
+  const fillers = Array.from({ length: plan.services - 1 }, (_, index) => fillerService(index));
   const middle = fillers.length >> 1;
-  const ports = [...fillers.slice(0, middle), ...measuredServices(), ...fillers.slice(middle)].map(serviceRules);
+  const all = [...fillers.slice(0, middle), ...measuredServices(), ...fillers.slice(middle)];
+  const ports = all.map((port) => serviceRules(port, plan));
   return [
     "*filter",
     ":KUBE-FORWARD - [0:0]",
@@ -76,6 +98,7 @@ function kubeProxyRules(services: number): string {
     "COMMIT",
     "*nat",
     ":KUBE-SERVICES - [0:0]",
+    ":KUBE-NODEPORTS - [0:0]",
     ":KUBE-MARK-MASQ - [0:0]",
     ":KUBE-POSTROUTING - [0:0]",
     ...ports.flatMap(({ chains }) => chains),
@@ -87,6 +110,8 @@ function kubeProxyRules(services: number): string {
     "-A KUBE-POSTROUTING -j MARK --xor-mark 0x4000",
     "-A KUBE-POSTROUTING -j MASQUERADE --random-fully",
     ...ports.map(({ entry }) => entry),
+    "-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS",
+    ...ports.flatMap(({ nodePortEntries }) => nodePortEntries),
     ...ports.flatMap(({ rules }) => rules),
     "COMMIT",
     "",
@@ -105,7 +130,9 @@ export async function openKubeProxy(name: string, group: string, services: numbe
       const server = await startServer(pod, address);
       cleanup.defer(() => stopServer(server));
     }
-    await run("ip", ["netns", "exec", node, "iptables-restore"], { input: kubeProxyRules(services) });
+    await run("ip", ["netns", "exec", node, "iptables-restore"], {
+      input: kubeProxyRules({ services, podCidr: "10.198.0.0/24", backends: backendAddresses }),
+    });
     return {
       name,
       measure: (how) => drive(["ip", "netns", "exec", client], measuredAddress, how),

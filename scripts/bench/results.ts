@@ -32,7 +32,7 @@ export interface Machine {
 
 /** Topologies measured in the same rounds: `series[*].values[i]` all belong to round i. */
 export interface TrafficResult {
-  readonly scope: "same node" | "across nodes";
+  readonly scope: "same node" | "across nodes" | "out of the node";
   readonly services: number;
   readonly mode: Mode;
   readonly cores: Cores;

@@ -39,8 +39,8 @@ export interface Drive {
   readonly seconds: number;
 }
 
-function clientCommand({ mode, cores, seconds }: Drive, host: string): readonly string[] {
-  const port = `${portOf(mode)}`;
+function clientCommand({ mode, cores, seconds }: Drive, host: string, first: number): readonly string[] {
+  const port = `${first + modes.indexOf(mode)}`;
   return [
     benchTool,
     "client",
@@ -71,9 +71,14 @@ export function measurementOf(mode: Mode, report: string): Measurement {
   };
 }
 
-/** Runs the client by a command prefix that puts it where it belongs. */
-export async function drive(prefix: readonly string[], host: string, how: Drive): Promise<Measurement> {
-  const [command, ...args] = [...prefix, ...clientCommand(how, host)];
+/** Runs the client by a command prefix that puts it where it belongs. @param first the port of the first mode */
+export async function drive(
+  prefix: readonly string[],
+  host: string,
+  how: Drive,
+  first: number = firstPort,
+): Promise<Measurement> {
+  const [command, ...args] = [...prefix, ...clientCommand(how, host, first)];
   const result = await run(command as string, args, { timeoutMs: (how.seconds + 30) * 1000 });
   return measurementOf(how.mode, result.stdout.trim().split("\n").at(-1) ?? "");
 }

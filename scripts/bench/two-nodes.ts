@@ -21,12 +21,14 @@ interface PlainNode {
   readonly mac: string;
 }
 
-type NodeIndex = 1 | 2;
+export type NodeIndex = 1 | 2;
+/** Of the address of whoever is no node. */
+const outsideIndex = 100;
 
 /** The nodes' network is the same in both families but for addresses; a tunnel is over IPv4. */
 const networks = {
   4: {
-    underlay: (index: NodeIndex) => `172.31.0.${index}`,
+    underlay: (index: number) => `172.31.0.${index}`,
     underlayBits: 16,
     overlay: (index: NodeIndex) => `10.198.${index}.1`,
     podCidr: (index: NodeIndex) => `10.198.${index}.0/24`,
@@ -34,7 +36,7 @@ const networks = {
     hostBits: 32,
   },
   6: {
-    underlay: (index: NodeIndex) => `fd00:172:31::${index}`,
+    underlay: (index: number) => `fd00:172:31::${index}`,
     underlayBits: 64,
     overlay: (index: NodeIndex) => `fd00:198:${index}::1`,
     podCidr: (index: NodeIndex) => `fd00:198:${index}::/64`,
@@ -87,9 +89,22 @@ async function connect(from: PlainNode, to: PlainNode, toIndex: NodeIndex, betwe
   await run("bridge", ["-n", from.netns, "fdb", "append", to.mac, "dev", "vxlan0", "dst", remote]);
 }
 
-/** Two pods on two nodes without a program of ours: what figures across nodes stand beside. */
-export async function openTwoNodes(name: string, group: string, plan: TwoNodes): Promise<Topology> {
-  return Cleanup.guard(async (cleanup) => {
+/** Two nodes without a program of ours, and what stands on their network beside them. */
+export class PlainNodes {
+  readonly namespaces: Namespaces;
+  /** Network namespaces of the nodes. */
+  readonly nodes: readonly [string, string];
+  readonly #fabric: string;
+  readonly #family: IpFamily;
+
+  private constructor(namespaces: Namespaces, fabric: string, nodes: readonly [string, string], family: IpFamily) {
+    this.namespaces = namespaces;
+    this.nodes = nodes;
+    this.#fabric = fabric;
+    this.#family = family;
+  }
+
+  static async open(cleanup: Cleanup, group: string, plan: TwoNodes): Promise<PlainNodes> {
     const namespaces = cleanup.use(new Namespaces(group));
     const fabric = await namespaces.add("fabric");
     await ip("-n", fabric, "link", "add", "br0", "type", "bridge");
@@ -98,14 +113,47 @@ export async function openTwoNodes(name: string, group: string, plan: TwoNodes):
     const second = await addNode(namespaces, fabric, 2, plan);
     await connect(first, second, 2, plan.between);
     await connect(second, first, 1, plan.between);
-    const network = networks[plan.family];
-    const client = await addPod(namespaces, first.netns, "client", [network.pod(1)]);
-    const serverPod = await addPod(namespaces, second.netns, "server", [network.pod(2)]);
-    const server = await startServer(serverPod, network.pod(2));
+    return new PlainNodes(namespaces, fabric, [first.netns, second.netns], plan.family);
+  }
+
+  /** The node's address on the network that all share. */
+  nodeAddress(node: NodeIndex): string {
+    return networks[this.#family].underlay(node);
+  }
+
+  /** Its pod's address, whichever pod that is. */
+  podAddress(node: NodeIndex): string {
+    return networks[this.#family].pod(node);
+  }
+
+  podCidr(node: NodeIndex): string {
+    return networks[this.#family].podCidr(node);
+  }
+
+  async addPod(node: NodeIndex, role: string): Promise<string> {
+    return addPod(this.namespaces, this.nodes[node - 1] as string, role, [this.podAddress(node)]);
+  }
+
+  /** A machine on the same network that is no node and knows no pod: the bridge itself. */
+  async outside(): Promise<{ readonly netns: string; readonly address: string }> {
+    const { underlay, underlayBits } = networks[this.#family];
+    const address = underlay(outsideIndex);
+    await addAddress(this.#fabric, `${address}/${underlayBits}`, "br0");
+    return { netns: this.#fabric, address };
+  }
+}
+
+/** Two pods on two nodes: what figures across nodes stand beside. */
+export async function openTwoNodes(name: string, group: string, plan: TwoNodes): Promise<Topology> {
+  return Cleanup.guard(async (cleanup) => {
+    const plain = await PlainNodes.open(cleanup, group, plan);
+    const client = await plain.addPod(1, "client");
+    const address = plain.podAddress(2);
+    const server = await startServer(await plain.addPod(2, "server"), address);
     cleanup.defer(() => stopServer(server));
     return {
       name,
-      measure: (how) => drive(["ip", "netns", "exec", client], network.pod(2), how),
+      measure: (how) => drive(["ip", "netns", "exec", client], address, how),
       [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
     };
   });

@@ -26,17 +26,42 @@ export function renderStage(results: StageResults): string {
 
 function trafficTable(results: readonly TrafficResult[]): readonly string[] {
   if (results.length === 0) return [];
-  const head = ["what", "where", "client and server on", "way", "median", "beside (95 % interval)", "CPU", "beside"];
+  const head = [
+    "what",
+    "where",
+    "Services",
+    "client and server on",
+    "way",
+    "median",
+    "beside (95 % interval)",
+    "CPU",
+    "beside",
+  ];
   return [table(head, results.flatMap(trafficRows)), ""];
 }
 
-function trafficRows({ mode, scope, cores, baseline, series }: TrafficResult): readonly (readonly string[])[] {
+function trafficRows({
+  mode,
+  scope,
+  services,
+  cores,
+  baseline,
+  series,
+}: TrafficResult): readonly (readonly string[])[] {
   const base = series.find(({ name }) => name === baseline);
   return series.map(({ name, values, cpuSeconds }) => {
     const beside = (own: readonly number[], others: readonly number[]): string =>
       name === baseline ? "1" : describeRatio(own, others);
     return [
-      ...[mode, scope, cores, name, describeRate(mode, median(values)), beside(values, base?.values ?? [])],
+      ...[
+        mode,
+        scope,
+        services.toLocaleString("en-US"),
+        cores,
+        name,
+        describeRate(mode, median(values)),
+        beside(values, base?.values ?? []),
+      ],
       ...[describeCpu(mode, median(cpuSeconds)), beside(cpuSeconds, base?.cpuSeconds ?? [])],
     ];
   });

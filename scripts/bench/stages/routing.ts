@@ -55,7 +55,7 @@ async function measureCase(one: RoutingCase, { settings }: StageContext, cleanup
   const { family, between } = one;
   await sweepNamespaces();
   const lab = cleanup.use(await BenchLab.open(one.lab, "socket LB", { family, settings: one.settings }));
-  const scopes: Readonly<Record<TrafficResult["scope"], readonly Topology[]>> = {
+  const scopes: Readonly<Record<"same node" | "across nodes", readonly Topology[]>> = {
     "same node": [
       cleanup.use(await openRoutedVeth("plain: routed veth", "ra", family)),
       cleanup.use(await openRoutedVeth("plain again (A/A)", "rb", family)),

@@ -1,6 +1,7 @@
 import { loadavg } from "node:os";
 import { describeCommit } from "../results.js";
 import { changesStage } from "./changes.js";
+import { masqueradeStage, nodePortStage } from "./edge.js";
 import { memoryStage } from "./memory.js";
 import { policyStage } from "./policy.js";
 import { ipv6Stage, nativeStage } from "./routing.js";
@@ -15,6 +16,8 @@ export const stages = {
   visibility: visibilityStage,
   ipv6: ipv6Stage,
   native: nativeStage,
+  nodeport: nodePortStage,
+  masquerade: masqueradeStage,
 } as const satisfies Readonly<Record<string, Stage>>;
 
 export type StageName = keyof typeof stages;

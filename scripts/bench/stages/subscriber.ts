@@ -50,19 +50,8 @@ export class Subscriber implements AsyncDisposable {
   static async open(lab: BenchLab, output: SubscriberOutput): Promise<Subscriber> {
     const folder = await mkdtemp("/dev/shm/cts-b-");
     const file = await open(join(folder, "events"), "w");
-    const args = [
-      "monitor",
-      "--lab",
-      lab.name,
-      "--node",
-      "bench-1",
-      "--type",
-      "trace",
-      "--type",
-      "drop",
-      "-o",
-      "jsonl",
-    ];
+    const types = ["--type", "trace", "--type", "drop"];
+    const args = ["monitor", "--lab", lab.name, "--node", "bench-1", ...types, "-o", output];
     const child = spawn(cli, args, { stdio: ["ignore", file.fd, "pipe"] });
     await file.close();
     const subscriber = new Subscriber(child, folder, output);
