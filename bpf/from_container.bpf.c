@@ -5,9 +5,9 @@
 #include "lib/deliver.h"
 #include "lib/encap.h"
 #include "lib/hairpin.h"
+#include "lib/icmp_error.h"
 #include "lib/ndp.h"
 #include "lib/nodeport.h"
-#include "lib/reject.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -59,6 +59,13 @@ static __always_inline int endpoint_egress(struct __sk_buff *skb, struct packet 
 #define NEXT_HAIRPIN	   (STEP_NEXT + 3)
 #define NEXT_TRANSLATED	   (STEP_NEXT + 4)
 #define NEXT_NEIGHBOUR	   (STEP_NEXT + 5) /* of IPv6 alone */
+#define NEXT_ICMP_ERROR	   (STEP_NEXT + 6)
+
+static __always_inline int next_icmp_error(struct __sk_buff *skb, __u32 what, __u16 rev_nat_index)
+{
+	icmp_error_order(skb, what, config.route_mtu, rev_nat_index);
+	return NEXT_ICMP_ERROR;
+}
 
 /* What the first step has learned goes along with the packet. */
 static __always_inline int next_network(struct __sk_buff *skb, const struct packet *pkt)
@@ -99,6 +106,11 @@ static __always_inline int send_to(struct __sk_buff *skb, struct packet *pkt, st
 	/* Asked again: kept over all of the above it would take the stack that Linux 6.1 has not got. */
 	to.remote = ipcache_lookup(&pkt->daddr, pkt->family);
 	if (remote_is_tunnelled(to.remote)) {
+		if (packet_exceeds(skb, pkt, config.route_mtu))
+			return next_icmp_error(skb, ICMP_ERROR_TOO_BIG, rev_nat_index);
+		ret = packet_decrement_ttl(skb, pkt);
+		if (ret)
+			return ret;
 		*trace_point = TRACE_TO_OVERLAY;
 		return encap_redirect(skb, pkt, to.remote);
 	}
@@ -133,11 +145,13 @@ static __always_inline int from_container(struct __sk_buff *skb, struct packet *
 	if (packet_is_hairpin_reply(pkt))
 		return NEXT_HAIRPIN;
 	destination_find(pkt, &to);
+	if (packet_expires(pkt) && !endpoint_is_host(to.local))
+		return next_icmp_error(skb, ICMP_ERROR_EXPIRED, 0);
 	/* A pod's address is no Service's: most packets are spared the look-up. */
 	if (!endpoint_is_pod(to.local) && !identity_is_pod(pkt->dst_identity)) {
 		ret = service_translate(skb, pkt, &rev_nat_index);
 		if (ret == DROP_NO_SERVICE && config.no_backend_reject)
-			return reject_packet(skb, pkt);
+			return next_icmp_error(skb, ICMP_ERROR_UNREACHABLE, 0);
 		if (ret)
 			return ret;
 		if (rev_nat_index) {
@@ -212,6 +226,23 @@ static __always_inline int to_itself(struct __sk_buff *skb, struct packet *pkt, 
 					      hairpin_forward(skb, pkt, sender, skb->cb[0]);
 }
 
+/* Straight into the pod that sent the packet: what its own node says of it is no policy's business. */
+static __always_inline int to_sender(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	struct endpoint_info *sender;
+	int ret = packet_parse(skb, pkt);
+
+	if (ret)
+		return ret;
+	sender = endpoint_lookup(&pkt->saddr, pkt->family);
+	if (!sender)
+		return DROP_AT(pkt, DROP_INVALID_SIP);
+	pkt->source = sender->lxc_id;
+	pkt->src_identity = sender->sec_id;
+	ret = icmp_error_answer(skb, pkt, true);
+	return ret ? ret : EXIT_AT(pkt, bpf_redirect_peer(skb->ifindex, 0));
+}
+
 static __always_inline int from_backend(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	int ret = packet_parse(skb, pkt);
@@ -234,6 +265,7 @@ STEP(lxc_packet, from_container, METRIC_EGRESS)
 STEP_OF_FAMILY(lxc_neighbour6, to_neighbour, METRIC_EGRESS, FAMILY_IPV6)
 STEP(lxc_translated, from_container_translated, METRIC_EGRESS)
 STEP(lxc_hairpin, to_itself, METRIC_EGRESS)
+STEP(lxc_icmp_error, to_sender, METRIC_EGRESS)
 STEP(lxc_network, to_network, METRIC_EGRESS)
 STEP(lxc_backend, from_backend, METRIC_EGRESS)
 STEP(lxc_backend_error, backend_error, METRIC_EGRESS)
@@ -258,6 +290,8 @@ __attribute__((noinline)) int lxc_other(struct __sk_buff *skb)
 			way = lxc_backend_error##version(skb);                                                         \
 		else if (way == NEXT_HAIRPIN)                                                                          \
 			way = lxc_hairpin##version(skb);                                                               \
+		else if (way == NEXT_ICMP_ERROR)                                                                       \
+			way = lxc_icmp_error##version(skb);                                                            \
 		way == NEXT_NETWORK ? lxc_network##version(skb) : way;                                                 \
 	})
 

@@ -3,7 +3,6 @@
  * are routed without a tunnel, packets for pods. Everything else is the stack's. */
 #include "lib/nodeport.h"
 #include "lib/ndp.h"
-#include "lib/reject.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -15,6 +14,7 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 #define NEXT_REFUSE    (STEP_NEXT + 5)
 #define NEXT_TO_POD    (STEP_NEXT + 6)
 #define NEXT_TO_OTHER  (STEP_NEXT + 7)
+#define NEXT_REPLY     (STEP_NEXT + 8)
 
 /* Nobody outside has an address of this node or of its pods; in the tunnel's mode other nodes' pods come through it, with
  * the identity that their node vouches for. */
@@ -68,8 +68,10 @@ static __always_inline int netdev_translate(struct __sk_buff *skb, struct packet
 	ret = packet_parse(skb, pkt);
 	if (!ret)
 		ret = service_translate_outside(skb, pkt, &rev_nat_index);
-	if (ret == DROP_NO_SERVICE && config.no_backend_reject)
-		return reject_packet(skb, pkt);
+	if (ret == DROP_NO_SERVICE && config.no_backend_reject) {
+		icmp_error_order(skb, ICMP_ERROR_UNREACHABLE, 0, 0);
+		return NEXT_REPLY;
+	}
 	if (ret)
 		return ret;
 	if (!rev_nat_index)
@@ -89,6 +91,11 @@ static __always_inline int netdev_to_other(struct __sk_buff *skb, struct packet 
 {
 	int ret = packet_parse(skb, pkt);
 
+	if (!ret && packet_exceeds(skb, pkt, config.route_mtu) &&
+	    remote_is_tunnelled(ipcache_lookup(&pkt->daddr, pkt->family))) {
+		icmp_error_order(skb, ICMP_ERROR_TOO_BIG, config.route_mtu, skb->cb[0]);
+		return NEXT_REPLY;
+	}
 	return ret ? ret : nodeport_to_other(skb, pkt, skb->cb[0]);
 }
 
@@ -100,6 +107,32 @@ static __always_inline int netdev_refuse(struct __sk_buff *skb, struct packet *p
 	return ret ? ret : DROP_AT(pkt, DROP_NO_SERVICE);
 }
 
+/* Back to where the packet came from, from the node. */
+static __always_inline int netdev_reply(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	struct remote_endpoint_info *remote;
+	int ret = packet_parse(skb, pkt);
+
+	if (ret)
+		return ret;
+	remote = ipcache_lookup(&pkt->saddr, pkt->family);
+	pkt->src_identity = remote_identity(remote, pkt->family);
+	if (source_is_forged(pkt, remote))
+		return DROP_AT(pkt, DROP_INVALID_SIP);
+	ret = icmp_error_answer(skb, pkt, false);
+	skb->mark = MARK_MAGIC_SNAT_DONE;
+	return ret ? ret : EXIT_AT(pkt, bpf_redirect(skb->ifindex, 0));
+}
+
+static __always_inline int next_way(struct __sk_buff *skb, const struct packet *pkt, int way)
+{
+	if (!packet_expires(pkt))
+		return way;
+	icmp_error_order(skb, ICMP_ERROR_EXPIRED, 0, 0);
+	return NEXT_REPLY;
+}
+
+/* What is not the stack's is sent on, unless its hops are used up. */
 static __always_inline int netdev_way(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	struct endpoint_info *local;
@@ -110,15 +143,15 @@ static __always_inline int netdev_way(struct __sk_buff *skb, struct packet *pkt,
 		return NEXT_STACK;
 	local = endpoint_lookup(&pkt->daddr, pkt->family);
 	if (endpoint_is_pod(local))
-		return NEXT_DELIVER;
+		return next_way(skb, pkt, NEXT_DELIVER);
 	if (local && pkt->proto == IPPROTO_UDP && pkt->dport == config.tunnel_port)
 		return NEXT_STACK;
 	if (local && packet_is_icmp_error(pkt))
 		return NEXT_ERROR;
 	if (local && nat_is_answer(pkt))
-		return NEXT_ANSWER;
+		return next_way(skb, pkt, NEXT_ANSWER);
 	if (service_find(pkt, &frontend, true))
-		return NEXT_TRANSLATE;
+		return next_way(skb, pkt, NEXT_TRANSLATE);
 	/* Or clang asks both pointers at once whether they are null, by an operation that the verifier forbids. */
 	asm volatile("" : "+r"(local));
 	if (local)
@@ -134,6 +167,7 @@ STEP(netdev_translate, netdev_translate, METRIC_INGRESS)
 STEP(netdev_to_pod, netdev_to_pod, METRIC_INGRESS)
 STEP(netdev_to_other, netdev_to_other, METRIC_INGRESS)
 STEP(netdev_refuse, netdev_refuse, METRIC_INGRESS)
+STEP(netdev_reply, netdev_reply, METRIC_INGRESS)
 
 #define NETDEV_FORWARD(version)                                                                                        \
 	({                                                                                                             \
@@ -143,6 +177,8 @@ STEP(netdev_refuse, netdev_refuse, METRIC_INGRESS)
 			way = netdev_to_pod##version(skb);                                                             \
 		else if (way == NEXT_TO_OTHER)                                                                         \
 			way = netdev_to_other##version(skb);                                                           \
+		if (way == NEXT_REPLY)                                                                                 \
+			way = netdev_reply##version(skb);                                                              \
 		way;                                                                                                   \
 	})
 
@@ -157,6 +193,8 @@ STEP(netdev_refuse, netdev_refuse, METRIC_INGRESS)
 		return netdev_error##version(skb);                                                                     \
 	case NEXT_TRANSLATE:                                                                                           \
 		return NETDEV_FORWARD(version);                                                                        \
+	case NEXT_REPLY:                                                                                               \
+		return netdev_reply##version(skb);                                                                     \
 	case NEXT_REFUSE:                                                                                              \
 		return netdev_refuse##version(skb);                                                                    \
 	default:                                                                                                       \

@@ -10,6 +10,7 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 /* What answers a connection that came in from outside and left through the tunnel is another step's business. */
 #define NEXT_ANSWER STEP_NEXT
 #define NEXT_ERROR  (STEP_NEXT + 1)
+#define NEXT_EXPIRED (STEP_NEXT + 2)
 
 static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
@@ -45,11 +46,13 @@ static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pk
 		if (packet_is_icmp_error(pkt))
 			return NEXT_ERROR;
 		if (nat_is_answer(pkt))
-			return NEXT_ANSWER;
+			return packet_expires(pkt) ? NEXT_EXPIRED : NEXT_ANSWER;
 		*trace_point = TRACE_TO_HOST;
 		pkt->dst_identity = IDENTITY_HOST;
 		return deliver_to_host(skb, pkt);
 	}
+	if (packet_expires(pkt))
+		return NEXT_EXPIRED;
 	*trace_point = TRACE_TO_LXC;
 	return deliver_to_endpoint(skb, pkt, local, &birth);
 }
@@ -85,6 +88,24 @@ static __always_inline int overlay_error(struct __sk_buff *skb, struct packet *p
 	return ret == VERDICT_PASS ? deliver_to_host(skb, pkt) : ret;
 }
 
+/* Back through the tunnel, from the pods' gateway on this node. */
+static __always_inline int overlay_expired(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	struct remote_endpoint_info *sender;
+	int ret = packet_parse(skb, pkt);
+
+	if (ret)
+		return ret;
+	identity_from_tunnel(skb, pkt);
+	sender = ipcache_lookup(&pkt->saddr, pkt->family);
+	if (!remote_is_tunnelled(sender))
+		return DROP_AT(pkt, DROP_TTL_EXCEEDED);
+	icmp_error_order(skb, ICMP_ERROR_EXPIRED, 0, 0);
+	ret = icmp_error_answer(skb, pkt, true);
+	pkt->src_identity = IDENTITY_HOST;
+	return ret ? ret : encap_redirect(skb, pkt, sender);
+}
+
 __attribute__((noinline)) int overlay_unknown(struct __sk_buff *skb)
 {
 	struct packet pkt = { .direction = METRIC_INGRESS };
@@ -95,23 +116,29 @@ __attribute__((noinline)) int overlay_unknown(struct __sk_buff *skb)
 STEP(overlay_packet, from_overlay, METRIC_INGRESS)
 STEP(overlay_answer, overlay_answer, METRIC_INGRESS)
 STEP(overlay_error, overlay_error, METRIC_INGRESS)
+STEP(overlay_expired, overlay_expired, METRIC_INGRESS)
+
+#define OVERLAY_STEPS(version)                                                                                         \
+	({                                                                                                             \
+		int way = overlay_packet##version(skb);                                                                \
+                                                                                                                       \
+		if (way == NEXT_ANSWER)                                                                                \
+			way = overlay_answer##version(skb);                                                            \
+		else if (way == NEXT_ERROR)                                                                            \
+			way = overlay_error##version(skb);                                                             \
+		else if (way == NEXT_EXPIRED)                                                                          \
+			way = overlay_expired##version(skb);                                                           \
+		way;                                                                                                   \
+	})
 
 SEC("tc")
 int cts_vxlan_ingress(struct __sk_buff *skb)
 {
-	int verdict;
-
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
-		verdict = overlay_packet4(skb);
-		if (verdict == NEXT_ANSWER)
-			return overlay_answer4(skb);
-		return verdict == NEXT_ERROR ? overlay_error4(skb) : verdict;
+		return OVERLAY_STEPS(4);
 	case FAMILY_IPV6:
-		verdict = overlay_packet6(skb);
-		if (verdict == NEXT_ANSWER)
-			return overlay_answer6(skb);
-		return verdict == NEXT_ERROR ? overlay_error6(skb) : verdict;
+		return OVERLAY_STEPS(6);
 	default:
 		return overlay_unknown(skb);
 	}

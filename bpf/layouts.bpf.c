@@ -73,6 +73,8 @@ _Static_assert(sizeof(struct lb6_backend) == 24, "lb6_backend");
 _Static_assert(sizeof(struct lb6_reverse_nat) == 18, "lb6_reverse_nat");
 _Static_assert(sizeof(struct ipv6_revnat_tuple) == 32, "ipv6_revnat_tuple");
 _Static_assert(sizeof(struct ipv6_revnat_entry) == 20, "ipv6_revnat_entry");
+_Static_assert(sizeof(struct ratelimit_key) == 8, "ratelimit_key");
+_Static_assert(sizeof(struct ratelimit_value) == 16, "ratelimit_value");
 _Static_assert(sizeof(struct lb4_affinity_key) == 16, "lb4_affinity_key");
 _Static_assert(sizeof(struct lb6_affinity_key) == 24, "lb6_affinity_key");
 _Static_assert(sizeof(struct lb_affinity_val) == 16, "lb_affinity_val");

@@ -43,6 +43,7 @@ struct datapath_config {
 	__u8 ip_masq_agent;		 /* 1: except the prefixes of cilium_ipmasq_v4 and cilium_ipmasq_v6 */
 	__u16 nat_first_port;		 /* lowest port of a translated connection */
 	__u16 nat_last_port;		 /* highest port of a translated connection */
+	__u32 route_mtu;		 /* of packets to pods of other nodes */
 	__be32 node_ipv4;		 /* the node's own address towards other nodes */
 	__be32 node_ipv6[4];		 /* the node's own address towards other nodes */
 	__be32 host_ipv6[4];		 /* address of cilium_host, the pods' gateway */

@@ -6,6 +6,7 @@
 #define DROP_POLICY		 (-133)
 #define DROP_INVALID		 (-134)
 #define DROP_CT_INVALID_HDR	 (-135)
+#define DROP_FRAG_NEEDED	 (-136)
 #define DROP_CT_UNKNOWN_PROTO	 (-137)
 #define DROP_UNKNOWN_L3		 (-139)
 #define DROP_WRITE_ERROR	 (-141)

@@ -102,6 +102,16 @@ struct ipv4_revnat_tuple {
 	__u16 pad;
 };
 
+struct ratelimit_key {
+	__u32 usage;
+	__u32 ifindex;
+};
+
+struct ratelimit_value {
+	__u64 last_topup; /* CLOCK_MONOTONIC nanoseconds */
+	__u64 tokens;
+};
+
 struct ipv4_revnat_entry {
 	__be32 address;
 	__be16 port;

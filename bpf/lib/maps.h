@@ -47,6 +47,8 @@ DECLARE_MAP(cilium_snat_v4_alloc_retries, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u3
 DECLARE_MAP(cilium_snat_v6_alloc_retries, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u32, 33, 0);
 DECLARE_MAP(cilium_ipmasq_v4, BPF_MAP_TYPE_LPM_TRIE, struct lpm_v4_key, __u8, 16384, READ_ONLY_HASH);
 DECLARE_MAP(cilium_ipmasq_v6, BPF_MAP_TYPE_LPM_TRIE, struct lpm_v6_key, __u8, 16384, READ_ONLY_HASH);
+DECLARE_MAP(cilium_ratelimit, BPF_MAP_TYPE_LRU_HASH, struct ratelimit_key, struct ratelimit_value, 1024, 0);
+DECLARE_MAP(cilium_ratelimit_metrics, BPF_MAP_TYPE_HASH, __u32, __u64, 64, BPF_F_NO_PREALLOC);
 /* The node's own devices by ifindex. */
 DECLARE_MAP(cts_devices, BPF_MAP_TYPE_HASH, __u32, struct cts_device, 512, READ_ONLY_HASH);
 DECLARE_MAP(cts_owner, BPF_MAP_TYPE_HASH, struct cts_owner_key, struct cts_owner_value, 8192, BPF_F_NO_PREALLOC);

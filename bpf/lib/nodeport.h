@@ -3,23 +3,12 @@
 #include "deliver.h"
 #include "encap.h"
 #include "fib.h"
+#include "icmp_error.h"
 #include "nat_error.h"
 #include "step.h"
 
 /* Services dialled from outside. A backend on this node gets the client's own address, its answers leave from the frontend.
  * One on another node gets an address of this node (SNAT), so that its answers come back here. */
-
-static __always_inline void address_from_config(union ip_address *address, const struct packet *pkt, bool is_tunnelled)
-{
-	*address = (union ip_address){};
-	if (!packet_is_ip6(pkt)) {
-		address->ip4 = is_tunnelled ? config.host_ipv4 : config.node_ipv4;
-		return;
-	}
-#pragma clang loop unroll(full)
-	for (int i = 0; i < 4; i++)
-		address->words[i] = is_tunnelled ? config.host_ipv6[i] : config.node_ipv6[i];
-}
 
 /* Past the node's stack, which takes no packet from its own address that comes in from outside. */
 static __always_inline int nodeport_send(struct __sk_buff *skb, struct packet *pkt)
@@ -81,7 +70,10 @@ static __always_inline int nodeport_to_remote(struct __sk_buff *skb, struct pack
 	/* A prefix's identity is this node's own affair. */
 	if (pkt->src_identity & IDENTITY_SCOPE_MASK)
 		pkt->src_identity = IDENTITY_WORLD;
-	return is_tunnelled ? encap_redirect(skb, pkt, remote) : nodeport_send(skb, pkt);
+	if (!is_tunnelled)
+		return nodeport_send(skb, pkt);
+	ret = packet_decrement_ttl(skb, pkt);
+	return ret ? ret : encap_redirect(skb, pkt, remote);
 }
 
 /* A packet from outside, just given to a backend on this node. A verdict or a drop reason. */

@@ -20,6 +20,8 @@
 #define IPPROTO_ICMPV6_ 58
 #define IPPROTO_SCTP_	132
 
+#define TCP_DATA_OFFSET 12
+
 #define TCP_FLAG_FIN 0x01
 #define TCP_FLAG_SYN 0x02
 #define TCP_FLAG_RST 0x04
@@ -54,6 +56,10 @@ struct ipv6_header {
 	union ip_address daddr;
 } __attribute__((packed, aligned(4)));
 
+#define IPV4_FIRST_MULTICAST 224 /* first byte; broadcast's is higher */
+#define IPV4_LOOPBACK	     127
+
+#define IP_DF	  0x4000
 #define IP_MF	  0x2000
 #define IP_OFFSET 0x1fff
 
@@ -76,6 +82,7 @@ struct packet {
 	__u8 tcp_flags;
 	__u8 icmp_type;
 	__u8 has_l4; /* 1: the L4 header is in this packet (no later fragment) */
+	__u8 hop_limit; /* or TTL */
 	__u8 direction; /* METRIC_* */
 	__u8 ct_state;
 	__u8 report; /* this packet is worth a trace event */
@@ -153,6 +160,39 @@ static __always_inline int packet_pull(struct __sk_buff *skb, __u32 bytes)
 	if ((void *)(long)skb->data + bytes <= (void *)(long)skb->data_end)
 		return 0;
 	return bpf_skb_pull_data(skb, bytes) ? DROP_INVALID : 0;
+}
+
+/* No router sends it on. Groups on the link have no other hop limit, and are not sent on either. */
+static __always_inline bool packet_expires(const struct packet *pkt)
+{
+	if (pkt->hop_limit > 1)
+		return false;
+	return packet_is_ip6(pkt) ? pkt->daddr.ip6[0] != 0xff : pkt->daddr.ip6[0] < IPV4_FIRST_MULTICAST;
+}
+
+/* Bytes from the IP header on of what will leave: of a packet that is yet to be cut those of each part. */
+static __always_inline __u32 packet_wire_bytes(struct __sk_buff *skb, const struct packet *pkt)
+{
+	__u8 data_offset = 2 << 4; /* UDP's header, in units of 4 bytes */
+
+	if (!skb->gso_size)
+		return skb->len - ETH_HLEN;
+	if (pkt->proto == IPPROTO_TCP)
+		bpf_skb_load_bytes(skb, pkt->l4_offset + TCP_DATA_OFFSET, &data_offset, sizeof(data_offset));
+	return pkt->l4_offset - ETH_HLEN + (data_offset >> 4) * 4 + skb->gso_size;
+}
+
+/* Too large for a path of this MTU, and nobody may cut it. */
+static __always_inline bool packet_exceeds(struct __sk_buff *skb, const struct packet *pkt, __u32 mtu)
+{
+	__be16 fragment = 0;
+
+	if (skb->len - ETH_HLEN <= mtu || packet_wire_bytes(skb, pkt) <= mtu)
+		return false;
+	if (packet_is_ip6(pkt))
+		return true;
+	bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, frag_off), &fragment, sizeof(fragment));
+	return fragment & bpf_htons(IP_DF);
 }
 
 /* Takes one from the TTL or hop limit; 0 or a drop reason. */

@@ -20,6 +20,7 @@ static __always_inline int packet_parse_ip4(struct __sk_buff *skb, struct packet
 	pkt->saddr.ip4 = ip4->saddr;
 	pkt->daddr.ip4 = ip4->daddr;
 	pkt->proto = ip4->protocol;
+	pkt->hop_limit = ip4->ttl;
 	pkt->l4_offset = ETH_HLEN + header_bytes;
 	frag->is_fragment = (ip4->frag_off & bpf_htons(IP_MF | IP_OFFSET)) != 0;
 	frag->is_first = !(ip4->frag_off & bpf_htons(IP_OFFSET));
@@ -88,6 +89,7 @@ static __always_inline int packet_parse_ip6(struct __sk_buff *skb, struct packet
 	__builtin_memcpy(&pkt->saddr, &ip6->saddr, sizeof(pkt->saddr));
 	__builtin_memcpy(&pkt->daddr, &ip6->daddr, sizeof(pkt->daddr));
 	pkt->proto = ip6->nexthdr;
+	pkt->hop_limit = ip6->hop_limit;
 	pkt->l4_offset = ETH_HLEN + sizeof(*ip6);
 	return is_extension(pkt->proto) ? packet_skip_extensions(skb, pkt, frag) : 0;
 }

@@ -27,7 +27,7 @@
 #define CTS_FILE_REWRITE	222 /* rewrite.h */
 #define CTS_FILE_NDP		223 /* ndp.h */
 #define CTS_FILE_SOCK6		230 /* sock6.bpf.c */
-#define CTS_FILE_REJECT		231 /* reject.h */
+#define CTS_FILE_ICMP_ERROR	231 /* icmp_error.h */
 #define CTS_FILE_NAT		232 /* nat.h */
 #define CTS_FILE_FIB		233 /* fib.h */
 #define CTS_FILE_NODEPORT	234 /* nodeport.h */
@@ -61,7 +61,7 @@ static __always_inline __u8 source_file_id(const char *name)
 	CTS_FILE_MATCH("rewrite.h", CTS_FILE_REWRITE)
 	CTS_FILE_MATCH("ndp.h", CTS_FILE_NDP)
 	CTS_FILE_MATCH("sock6.bpf.c", CTS_FILE_SOCK6)
-	CTS_FILE_MATCH("reject.h", CTS_FILE_REJECT)
+	CTS_FILE_MATCH("icmp_error.h", CTS_FILE_ICMP_ERROR)
 	CTS_FILE_MATCH("from_netdev.bpf.c", CTS_FILE_FROM_NETDEV)
 	CTS_FILE_MATCH("to_netdev.bpf.c", CTS_FILE_TO_NETDEV)
 	CTS_FILE_MATCH("nat.h", CTS_FILE_NAT)

@@ -64,6 +64,8 @@ export interface DatapathOptions {
     readonly podRanges: readonly { readonly podCidr: IpPrefix; readonly ciliumHostIp: IpAddress }[];
     readonly internalIps: readonly IpAddress[];
     readonly mtu: number;
+    /** MTU of the pods' routes. */
+    readonly routeMtu: number;
   };
   /** Takes over foreign pins whose layout is ours. */
   readonly adopt?: boolean;
@@ -154,6 +156,7 @@ export class Datapath implements DatapathPort {
       ciliumHostIps,
       internalIps: options.node.internalIps,
       podCidrs: podRanges.map(({ podCidr }) => podCidr),
+      routeMtu: options.node.routeMtu,
     };
     const datapathConfig = encodeDatapathConfig(config, devices, network, netnsCookie());
     const programs = loadPrograms({ objectsDir: options.objectsDir, maps, config: datapathConfig });

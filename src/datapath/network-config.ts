@@ -8,6 +8,8 @@ export interface NodeNetwork {
   readonly ciliumHostIps: readonly IpAddress[];
   readonly internalIps: readonly IpAddress[];
   readonly podCidrs: readonly IpPrefix[];
+  /** Of packets to pods of other nodes. */
+  readonly routeMtu: number;
 }
 
 /** The part of `struct datapath_config` that is about routing, masquerading and NAT. */
@@ -21,6 +23,7 @@ export const networkFields = {
   masqueradeIpv4: uint("masquerade_ipv4"),
   masqueradeIpv6: uint("masquerade_ipv6"),
   ipMasqAgent: uint("ip_masq_agent"),
+  routeMtu: uint("route_mtu"),
   natFirstPort: uint("nat_first_port"),
   natLastPort: uint("nat_last_port"),
   nativeIpv4: ip4("native_ipv4"),
@@ -46,6 +49,7 @@ export function networkValues(config: AgentConfig, node: NodeNetwork) {
     masqueradeIpv4: config.masqueradeIpv4 ? 1 : 0,
     masqueradeIpv6: config.masqueradeIpv6 ? 1 : 0,
     ipMasqAgent: config.ipMasqAgent ? 1 : 0,
+    routeMtu: node.routeMtu,
     natFirstPort: config.nodePortRange.last + 1,
     natLastPort: 65_535,
     nativeIpv4: native4.address,

@@ -27,6 +27,9 @@ export const objectsDir = fileURLToPath(new URL("../../bpf/build", import.meta.u
 /** A test run's packet comes in on loopback unless told otherwise. */
 export const LOOPBACK_IFINDEX = 1;
 
+/** Of packets to other nodes' pods. */
+export const ROUTE_MTU = 1450;
+
 /** Offset of `mark` in `struct __sk_buff`. */
 const MARK_OFFSET = 8;
 
@@ -93,6 +96,7 @@ export function encodeHarnessConfig(config: Partial<AgentConfig> = {}, hostNetns
     ciliumHostIps: [IpAddress.parse(hostIp), IpAddress.parse(ip6.host)],
     internalIps: [IpAddress.parse(nodeIp)],
     podCidrs: [IpPrefix.parse("10.244.0.0/24")],
+    routeMtu: ROUTE_MTU,
   };
   return encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, network, hostNetnsCookie);
 }

@@ -55,7 +55,6 @@ describe("IPv6 from a pod", () => {
     ["that a policy does not allow", () => (datapath.setPolicy(client.id, []), send()), "133 policy.h egress"],
     ["that the receiver does not allow", () => (datapath.setPolicy(server.id, []), send()), "133 policy.h ingress"],
     ["of another version", () => send({ version: 5 }), "134 parse.h egress"],
-    ["whose hop limit has run out", () => send({ ttl: 1 }), "196 packet.h ingress"],
     ["with a TCP header cut short", () => send({ layer4: Buffer.alloc(10) }), "135 parse_l4.h egress"],
     ["of a protocol without ports", () => send({ protocol: proto.gre }), "137 parse_l4.h egress"],
     [

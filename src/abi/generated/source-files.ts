@@ -23,7 +23,7 @@ export const ownSourceFiles: Readonly<Record<number, string>> = {
   222: "rewrite.h",
   223: "ndp.h",
   230: "sock6.bpf.c",
-  231: "reject.h",
+  231: "icmp_error.h",
   232: "nat.h",
   233: "fib.h",
   234: "nodeport.h",

@@ -1,5 +1,6 @@
 import { tc } from "../harness.js";
 import { internetChecksum, macBytes, proto } from "../packet-builder.js";
+import { judgeAnswer } from "./judge-answer.js";
 import type { Expectation, Route, WorldService } from "./packet-oracle.js";
 import { isIcmp, type ReadPacket } from "./packet-reader.js";
 
@@ -31,6 +32,7 @@ export function judgeOutcome(
   if (outcome.verdict === tc.shot) return undefined;
   if (expected.kind === "drop") return `let through with verdict ${outcome.verdict}`;
   if (expected.kind === "link") return undefined;
+  if (expected.kind === "answer") return judgeAnswer(frame, outcome, expected.packet, expected.hostAddresses);
   const { packet } = expected;
   if (outcome.data.length !== frame.length) return `${frame.length} bytes became ${outcome.data.length}`;
   const fields = fieldsOf(packet);

@@ -42,6 +42,8 @@ export interface WorldService {
 export type Expectation =
   | { readonly kind: "drop" }
   | { readonly kind: "link" }
+  /** Dropped, or turned into an ICMP error to its sender. */
+  | { readonly kind: "answer"; readonly packet: ReadPacket; readonly hostAddresses: ReadonlySet<string> }
   /** Sent one of the routes, or dropped where that is not certain. */
   | {
       readonly kind: "forward";
@@ -99,6 +101,10 @@ export class PacketOracle {
     if (isNeighbourTalk(packet)) return { kind: "link" };
     if (!sender.addresses.includes(packet.source)) return drop;
     if (packet.protocol === proto.udp && packet.ports.destination === this.#world.tunnelPort) return drop;
+    const { hostAddresses } = this.#world;
+    const isForGroup = /^(e|f)/.test(packet.family === 4 ? packet.destination : "") || /^ff/.test(packet.destination);
+    if (packet.hopLimit <= 1 && !isForGroup && !hostAddresses.has(packet.destination))
+      return { kind: "answer", packet, hostAddresses };
     const targets = this.#targetsOf(packet);
     const routes = targets.flatMap((target) => this.#routeFrom(frame, sender, packet, target));
     if (routes.length === 0) return drop;
@@ -180,7 +186,7 @@ export class PacketOracle {
     const pod = this.#podOf(destination);
     if (pod !== undefined) {
       const taken = this.#take(frame, pod, packet, sender.identity);
-      if (taken === "denied" || packet.hopLimit <= 1) return [];
+      if (taken === "denied") return [];
       return [{ ...target, verdict: "redirect", mac: pod.mac, isCertain: isPermitted && taken === "permitted" }];
     }
     const route = { ...target, mac: undefined, isCertain: isPermitted };
