@@ -1,4 +1,4 @@
-import { renameSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { BpfMap, type MapSpec } from "../kernel/bpf-map.js";
 import { BpfObject } from "../kernel/bpf-object.js";
@@ -7,6 +7,7 @@ import { KernelError } from "../lib/errors.js";
 import { listPins, NEXT_SUFFIX } from "./bpf-folder.js";
 import { isSameLayout, planConversion } from "./entry-layout.js";
 import { Ownership } from "./ownership.js";
+import { RecordedPins } from "./recorded-pins.js";
 import { readEntries, type TableEntry, writeEntries } from "./table.js";
 
 const OWNER_MAP = "cts_owner";
@@ -72,18 +73,12 @@ export class MapSet implements Disposable {
     object.load();
     const maps = new Map(wanted.map((map) => [map.name, kept.get(map.name) ?? object.map(map.name)]));
     const ownership = pinOwnerMap(options, maps.get(OWNER_MAP)!, kept.has(OWNER_MAP));
+    const pins = new RecordedPins(options.folder, ownership);
     for (const { name, mapId } of unused) ownership.record("map", name, mapId);
     for (const map of wanted) {
       if (map.name === OWNER_MAP) continue;
       if (kept.has(map.name)) ownership.record("map", map.name, maps.get(map.name)!.info.id);
-      else
-        pinMap({
-          folder: options.folder,
-          ownership,
-          name: map.name,
-          map: maps.get(map.name)!,
-          old: existing.get(map.name),
-        });
+      else pinFilled(pins, { name: map.name, map: maps.get(map.name)!, old: replaced.get(map.name) });
     }
     return new MapSet(ownership, maps, replaced);
   }
@@ -225,27 +220,17 @@ function pinOwnerMap(options: MapSetOptions, map: BpfMap, isPinned: boolean): Ow
   return ownership;
 }
 
-/** Pins a new map, in the place of an old one if there was one: readers by path see the old or the new, never none. */
-function pinMap(options: {
-  readonly folder: string;
-  readonly ownership: Ownership;
+interface NewMap {
   readonly name: string;
   readonly map: BpfMap;
+  /** Whose place it takes. */
   readonly old: BpfMap | undefined;
-}): void {
-  const { folder, ownership, name, map, old } = options;
-  const path = join(folder, name);
-  if (old === undefined) {
-    ownership.record("map", name, map.info.id);
-    map.pin(path);
-    return;
-  }
-  copyEntries(old, map);
-  ownership.record("map", name + NEXT_SUFFIX, map.info.id);
-  map.pin(path + NEXT_SUFFIX);
-  renameSync(path + NEXT_SUFFIX, path);
-  ownership.record("map", name, map.info.id);
-  ownership.forget("map", name + NEXT_SUFFIX);
+}
+
+function pinFilled(pins: RecordedPins, { name, map, old }: NewMap): void {
+  if (old !== undefined) copyEntries(old, map);
+  pins.stage(name, map);
+  pins.settle(name, map);
 }
 
 const typesOf = (map: BpfMap): EntryTypes => mapBtf(map) ?? noTypes;

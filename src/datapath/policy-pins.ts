@@ -1,22 +1,21 @@
-import { existsSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { BpfMap } from "../kernel/bpf-map.js";
 import { MapFlag } from "../kernel/map-type.js";
-import { listPins, NEXT_SUFFIX } from "./bpf-folder.js";
+import { listPins } from "./bpf-folder.js";
 import { POLICY_ENTRY_BYTES, POLICY_KEY_BYTES } from "./entries.js";
 import type { Ownership } from "./ownership.js";
+import { RecordedPins } from "./recorded-pins.js";
 
 const PREFIX = "cilium_policy_v2_";
 
-/** The pins of policy maps: `cilium_policy_v2_<endpoint id>`, each recorded before it is made. */
+/** The pins of policy maps: `cilium_policy_v2_<endpoint id>`. */
 export class PolicyPins {
   readonly #folder: string;
-  readonly #ownership: Ownership;
+  readonly #pins: RecordedPins;
   readonly #maxEntries: number;
 
   constructor(options: { readonly folder: string; readonly ownership: Ownership; readonly maxEntries: number }) {
     this.#folder = options.folder;
-    this.#ownership = options.ownership;
+    this.#pins = new RecordedPins(options.folder, options.ownership);
     this.#maxEntries = options.maxEntries;
   }
 
@@ -29,8 +28,7 @@ export class PolicyPins {
 
   /** Undefined where nothing is pinned. */
   open(endpointId: number): BpfMap | undefined {
-    const path = this.#path(endpointId);
-    return existsSync(path) ? BpfMap.openPinned(path) : undefined;
+    return this.#pins.open(pinName(endpointId));
   }
 
   /** Of another size when the setting changed since the map was made. */
@@ -51,36 +49,19 @@ export class PolicyPins {
     });
   }
 
-  /** Pins a filled map beside the one whose place it is to take, or under its name where there is none. */
+  /** As {@link RecordedPins.stage}. */
   stage(endpointId: number, map: BpfMap): void {
-    const isFirst = !existsSync(this.#path(endpointId));
-    const name = pinName(endpointId) + (isFirst ? "" : NEXT_SUFFIX);
-    this.#ownership.record("map", name, map.info.id);
-    rmSync(join(this.#folder, name), { force: true });
-    map.pin(join(this.#folder, name));
+    this.#pins.stage(pinName(endpointId), map);
   }
 
-  /** What was staged takes the name: who opens it by path finds the old map or the new one, never none. */
+  /** As {@link RecordedPins.settle}. */
   settle(endpointId: number, map: BpfMap): void {
-    const path = this.#path(endpointId);
-    if (!existsSync(path + NEXT_SUFFIX)) return;
-    renameSync(path + NEXT_SUFFIX, path);
-    this.#ownership.record("map", pinName(endpointId), map.info.id);
-    this.#ownership.forget("map", pinName(endpointId) + NEXT_SUFFIX);
+    this.#pins.settle(pinName(endpointId), map);
   }
 
   /** Absence is not an error. */
   remove(endpointId: number): void {
-    for (const suffix of ["", NEXT_SUFFIX]) {
-      const path = this.#path(endpointId) + suffix;
-      if (!existsSync(path)) continue;
-      rmSync(path);
-      this.#ownership.forget("map", pinName(endpointId) + suffix);
-    }
-  }
-
-  #path(endpointId: number): string {
-    return join(this.#folder, pinName(endpointId));
+    this.#pins.remove(pinName(endpointId));
   }
 }
 
