@@ -91,7 +91,7 @@ static __always_inline int send_to(struct __sk_buff *skb, struct packet *pkt, st
 	VERIFIER_FORGET(pkt->now_seconds, skb->hash);
 	VERIFIER_FORGET(pkt->dst_identity, skb->hash);
 	VERIFIER_FORGET(pkt->ct_state, skb->hash);
-	if (pkt->ct_state == CT_REPLY && pkt->ct_rev_nat_index)
+	if (pkt->ct_state == CT_REPLY && (pkt->ct_rev_nat_index || (config.dsr_dispatch && pkt->ct_node_port)))
 		return NEXT_FROM_BACKEND;
 	if (pkt->ct_state == CT_RELATED && !to.local && !identity_is_pod(pkt->dst_identity)) {
 		next_network(skb, pkt);

@@ -15,6 +15,8 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 #define NEXT_TO_POD    (STEP_NEXT + 6)
 #define NEXT_TO_OTHER  (STEP_NEXT + 7)
 #define NEXT_REPLY     (STEP_NEXT + 8)
+#define NEXT_DIRECT    (STEP_NEXT + 9)
+#define NEXT_ARRIVE    (STEP_NEXT + 10)
 
 /* Nobody outside has an address of this node or of its pods; in the tunnel's mode other nodes' pods come through it, with
  * the identity that their node vouches for. */
@@ -26,7 +28,7 @@ static __always_inline bool source_is_forged(const struct packet *pkt, const str
 static __always_inline int netdev_deliver(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	struct remote_endpoint_info *remote;
-	struct ct_birth birth = {};
+	struct ct_birth birth = { .node_port = config.dsr_dispatch && skb->cb[0] };
 	struct endpoint_info *ep;
 	int ret;
 
@@ -40,6 +42,30 @@ static __always_inline int netdev_deliver(struct __sk_buff *skb, struct packet *
 	pkt->src_identity = remote_identity(remote, pkt->family);
 	ep = endpoint_lookup(&pkt->daddr, pkt->family);
 	return ep ? deliver_to_endpoint(skb, pkt, ep, &birth) : EXIT_AT(pkt, VERDICT_PASS);
+}
+
+/* What another node sends on to a backend of this one, with the frontend that was dialled there. */
+static __always_inline int netdev_arrive(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	struct nat_end frontend = {};
+	struct endpoint_info *local;
+	int ret;
+
+	ret = packet_parse(skb, pkt);
+	if (ret)
+		return ret;
+	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
+	ret = dsr_remember(skb, pkt);
+	if (ret < 0)
+		return ret;
+	local = endpoint_lookup(&pkt->daddr, pkt->family);
+	if (endpoint_is_pod(local)) {
+		skb->cb[0] = ret;
+		return NEXT_DELIVER;
+	}
+	if (!ret || !dsr_frontend_of(pkt, false, &frontend))
+		return NEXT_STACK;
+	return nodeport_answers_from(pkt, &frontend);
 }
 
 static __always_inline int netdev_answer(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
@@ -62,22 +88,27 @@ static __always_inline int netdev_error(struct __sk_buff *skb, struct packet *pk
  * with all that it knows of the other. */
 static __always_inline int netdev_translate(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
-	__u16 rev_nat_index = 0;
+	struct endpoint_info *local;
+	struct dialled dialled = {};
 	int ret;
 
 	ret = packet_parse(skb, pkt);
 	if (!ret)
-		ret = service_translate_outside(skb, pkt, &rev_nat_index);
+		ret = service_translate_outside(skb, pkt, &dialled);
 	if (ret == DROP_NO_SERVICE && config.no_backend_reject) {
 		icmp_error_order(skb, ICMP_ERROR_UNREACHABLE, 0, 0);
 		return NEXT_REPLY;
 	}
 	if (ret)
 		return ret;
-	if (!rev_nat_index)
+	if (!dialled.rev_nat_index)
 		return DROP_AT(pkt, DROP_IS_CLUSTER_IP);
-	skb->cb[0] = rev_nat_index;
-	return endpoint_is_pod(endpoint_lookup(&pkt->daddr, pkt->family)) ? NEXT_TO_POD : NEXT_TO_OTHER;
+	skb->cb[0] = dialled.rev_nat_index;
+	skb->cb[1] = dialled.is_told;
+	local = endpoint_lookup(&pkt->daddr, pkt->family);
+	if (endpoint_is_pod(local))
+		return NEXT_TO_POD;
+	return !local && dialled.is_direct ? NEXT_DIRECT : NEXT_TO_OTHER;
 }
 
 static __always_inline int netdev_to_pod(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
@@ -97,6 +128,22 @@ static __always_inline int netdev_to_other(struct __sk_buff *skb, struct packet 
 		return NEXT_REPLY;
 	}
 	return ret ? ret : nodeport_to_other(skb, pkt, skb->cb[0]);
+}
+
+static __always_inline int netdev_direct(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	__u32 mtu;
+	int ret;
+
+	ret = packet_parse(skb, pkt);
+	if (ret)
+		return ret;
+	mtu = skb->cb[1] ? dsr_exceeded_mtu(skb, pkt) : 0;
+	if (mtu) {
+		icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, skb->cb[0]);
+		return NEXT_REPLY;
+	}
+	return nodeport_direct(skb, pkt, skb->cb[0], skb->cb[1]);
 }
 
 /* An address of a Service without this port: the node would send it back to where it came from. */
@@ -142,8 +189,9 @@ static __always_inline int netdev_way(struct __sk_buff *skb, struct packet *pkt,
 	if (packet_parse(skb, pkt) || (packet_is_ip6(pkt) && packet_is_nd(pkt)))
 		return NEXT_STACK;
 	local = endpoint_lookup(&pkt->daddr, pkt->family);
+	skb->cb[0] = 0;
 	if (endpoint_is_pod(local))
-		return next_way(skb, pkt, NEXT_DELIVER);
+		return next_way(skb, pkt, config.dsr_dispatch == DSR_IN_OPTION ? NEXT_ARRIVE : NEXT_DELIVER);
 	if (local && pkt->proto == IPPROTO_UDP && pkt->dport == config.tunnel_port)
 		return NEXT_STACK;
 	if (local && packet_is_icmp_error(pkt))
@@ -155,7 +203,7 @@ static __always_inline int netdev_way(struct __sk_buff *skb, struct packet *pkt,
 	/* Or clang asks both pointers at once whether they are null, by an operation that the verifier forbids. */
 	asm volatile("" : "+r"(local));
 	if (local)
-		return NEXT_STACK;
+		return config.dsr_dispatch == DSR_IN_OPTION ? NEXT_ARRIVE : NEXT_STACK;
 	return service_owns_address(pkt) ? NEXT_REFUSE : NEXT_STACK;
 }
 
@@ -166,6 +214,8 @@ STEP(netdev_error, netdev_error, METRIC_INGRESS)
 STEP(netdev_translate, netdev_translate, METRIC_INGRESS)
 STEP(netdev_to_pod, netdev_to_pod, METRIC_INGRESS)
 STEP(netdev_to_other, netdev_to_other, METRIC_INGRESS)
+STEP(netdev_direct, netdev_direct, METRIC_INGRESS)
+STEP(netdev_arrive, netdev_arrive, METRIC_INGRESS)
 STEP(netdev_refuse, netdev_refuse, METRIC_INGRESS)
 STEP(netdev_reply, netdev_reply, METRIC_INGRESS)
 
@@ -177,9 +227,20 @@ STEP(netdev_reply, netdev_reply, METRIC_INGRESS)
 			way = netdev_to_pod##version(skb);                                                             \
 		else if (way == NEXT_TO_OTHER)                                                                         \
 			way = netdev_to_other##version(skb);                                                           \
+		else if (way == NEXT_DIRECT)                                                                           \
+			way = netdev_direct##version(skb);                                                             \
 		if (way == NEXT_REPLY)                                                                                 \
 			way = netdev_reply##version(skb);                                                              \
 		way;                                                                                                   \
+	})
+
+#define NETDEV_ARRIVE(version)                                                                                         \
+	({                                                                                                             \
+		int way = netdev_arrive##version(skb);                                                                 \
+                                                                                                                       \
+		if (way == NEXT_DELIVER)                                                                               \
+			way = netdev_deliver##version(skb);                                                            \
+		way == NEXT_STACK ? TC_ACT_UNSPEC : way;                                                               \
 	})
 
 /* The node's own traffic is not ours to count. */
@@ -187,6 +248,8 @@ STEP(netdev_reply, netdev_reply, METRIC_INGRESS)
 	switch (netdev_way##version(skb)) {                                                                            \
 	case NEXT_DELIVER:                                                                                             \
 		return netdev_deliver##version(skb);                                                                   \
+	case NEXT_ARRIVE:                                                                                              \
+		return NETDEV_ARRIVE(version);                                                                         \
 	case NEXT_ANSWER:                                                                                              \
 		return netdev_answer##version(skb);                                                                    \
 	case NEXT_ERROR:                                                                                               \

@@ -51,6 +51,7 @@ struct datapath_config {
 	__be32 native_ipv4_mask;	 /* of native_ipv4 */
 	__be32 native_ipv6[4];		 /* destinations below are not masqueraded; mask 0: none */
 	__be32 native_ipv6_mask[4];	 /* of native_ipv6 */
+	__u8 dsr_dispatch;		 /* how a frontend travels to its backend's node: 0 not at all, 1 in an option of IP */
 };
 
 volatile const struct datapath_config config = {};

@@ -273,6 +273,7 @@ static __always_inline void ct_search(void *map, struct packet *pkt, __u32 bytes
 	}
 	pkt->ct_state = is_reply ? CT_REPLY : CT_ESTABLISHED;
 	pkt->ct_rev_nat_index = entry->rev_nat_index;
+	pkt->ct_node_port = config.dsr_dispatch && entry->node_port;
 	pkt->policy_stamp = entry->reserved0;
 	ct_entry_touch(entry, pkt, bytes, dir);
 }
@@ -286,6 +287,7 @@ static __always_inline void ct_forget_branches(struct __sk_buff *skb, struct pac
 	VERIFIER_FORGET(pkt->ct_state, unknown);
 	VERIFIER_FORGET(pkt->report, unknown);
 	VERIFIER_FORGET(pkt->ct_rev_nat_index, unknown);
+	VERIFIER_FORGET(pkt->ct_node_port, unknown);
 	VERIFIER_FORGET(pkt->now_seconds, unknown);
 	VERIFIER_FORGET(pkt->policy_stamp, unknown);
 }
@@ -297,6 +299,7 @@ static __always_inline int ct_lookup(struct __sk_buff *skb, struct packet *pkt, 
 	int state;
 
 	pkt->ct_rev_nat_index = 0;
+	pkt->ct_node_port = 0;
 	pkt->policy_stamp = 0;
 	if (packet_is_icmp_error(pkt)) {
 		state = ct_lookup_related(skb, pkt, dir);

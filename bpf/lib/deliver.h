@@ -25,7 +25,8 @@ static __always_inline int endpoint_ingress(struct __sk_buff *skb, struct packet
 		return ret;
 	/* The same client on the same port, now over a node port and then direct or the other way round: the old entry would
 	 * give the replies the wrong source. */
-	if (pkt->ct_state == CT_NEW || pkt->ct_rev_nat_index != birth->rev_nat_index)
+	if (pkt->ct_state == CT_NEW || pkt->ct_rev_nat_index != birth->rev_nat_index ||
+	    (config.dsr_dispatch && pkt->ct_node_port != birth->node_port))
 		return ct_create(pkt, skb->len, CT_INGRESS, birth);
 	if (ret != POLICY_AS_REMEMBERED)
 		ct_remember_policy(pkt, CT_INGRESS);

@@ -36,7 +36,7 @@ struct ipv6_ct_tuple {
 
 struct ct_entry {
 	union {
-		__u8 nat_addr[16];
+		__u8 nat_addr[16]; /* dsr_internal: the frontend; IPv4: in the last 4 bytes */
 		struct {
 			__u64 reserved0; /* upstream: unused since 1.16; ours: policy_stamp() of what was allowed */
 			__u64 backend_id; /* service entries */
@@ -45,7 +45,7 @@ struct ct_entry {
 	__u64 packets;
 	__u64 bytes;
 	__u32 lifetime; /* CLOCK_MONOTONIC seconds at which the entry expires */
-	__u16 rx_closing : 1, tx_closing : 1, reserved1 : 1, lb_loopback : 1, seen_non_syn : 1, node_port : 1,
+	__u16 rx_closing : 1, tx_closing : 1, need_dsr_info : 1, lb_loopback : 1, seen_non_syn : 1, node_port : 1,
 		proxy_redirect : 1, dsr_internal : 1, from_l7lb : 1, reserved2 : 1, from_tunnel : 1, reserved3 : 5;
 	__u16 rev_nat_index; /* be */
 	__be16 nat_port;

@@ -18,6 +18,7 @@
 #define SERVICE_F2_LOOPBACK	0x08 /* a host port for the node itself alone */
 #define SERVICE_F2_TWO_SCOPES	0x20
 #define SERVICE_F2_DENY		0x40 /* the source ranges are refused */
+#define SERVICE_F2_DSR		0x80 /* the backend's node answers the client */
 
 #define SCOPE_EXTERNAL 0
 #define SCOPE_INTERNAL 1
@@ -78,6 +79,7 @@ struct backend {
 	union ip_address address;
 	__be16 port;
 	__u8 flags; /* its state */
+	bool is_forced; /* its node shall hear of the frontend in every packet */
 };
 
 /* False where there is none. */

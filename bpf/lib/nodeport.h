@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 #pragma once
 #include "deliver.h"
+#include "dsr.h"
 #include "encap.h"
 #include "fib.h"
 #include "icmp_error.h"
@@ -8,7 +9,8 @@
 #include "step.h"
 
 /* Services dialled from outside. A backend on this node gets the client's own address, its answers leave from the frontend.
- * One on another node gets an address of this node (SNAT), so that its answers come back here. */
+ * One on another node gets an address of this node (SNAT), so that its answers come back here, or the client's own and word
+ * of the frontend (DSR), so that it answers itself. */
 
 /* Past the node's stack, which takes no packet from its own address that comes in from outside. */
 static __always_inline int nodeport_send(struct __sk_buff *skb, struct packet *pkt)
@@ -35,7 +37,7 @@ static __always_inline int nodeport_track(struct __sk_buff *skb, struct packet *
 }
 
 /* A backend in the node's own network: its answers find their frontend by a NAT entry of their own. */
-static __always_inline int nodeport_to_host(struct packet *pkt, __u16 rev_nat_index)
+static __always_inline int nodeport_answers_from(struct packet *pkt, const struct nat_end *frontend)
 {
 	struct ct_place answers = {
 		.daddr = &pkt->saddr,
@@ -44,14 +46,29 @@ static __always_inline int nodeport_to_host(struct packet *pkt, __u16 rev_nat_in
 		.sport = pkt->dport,
 		.flags = TUPLE_F_OUT,
 	};
-	struct nat_end frontend = {};
 	union ct_key key;
 
 	ct_key_set(&key, pkt, &answers);
-	if (!reverse_nat_lookup(rev_nat_index, pkt->family, &frontend.address, &frontend.port) ||
-	    nat_insert(pkt, &key, &frontend, BPF_ANY))
+	if (nat_insert(pkt, &key, frontend, BPF_ANY))
 		return DROP_AT(pkt, DROP_NAT_NO_MAPPING);
 	return EXIT_AT(pkt, VERDICT_PASS);
+}
+
+static __always_inline int nodeport_to_host(struct packet *pkt, __u16 rev_nat_index)
+{
+	struct nat_end frontend = {};
+
+	if (!reverse_nat_lookup(rev_nat_index, pkt->family, &frontend.address, &frontend.port))
+		return DROP_AT(pkt, DROP_NAT_NO_MAPPING);
+	return nodeport_answers_from(pkt, &frontend);
+}
+
+/* A packet for a backend of another node, which answers the client itself. A verdict or a drop reason. */
+static __always_inline int nodeport_direct(struct __sk_buff *skb, struct packet *pkt, __u16 rev_nat_index, bool is_told)
+{
+	int ret = is_told ? dsr_tell(skb, pkt, rev_nat_index) : 0;
+
+	return ret ? ret : nodeport_send(skb, pkt);
 }
 
 static __always_inline int nodeport_to_remote(struct __sk_buff *skb, struct packet *pkt)
@@ -105,8 +122,11 @@ static __always_inline bool nodeport_frontend_of(const struct packet *forward, i
 {
 	struct ct_entry *entry = ct_find(ct_map(forward), forward, dir, false);
 
-	return entry && entry->rev_nat_index && entry->node_port &&
-	       reverse_nat_lookup(entry->rev_nat_index, forward->family, &frontend->address, &frontend->port);
+	if (!entry || !entry->node_port)
+		return false;
+	if (entry->rev_nat_index)
+		return reverse_nat_lookup(entry->rev_nat_index, forward->family, &frontend->address, &frontend->port);
+	return config.dsr_dispatch && dsr_frontend_of(forward, false, frontend);
 }
 
 /* What a pod sends as a backend to a client outside leaves from the frontend that was dialled. A verdict or a drop reason. */
@@ -117,7 +137,10 @@ static __always_inline int nodeport_from_backend(struct __sk_buff *skb, struct p
 
 	if (!entry)
 		return DROP_AT(pkt, DROP_NO_SERVICE);
-	ret = service_reverse_nat(skb, pkt, entry->rev_nat_index);
+	if (config.dsr_dispatch && !entry->rev_nat_index)
+		ret = dsr_answer(skb, pkt);
+	else
+		ret = service_reverse_nat(skb, pkt, entry->rev_nat_index);
 	return ret ? ret : nodeport_send(skb, pkt);
 }
 

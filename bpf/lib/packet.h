@@ -96,6 +96,7 @@ struct packet {
 	__u16 exit_line;
 	__u8 exit_file;
 	__s8 exit_error;
+	__u8 ct_node_port; /* of its entry */
 	__u32 now_seconds;  /* 0: not asked yet */
 	__u64 policy_stamp; /* of its entry; after policy_check_connection() what the entry shall remember */
 };

@@ -19,6 +19,12 @@ static __always_inline bool proto_has_services(__u8 proto)
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP_;
 }
 
+/* Direct server return: a backend on another node answers the client itself. */
+static __always_inline bool service_is_direct(const struct lb4_service *service)
+{
+	return config.dsr_dispatch && service->flags2 & SERVICE_F2_DSR;
+}
+
 /* The key of the entry that remembers a connection's backend: both addresses as dialled, both ports swapped. */
 static __always_inline void service_ct_key(union ct_key *key, const struct packet *pkt)
 {
@@ -140,9 +146,10 @@ static __always_inline __u32 backend_choose(struct __sk_buff *skb, const struct 
 	return packet_choose_backend(skb, choice.word, (__u32)pkt->dport << 16 | pkt->sport, kind);
 }
 
-/* The backend this connection already has, or a new one, remembered in a service entry. 0 or a drop reason. */
+/* The backend this connection already has, or a new one, remembered in a service entry. 0 or a drop reason. `is_outside` is
+ * a constant: what direct server return needs is not compiled in for pods, whose stack is full. */
 static __always_inline int service_backend(struct __sk_buff *skb, struct packet *pkt, const struct frontend *frontend,
-					   const struct lb4_service *service, struct backend *chosen)
+					   const struct lb4_service *service, bool is_outside, struct backend *chosen)
 {
 	struct ct_entry *entry, fresh = {};
 	void *map = ct_map(pkt);
@@ -154,6 +161,7 @@ static __always_inline int service_backend(struct __sk_buff *skb, struct packet 
 	if (entry && entry->rev_nat_index == service->rev_nat_index && !ct_entry_is_reopened(entry, pkt)) {
 		/* Before the backend is read: its address would wait on the stack. */
 		ct_entry_touch(entry, pkt, skb->len, CT_SERVICE);
+		chosen->is_forced = entry->need_dsr_info;
 		if (backend_lookup(entry->backend_id, pkt->family, chosen))
 			return 0;
 	}
@@ -164,6 +172,9 @@ static __always_inline int service_backend(struct __sk_buff *skb, struct packet 
 	fresh.src_sec_id = 0;
 	fresh.backend_id = id;
 	fresh.rev_nat_index = service->rev_nat_index;
+	/* A backend in the middle of a connection: whoever heard the frontend from its SYN was another one. */
+	chosen->is_forced = is_outside && service_is_direct(service) && pkt->proto == IPPROTO_TCP && !is_opening(pkt);
+	fresh.need_dsr_info = chosen->is_forced;
 	if (bpf_map_update_elem(map, &key, &fresh, BPF_ANY))
 		return DROP_AT(pkt, DROP_CT_CREATE_FAILED);
 	return 0;
@@ -183,38 +194,49 @@ static __always_inline struct lb4_service *service_find(const struct packet *pkt
 	return is_outside ? service_lookup(frontend, 0) : service_lookup_inside(frontend);
 }
 
-static __always_inline int service_send(struct __sk_buff *skb, struct packet *pkt, const struct frontend *frontend,
-					const struct lb4_service *service, __u16 *rev_nat_index)
+/* Sends a packet of a pod for a frontend to a backend of it; *rev_nat_index is then not zero. 0 or a drop reason. */
+static __always_inline int service_translate(struct __sk_buff *skb, struct packet *pkt, __u16 *rev_nat_index)
 {
+	struct frontend frontend;
+	struct lb4_service *service = service_find(pkt, &frontend, false);
 	struct backend backend;
-	int ret = service_backend(skb, pkt, frontend, service, &backend);
+	int ret;
 
+	if (!service)
+		return 0;
+	ret = service_backend(skb, pkt, &frontend, service, false, &backend);
 	if (ret)
 		return ret;
 	*rev_nat_index = service->rev_nat_index;
 	return packet_rewrite(skb, pkt, SIDE_DESTINATION, &backend.address, backend.port);
 }
 
-/* Sends a packet of a pod for a frontend to a backend of it; *rev_nat_index is then not zero. 0 or a drop reason. */
-static __always_inline int service_translate(struct __sk_buff *skb, struct packet *pkt, __u16 *rev_nat_index)
-{
-	struct frontend frontend;
-	struct lb4_service *service = service_find(pkt, &frontend, false);
-
-	return service ? service_send(skb, pkt, &frontend, service, rev_nat_index) : 0;
-}
+/* What a packet from outside was for. */
+struct dialled {
+	__u16 rev_nat_index;
+	bool is_direct; /* direct server return, were the backend on another node */
+	bool is_told;	/* and its node hears of the frontend in this packet: TCP's in the SYN alone, for the MTU's sake */
+};
 
 /* The same for a packet from outside: what is not for the outside is not found, whom the frontend does not take is dropped. */
-static __always_inline int service_translate_outside(struct __sk_buff *skb, struct packet *pkt, __u16 *rev_nat_index)
+static __always_inline int service_translate_outside(struct __sk_buff *skb, struct packet *pkt, struct dialled *dialled)
 {
 	struct frontend frontend;
 	struct lb4_service *service = service_find(pkt, &frontend, true);
+	struct backend backend;
+	int ret;
 
 	if (!service || !(service->flags & SERVICE_F_ROUTABLE))
 		return 0;
 	if (!service_takes_source(service, &pkt->saddr, pkt->family))
 		return DROP_AT(pkt, DROP_NOT_IN_SRC_RANGE);
-	return service_send(skb, pkt, &frontend, service, rev_nat_index);
+	ret = service_backend(skb, pkt, &frontend, service, true, &backend);
+	if (ret)
+		return ret;
+	dialled->rev_nat_index = service->rev_nat_index;
+	dialled->is_direct = service_is_direct(service);
+	dialled->is_told = backend.is_forced || pkt->proto != IPPROTO_TCP || is_opening(pkt);
+	return packet_rewrite(skb, pkt, SIDE_DESTINATION, &backend.address, backend.port);
 }
 
 /* The frontend behind a reverse NAT index; false where it is gone. */

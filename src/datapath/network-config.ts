@@ -1,5 +1,5 @@
 import { IpAddress, type IpFamily, IpPrefix } from "../lib/ip.js";
-import type { AgentConfig } from "../model/agent-config.js";
+import { type AgentConfig, usesDsr } from "../model/agent-config.js";
 import type { DatapathFeature } from "../model/datapath-port.js";
 import { ip4, ip6, uint } from "../model/struct-fields.js";
 
@@ -30,7 +30,11 @@ export const networkFields = {
   nativeIpv4Mask: ip4("native_ipv4_mask"),
   nativeIpv6: ip6("native_ipv6"),
   nativeIpv6Mask: ip6("native_ipv6_mask"),
+  dsrDispatch: uint("dsr_dispatch"),
 } as const;
+
+/** `DSR_*` of bpf/lib/dsr.h. */
+const dsrDispatch = { opt: 1 } as const;
 
 const NO_ADDRESS = { 4: IpAddress.parse("0.0.0.0"), 6: IpAddress.parse("::") } as const;
 
@@ -56,6 +60,7 @@ export function networkValues(config: AgentConfig, node: NodeNetwork) {
     nativeIpv4Mask: maskOf(native4),
     nativeIpv6: native6.address,
     nativeIpv6Mask: maskOf(native6),
+    dsrDispatch: usesDsr(config) ? dsrDispatch[config.lbDsrDispatch] : 0,
   };
 }
 
@@ -97,6 +102,13 @@ export function configuredFeatures(config: AgentConfig): readonly DatapathFeatur
       used: config.routingMode === "tunnel",
       detail: config.routingMode === "tunnel" ? config.tunnelProtocol : "native routing",
     },
+    { name: "dsr", used: usesDsr(config), detail: usesDsr(config) ? dsrDetail(config) : "off" },
     { name: "masquerading", used: families.length > 0, detail: families.join(", ") || "off" },
   ];
+}
+
+function dsrDetail({ lbMode, lbModeAnnotation, lbDsrDispatch }: AgentConfig): string {
+  const services = { dsr: "all Services", hybrid: "TCP", snat: "Services that ask for it" }[lbMode];
+  const annotation = lbModeAnnotation && lbMode !== "snat" ? ", unless a Service says otherwise" : "";
+  return `${services}${annotation}; frontend in ${lbDsrDispatch}`;
 }

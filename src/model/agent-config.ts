@@ -82,10 +82,21 @@ export function judgeSetting(
   return "problem" in parsed ? { problem: `${key} ${parsed.problem}` } : { field, value: parsed.value };
 }
 
+/** Whether packets from outside may go to another node's backend with the client's address (direct server return). */
+export function usesDsr({ lbMode, lbModeAnnotation }: Pick<AgentConfig, "lbMode" | "lbModeAnnotation">): boolean {
+  return lbMode !== "snat" || lbModeAnnotation;
+}
+
 /** Settings that are right by themselves and wrong together. */
 function conflictsOf(config: AgentConfig): readonly string[] {
   const { enableIpv4, enableIpv6 } = config;
   if (!enableIpv4 && !enableIpv6) return ['enable-ipv4 and enable-ipv6 are both "false": pods need an address'];
+  if (usesDsr(config) && config.routingMode === "tunnel") {
+    const key = config.lbMode === "snat" ? "bpf-lb-mode-annotation" : `bpf-lb-mode ${config.lbMode}`;
+    return [
+      `${key} with bpf-lb-dsr-dispatch ${config.lbDsrDispatch} needs routing-mode native: a tunnel leaves no place for the frontend`,
+    ];
+  }
   // Upstream's rule: without a tunnel nobody else knows which addresses lead back to pods.
   if (config.routingMode !== "native" || config.ipMasqAgent) return [];
   const families = [

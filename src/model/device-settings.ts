@@ -74,6 +74,22 @@ export const deviceSettings = {
     // Some thousand are left for translated connections.
     max: 61_439,
   }),
+  lbMode: choiceSetting("bpf-lb-mode", {
+    description:
+      "How connections from outside reach a backend on another node: with this node's address (snat), with the client's and answered by that node (dsr), or TCP so and the rest the first way (hybrid)",
+    defaultValue: "snat",
+    choices: ["snat", "dsr", "hybrid"],
+  }),
+  lbModeAnnotation: booleanSetting("bpf-lb-mode-annotation", {
+    description: "Services choose for themselves, with annotation service.cilium.io/forwarding-mode",
+    defaultValue: false,
+  }),
+  lbDsrDispatch: choiceSetting("bpf-lb-dsr-dispatch", {
+    description: "How the frontend travels to the backend's node with dsr: in an option of the IP header",
+    defaultValue: "opt",
+    choices: ["opt"],
+    later: ["ipip", "geneve"],
+  }),
   natMax: numberSetting("bpf-nat-global-max", {
     description: "Entries of the NAT map of each family: a translated connection takes two",
     defaultValue: 524_288,

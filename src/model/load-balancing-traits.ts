@@ -3,7 +3,7 @@ import type { FrontendTraits } from "./datapath-port.js";
 import type { KubeService } from "./kubernetes.js";
 import { type FrontendSite, isSurrogate } from "./load-balancing-frontends.js";
 import { serviceFlag } from "./service-flag.js";
-import type { FrontendType, ServiceNode, ServiceSettings } from "./service-frontend.js";
+import { type FrontendType, type ServiceNode, type ServiceSettings, servicePortProtocols } from "./service-frontend.js";
 
 /** What a Service says of all its frontends. */
 export interface ServiceTraits {
@@ -12,6 +12,8 @@ export interface ServiceTraits {
   readonly isInternalLocal: boolean;
   /** What the annotation says; undefined: as the node. */
   readonly algorithm: "random" | "maglev" | undefined;
+  /** How packets from outside reach other nodes; undefined: as the node. */
+  readonly forwarding: "snat" | "dsr" | undefined;
   readonly sourceRanges: readonly IpPrefix[];
   readonly hasSourceRanges: boolean;
   readonly refusesSourceRanges: boolean;
@@ -19,17 +21,10 @@ export interface ServiceTraits {
 }
 
 const ALGORITHM_ANNOTATION = "service.cilium.io/lb-algorithm";
+const FORWARDING_ANNOTATION = "service.cilium.io/forwarding-mode";
 const SOURCE_RANGES_ANNOTATION = "service.cilium.io/src-ranges-policy";
 /** Upstream's annotations that change where packets go, of features that this version does not have. */
-const LATER_ANNOTATIONS = [
-  "lb-l7",
-  "forwarding-mode",
-  "proxy-delegation",
-  "node",
-  "node-selector",
-  "global",
-  "affinity",
-];
+const LATER_ANNOTATIONS = ["lb-l7", "proxy-delegation", "node", "node-selector", "global", "affinity"];
 /** KEP-1224's default. */
 const DEFAULT_AFFINITY_SECONDS = 10_800;
 /** 24 bits of the map's entry; Kubernetes allows a day. */
@@ -47,7 +42,8 @@ export function readServiceTraits(service: KubeService, settings: ServiceSetting
     affinityTimeoutSeconds: spec.sessionAffinity === "ClientIP" ? Math.min(timeout, MAX_AFFINITY_SECONDS) : 0,
     isExternalLocal: spec.externalTrafficPolicy === "Local",
     isInternalLocal: spec.internalTrafficPolicy === "Local",
-    algorithm: readAlgorithm(annotations[ALGORITHM_ANNOTATION], settings, problems),
+    algorithm: readChoice(annotations, algorithmChoice, settings.lbAlgorithmAnnotation, problems),
+    forwarding: readChoice(annotations, forwardingChoice, settings.lbModeAnnotation, problems),
     sourceRanges: written.flatMap((text) => parseSourceRange(text.trim(), problems)),
     // Ranges that are none let nobody in: a slip must not open the Service to everybody.
     hasSourceRanges: written.length > 0,
@@ -58,12 +54,12 @@ export function readServiceTraits(service: KubeService, settings: ServiceSetting
 
 /** Flags and all that goes with them, as upstream 1.20 sets them for each kind of frontend. */
 export function traitsOfFrontend(
-  site: Pick<FrontendSite, "type" | "address">,
+  site: Pick<FrontendSite, "type" | "address" | "protocol">,
   traits: ServiceTraits,
   node: ServiceNode,
 ): FrontendTraits {
   const { config } = node;
-  const { type, address } = site;
+  const { type, address, protocol } = site;
   const checksSources =
     traits.hasSourceRanges && (type === "LoadBalancer" || type === "ExternalIPs" || config.lbSourceRangeAllTypes);
   const { isExternalLocal, isInternalLocal, algorithm } = traits;
@@ -77,6 +73,7 @@ export function traitsOfFrontend(
     [serviceFlag.routable, isRoutable],
     [serviceFlag.sourceRange, checksSources],
     [serviceFlag.quarantined, checksSources && traits.refusesSourceRanges],
+    [serviceFlag.dsr, (traits.forwarding ?? forwardingOf(protocol, config)) === "dsr"],
   ]);
   return {
     flags,
@@ -96,6 +93,7 @@ export const plainTraits: ServiceTraits = {
   isExternalLocal: false,
   isInternalLocal: false,
   algorithm: undefined,
+  forwarding: undefined,
   sourceRanges: [],
   hasSourceRanges: false,
   refusesSourceRanges: false,
@@ -132,19 +130,44 @@ function sourceRangesOf({ sourceRanges }: ServiceTraits, family: IpFamily): read
   return sourceRanges.filter((range) => range.address.family === family);
 }
 
-function readAlgorithm(
-  text: string | undefined,
-  settings: ServiceSettings,
+/** Hybrid: TCP tells the frontend in its SYN alone, of other protocols every packet would grow. */
+function forwardingOf(protocol: number, { lbMode }: ServiceSettings): "snat" | "dsr" {
+  if (lbMode === "hybrid") return protocol === servicePortProtocols.TCP ? "dsr" : "snat";
+  return lbMode;
+}
+
+/** An annotation that takes one of two words, where a setting lets Services choose. */
+interface AnnotatedChoice<T extends string> {
+  readonly annotation: string;
+  readonly words: readonly [T, T];
+  /** The setting's key. */
+  readonly allowedBy: string;
+}
+
+const algorithmChoice = {
+  annotation: ALGORITHM_ANNOTATION,
+  words: ["random", "maglev"],
+  allowedBy: "bpf-lb-algorithm-annotation",
+} as const;
+
+const forwardingChoice = {
+  annotation: FORWARDING_ANNOTATION,
+  words: ["dsr", "snat"],
+  allowedBy: "bpf-lb-mode-annotation",
+} as const;
+
+function readChoice<T extends string>(
+  annotations: Readonly<Record<string, string>>,
+  { annotation, words, allowedBy }: AnnotatedChoice<T>,
+  isAllowed: boolean,
   problems: string[],
-): ServiceTraits["algorithm"] {
-  const word = text?.toLowerCase();
-  if (word === undefined) return undefined;
-  if (word !== "random" && word !== "maglev") {
-    problems.push(`annotation ${ALGORITHM_ANNOTATION} takes random or maglev, not "${text}"`);
-    return undefined;
-  }
-  if (settings.lbAlgorithmAnnotation) return word;
-  problems.push(`annotation ${ALGORITHM_ANNOTATION} has no effect while bpf-lb-algorithm-annotation is false`);
+): T | undefined {
+  const text = annotations[annotation];
+  if (text === undefined) return undefined;
+  const word = words.find((word) => word === text.toLowerCase());
+  if (word === undefined) problems.push(`annotation ${annotation} takes ${words.join(" or ")}, not "${text}"`);
+  else if (isAllowed) return word;
+  else problems.push(`annotation ${annotation} has no effect while ${allowedBy} is false`);
   return undefined;
 }
 

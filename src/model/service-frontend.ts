@@ -46,7 +46,13 @@ export interface ServiceNode {
 
 export type ServiceSettings = Pick<
   AgentConfig,
-  "lbAlgorithm" | "lbAlgorithmAnnotation" | "lbExternalClusterIp" | "lbSourceRangeAllTypes" | "serviceTopology"
+  | "lbAlgorithm"
+  | "lbAlgorithmAnnotation"
+  | "lbExternalClusterIp"
+  | "lbMode"
+  | "lbModeAnnotation"
+  | "lbSourceRangeAllTypes"
+  | "serviceTopology"
 >;
 
 /** IP protocols that a Service may have. */

@@ -6,8 +6,6 @@
 export const laterSettings: Readonly<Record<string, readonly string[]>> = {
   "bpf-distributed-lru": ["false"],
   "bpf-lb-acceleration": ["disabled", ""],
-  "bpf-lb-dsr-dispatch": ["opt", ""],
-  "bpf-lb-mode": ["snat", ""],
   "clustermesh-enable-mcs-api": ["false"],
   "cni-chaining-mode": ["none", ""],
   "datapath-mode": ["veth", ""],
@@ -55,7 +53,6 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     aws-release-excess-ips azure-interface-name azure-use-primary-address azure-user-assigned-identity-id
     bgp-router-id-allocation-ip-pool bgp-router-id-allocation-mode bgp-secrets-namespace bpf-auth-map-max
     bpf-events-default-burst-limit bpf-events-default-rate-limit bpf-filter-priority bpf-fragments-map-max
-    bpf-lb-mode-annotation
     bpf-neigh-global-max bpf-policy-map-pressure-metrics-threshold bpf-root ces-rate-limits
     cgroup-root cilium-config cilium-endpoint-gc-interval clean-cilium-bpf-state clean-cilium-state
     cluster-health-port cluster-pool-ipv4-cidr cluster-pool-ipv4-mask-size cluster-pool-ipv6-cidr

@@ -32,6 +32,7 @@ export const ROUTE_MTU = 1450;
 
 /** Offset of `mark` in `struct __sk_buff`. */
 const MARK_OFFSET = 8;
+const IFINDEX_OFFSET = 40;
 
 export const tc = { next: 0xffffffff, shot: 2, redirect: 7 } as const;
 
@@ -301,9 +302,11 @@ export class DatapathHarness implements Disposable {
     this.get("cilium_lb4_backends_v3").delete(u32(backendId));
   }
 
-  run(program: ProgramKey, data: Buffer, options: { readonly mark?: number } = {}) {
+  /** @param options.ifindex of the device that the packet came in by; loopback by default */
+  run(program: ProgramKey, data: Buffer, options: { readonly mark?: number; readonly ifindex?: number } = {}) {
     const context = Buffer.alloc(192);
     context.writeUInt32LE(options.mark ?? 0, MARK_OFFSET);
+    context.writeUInt32LE(options.ifindex ?? 0, IFINDEX_OFFSET);
     const result = this.programs[program].testRun({ data, context });
     return { verdict: result.retval >>> 0, data: result.data, mark: result.context.readUInt32LE(MARK_OFFSET) };
   }

@@ -9,6 +9,7 @@ export const configurations: Readonly<Record<string, Partial<AgentConfig>>> = {
   "all events": { monitorAggregation: "none", ctAccounting: true },
   "no events": { eventsDrop: false, eventsTrace: false },
   "IPv4 and IPv6": { enableIpv6: true },
+  "direct server return": { enableIpv6: true, routingMode: "native", lbMode: "dsr" },
   "IPv6 only": { enableIpv4: false, enableIpv6: true },
 };
 

@@ -6,15 +6,19 @@ import { fabricNetns } from "../../src/lab/lab-name.js";
 import { labToolPath } from "../../src/lab/lab-tool.js";
 import { eventually, podManifest, TestLab } from "./support/lab-fixture.js";
 
-/** Settings of the two labs: pods of other nodes behind a tunnel, and as they are on the nodes' network. */
+const native = {
+  "routing-mode": "native",
+  "auto-direct-node-routes": "true",
+  "ipv4-native-routing-cidr": "10.244.0.0/16",
+  "ipv6-native-routing-cidr": "fd00:10:244::/48",
+} as const;
+
+/** Settings of the labs: pods of other nodes behind a tunnel, and as they are on the nodes' network. */
 const modes = {
   tunnel: {},
-  native: {
-    "routing-mode": "native",
-    "auto-direct-node-routes": "true",
-    "ipv4-native-routing-cidr": "10.244.0.0/16",
-    "ipv6-native-routing-cidr": "fd00:10:244::/48",
-  },
+  native,
+  "native with direct server return": { ...native, "bpf-lb-mode": "dsr" },
+  "native, TCP with direct server return": { ...native, "bpf-lb-mode": "hybrid" },
 } as const;
 
 const manifests = (settings: Readonly<Record<string, string>>): string => `
@@ -56,6 +60,7 @@ const WHO = `
   });`;
 
 describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (_mode, settings) => {
+  const lbMode = "bpf-lb-mode" in settings ? settings["bpf-lb-mode"] : "snat";
   let lab: TestLab;
   let outside: ChildProcess;
   /** What a program in the nodes' network, but on none of them, prints. */
@@ -157,6 +162,14 @@ describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (_mo
         );
         expect(answer).toContain("web");
         expect(fromOutside(labToolPath, "udp", nodes[family][index], "30091", "hello")).toContain("web");
+      });
+
+      it("the backend sees the client's own address where its node answers itself", () => {
+        const isDirect = lbMode !== "snat";
+        const seen = (JSON.parse(get(`http://${inUrl(nodes[family][1])}:30080/json`)) as { client: string }).client;
+        expect(seen.includes(gateway[family])).toBe(isDirect);
+        const list = lab.product("bpf", "ct", "list", "--node", "node-1", "--proto", "tcp", "-o", "json").stdout;
+        expect(list.includes("DSRInternal")).toBe(isDirect);
       });
     });
   }

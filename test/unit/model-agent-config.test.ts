@@ -106,8 +106,20 @@ describe("agent settings", () => {
       'node-port-range takes two ports up to 61439, the lower one first, with a comma between, not "9,8"',
       expect.stringContaining("devices takes device names"),
       'enable-masquerade-to-route-source: "true" is not supported by this version; leave it out or set "false"',
-      'bpf-lb-dsr-dispatch: "geneve" is not supported by this version; leave it out or set "opt" or ""',
+      'bpf-lb-dsr-dispatch "geneve" is not supported by this version; it takes opt',
     ]);
+  });
+
+  it.each([
+    [{ "bpf-lb-mode": "dsr" }, "bpf-lb-mode dsr"],
+    [{ "bpf-lb-mode": "hybrid" }, "bpf-lb-mode hybrid"],
+    [{ "bpf-lb-mode-annotation": "true" }, "bpf-lb-mode-annotation"],
+  ])("takes direct server return without a tunnel alone: %j", (keys, named) => {
+    expect(problemsOf(keys)).toEqual([
+      `${named} with bpf-lb-dsr-dispatch opt needs routing-mode native: a tunnel leaves no place for the frontend`,
+    ]);
+    const native = { "routing-mode": "native", "ipv4-native-routing-cidr": "10.0.0.0/8" };
+    expect(problemsOf({ ...keys, ...native })).toEqual([]);
   });
 
   it("wants to know what is not masqueraded where there is no tunnel", () => {

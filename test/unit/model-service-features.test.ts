@@ -319,3 +319,40 @@ describe("host ports", () => {
     ]);
   });
 });
+
+describe("direct server return", () => {
+  /** Protocols of the node ports with the flag, by address of the node and upstream's surrogate alike. */
+  const directPorts = (given: Given) => {
+    const direct = translate(given).frontends.filter(({ flags }) => (flags & serviceFlag.dsr) !== 0);
+    return [...new Set(direct.map(({ protocol }) => protocol))];
+  };
+  const ports = [
+    { port: 80, nodePort: 30_080 },
+    { port: 53, nodePort: 30_053, protocol: "UDP" as const },
+  ];
+  const spec = { type: "NodePort" as const, ports };
+
+  it.each([
+    ["snat", []],
+    ["dsr", [6, 17]],
+    ["hybrid", [6]],
+  ] as const)("mode %s", (lbMode, direct) => {
+    expect(directPorts({ spec, node: testServiceNode({ config: { lbMode } }) })).toEqual(direct);
+  });
+
+  it("of a Service goes before the node's, where the node listens to it", () => {
+    const annotations = { "service.cilium.io/forwarding-mode": "DSR" };
+    const listening = testServiceNode({ config: { lbModeAnnotation: true } });
+    expect(directPorts({ spec, annotations, node: listening })).toEqual([6, 17]);
+    expect(directPorts({ spec, annotations })).toEqual([]);
+    expect(translate({ spec, annotations }).problems).toEqual([
+      "Service shop/web: annotation service.cilium.io/forwarding-mode has no effect while bpf-lb-mode-annotation is false",
+    ]);
+    const hybrid = testServiceNode({ config: { lbModeAnnotation: true, lbMode: "hybrid" } });
+    const snat = { "service.cilium.io/forwarding-mode": "snat" };
+    expect(directPorts({ spec, annotations: snat, node: hybrid })).toEqual([]);
+    expect(
+      translate({ spec, annotations: { "service.cilium.io/forwarding-mode": "ipip" }, node: hybrid }).problems,
+    ).toEqual(['Service shop/web: annotation service.cilium.io/forwarding-mode takes dsr or snat, not "ipip"']);
+  });
+});

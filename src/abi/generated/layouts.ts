@@ -13,7 +13,7 @@ export const ownLayouts = {
       "lifetime": { offset: 32, sizeBytes: 4 },
       "rx_closing": { offset: 36, sizeBytes: 1, bit: { shift: 0, width: 1 } },
       "tx_closing": { offset: 36, sizeBytes: 1, bit: { shift: 1, width: 1 } },
-      "reserved1": { offset: 36, sizeBytes: 1, bit: { shift: 2, width: 1 } },
+      "need_dsr_info": { offset: 36, sizeBytes: 1, bit: { shift: 2, width: 1 } },
       "lb_loopback": { offset: 36, sizeBytes: 1, bit: { shift: 3, width: 1 } },
       "seen_non_syn": { offset: 36, sizeBytes: 1, bit: { shift: 4, width: 1 } },
       "node_port": { offset: 36, sizeBytes: 1, bit: { shift: 5, width: 1 } },
@@ -105,6 +105,7 @@ export const ownLayouts = {
       "native_ipv4_mask": { offset: 160, sizeBytes: 4, isBigEndian: true },
       "native_ipv6": { offset: 164, sizeBytes: 16 },
       "native_ipv6_mask": { offset: 180, sizeBytes: 16 },
+      "dsr_dispatch": { offset: 196, sizeBytes: 1 },
     },
   },
   drop_notify: {

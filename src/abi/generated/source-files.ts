@@ -29,4 +29,5 @@ export const ownSourceFiles: Readonly<Record<number, string>> = {
   234: "nodeport.h",
   235: "masquerade.h",
   236: "nat_error.h",
+  237: "dsr.h",
 };
