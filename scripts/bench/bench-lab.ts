@@ -6,7 +6,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fabricNetns } from "../../src/lab/lab-name.js";
 import { FABRIC } from "../../src/lab/network.js";
 import type { IpFamily } from "../../src/lib/ip.js";
-import { type LabNodeRecord, type LabRecord, labRecordFile, labsRoot } from "../../src/model/lab-record.js";
+import { resourceTypes } from "../../src/model/kubernetes.js";
+import {
+  type LabNodeRecord,
+  type LabRecord,
+  labAgentSocket,
+  labRecordFile,
+  labsRoot,
+} from "../../src/model/lab-record.js";
+import { FolderStateSource } from "../../src/state/folder-state-source.js";
 import { Cleanup } from "./cleanup.js";
 import { fillServices } from "./filler-objects.js";
 import { benchNamespace, type LabExtras, labManifests, serviceAddresses } from "./lab-manifests.js";
@@ -83,6 +91,18 @@ export class BenchLab implements AsyncDisposable {
   get agentPid(): number {
     const path = join(labsRoot, this.name, "nodes/bench-1/agent.pid");
     return (JSON.parse(readFileSync(path, "utf8")) as { readonly pid: number }).pid;
+  }
+
+  get agentSocket(): string {
+    return labAgentSocket(this.#node("bench-1"));
+  }
+
+  async podAddress(name: string): Promise<string> {
+    await using state = await FolderStateSource.open(this.stateDir);
+    const pod = await state.get(resourceTypes.pods, { namespace: benchNamespace, name });
+    const address = pod?.status?.podIP;
+    if (address === undefined) throw new Error(`pod ${name} has no address`);
+    return address;
   }
 
   async read(...args: readonly string[]): Promise<CommandResult> {

@@ -26,7 +26,7 @@ export async function timeCommands(lab: BenchLab, runs: number): Promise<readonl
   return times;
 }
 
-function residentBytes(pid: number): number {
+export function residentBytes(pid: number): number {
   const line = readFileSync(`/proc/${pid}/status`, "utf8").match(/^VmRSS:\s+(\d+) kB/m);
   return Number(line?.[1] ?? 0) * 1024;
 }

@@ -16,6 +16,10 @@ export async function sweepNamespaces(): Promise<void> {
   for (const name of listed.filter((candidate) => candidate.startsWith(prefix))) await ip("netns", "delete", name);
 }
 
+export function namespaceName(group: string, role: string): string {
+  return `${prefix}${group}-${role}`;
+}
+
 /** Namespaces of one topology. */
 export class Namespaces implements AsyncDisposable {
   readonly #names: string[] = [];
@@ -26,7 +30,7 @@ export class Namespaces implements AsyncDisposable {
   }
 
   async add(role: string): Promise<string> {
-    const name = `${prefix}${this.#group}-${role}`;
+    const name = namespaceName(this.#group, role);
     await ip("netns", "add", name);
     this.#names.push(name);
     await ip("-n", name, "link", "set", "lo", "up");

@@ -2,6 +2,7 @@ import type { BpfProgram } from "../../src/kernel/bpf-program.js";
 import { DatapathHarness, pod, remotePod } from "../../test/bpf/harness.js";
 import { ipv4Packet, type PacketOptions, tcpFlag } from "../../test/bpf/packet-builder.js";
 import type { ProgramCost } from "./results.js";
+import { median } from "./statistics.js";
 
 const rounds = 2_000;
 /** Each run of a forwarded packet takes one from the TTL of the same packet. */
@@ -20,6 +21,18 @@ export function leastNanoseconds(program: Pick<BpfProgram, "testRun">, packet: B
     least = Math.min(least, durationNs);
   }
   return least;
+}
+
+/** A packet that a program sees for the first time: one run each. */
+export function medianNanoseconds(
+  program: Pick<BpfProgram, "testRun">,
+  packetOf: (index: number) => Buffer,
+  packets: number = rounds,
+): number {
+  const context = Buffer.alloc(192);
+  return median(
+    Array.from({ length: packets }, (_, index) => program.testRun({ data: packetOf(index), context }).durationNs),
+  );
 }
 
 /** What a packet of an open connection costs in the program of its pod's interface, both pods' sides included. */

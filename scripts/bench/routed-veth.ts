@@ -1,6 +1,6 @@
 import type { IpFamily } from "../../src/lib/ip.js";
 import { Cleanup } from "./cleanup.js";
-import { addPod, enableForwarding, Namespaces } from "./namespaces.js";
+import { addPod, enableForwarding, Namespaces, namespaceName } from "./namespaces.js";
 import type { Topology } from "./topology.js";
 import { drive, startServer, stopServer } from "./traffic.js";
 
@@ -8,6 +8,11 @@ const addresses = {
   4: { client: "10.198.0.2", server: "10.198.0.3" },
   6: { client: "fd00:198::2", server: "fd00:198::3" },
 } as const satisfies Readonly<Record<IpFamily, unknown>>;
+
+/** Where the client runs and what it dials, in a topology of IPv4. */
+export function routedVethPods(group: string): { readonly client: string; readonly server: string } {
+  return { client: namespaceName(group, "client"), server: addresses[4].server };
+}
 
 /**
  * Two pods of one node with routes and nothing else: no netfilter hook, no BPF program, no conntrack. What every other

@@ -6,6 +6,7 @@ import { ipv4Packet, ipv6Packet } from "../../../test/bpf/packet-builder.js";
 import { TestFolder } from "../../../test/support/test-folder.js";
 import { leastNanoseconds } from "../program-costs.js";
 import { openOwnMaps } from "./own-maps.js";
+import { pathTable } from "./paths.js";
 import type { Stage, StageTable } from "./stage.js";
 
 /** Of a node that sets nothing else. */
@@ -40,7 +41,7 @@ export const memoryStage: Stage = {
       head: ["configuration", "program", "instructions verified", "machine code", "IPv4 packet", "IPv6 packet"],
       rows,
     };
-    return { tables: [maps, programs] };
+    return { tables: [maps, programs, pathTable()] };
   },
 };
 

@@ -4,11 +4,9 @@ import { MapFlag } from "../../../src/kernel/map-type.js";
 import type { PolicyEntry } from "../../../src/model/datapath-port.js";
 import { DatapathHarness, pod, u32 } from "../../../test/bpf/harness.js";
 import { ipv4Packet, tcpFlag } from "../../../test/bpf/packet-builder.js";
-import { leastNanoseconds } from "../program-costs.js";
-import { median } from "../statistics.js";
+import { leastNanoseconds, medianNanoseconds } from "../program-costs.js";
 import type { StageTable } from "./stage.js";
 
-const newConnections = 2_000;
 const destinationPort = 9_000;
 
 /** What the rules cost the first packet of a connection and those after it, client's and server's policy both. */
@@ -69,12 +67,9 @@ function rulesTo(direction: PolicyEntry["direction"], identity: number, count: n
 const ends = { source: pod.client.ip, destination: pod.server.ip, destinationPort, ttl: 255 } as const;
 
 function timeNew(datapath: DatapathHarness): number {
-  const context = Buffer.alloc(192);
-  const times = Array.from({ length: newConnections }, (_, index) => {
-    const data = ipv4Packet({ ...ends, sourcePort: 10_000 + index, tcpFlags: tcpFlag.syn });
-    return datapath.programs.fromContainer.testRun({ data, context }).durationNs;
-  });
-  return median(times);
+  const packetOf = (index: number): Buffer =>
+    ipv4Packet({ ...ends, sourcePort: 10_000 + index, tcpFlags: tcpFlag.syn });
+  return medianNanoseconds(datapath.programs.fromContainer, packetOf);
 }
 
 function timeOpen(datapath: DatapathHarness): number {

@@ -2,6 +2,8 @@ import { loadavg } from "node:os";
 import { describeCommit } from "../results.js";
 import { changesStage } from "./changes.js";
 import { masqueradeStage, nodePortStage } from "./edge.js";
+import { floodStage } from "./flood.js";
+import { maglevStage } from "./maglev.js";
 import { memoryStage } from "./memory.js";
 import { policyStage } from "./policy.js";
 import { ipv6Stage, nativeStage } from "./routing.js";
@@ -18,6 +20,8 @@ export const stages = {
   native: nativeStage,
   nodeport: nodePortStage,
   masquerade: masqueradeStage,
+  maglev: maglevStage,
+  flood: floodStage,
 } as const satisfies Readonly<Record<string, Stage>>;
 
 export type StageName = keyof typeof stages;
