@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 import type { DatapathPort, DatapathRecord, RecordLoss } from "../../model/datapath-port.js";
 import type { EventFilter } from "../../model/event-filter.js";
-import { encodeFrame } from "../../model/event-frames.js";
+import { type EventFrame, encodeFrame, encodeFrames, frameBytes } from "../../model/event-frames.js";
 import { EventMatcher } from "../../node/events/event-matcher.js";
 
 /** One of them may hold a queue's worth of memory. */
@@ -100,7 +100,7 @@ class Subscriber {
     for (const record of records) {
       if (!this.#wants(record)) continue;
       this.#addLoss(batch, timeMs);
-      if (this.#missing === 0n && batch.add(encodeFrame({ kind: "record", timeMs, bytes: record.bytes }))) continue;
+      if (this.#missing === 0n && batch.add({ kind: "record", timeMs, bytes: record.bytes })) continue;
       this.#missing++;
       lost++;
     }
@@ -112,7 +112,7 @@ class Subscriber {
   losses(losses: readonly RecordLoss[], timeMs: number): void {
     const batch = new FrameBatch(this.#queueBytes - this.out.writableLength);
     for (const { cpu, count } of losses) {
-      if (!batch.add(encodeFrame({ kind: "loss", cpu, timeMs, count }))) this.#missing += count;
+      if (!batch.add({ kind: "loss", cpu, timeMs, count })) this.#missing += count;
     }
     batch.writeTo(this.out);
   }
@@ -126,7 +126,7 @@ class Subscriber {
 
   #addLoss(batch: FrameBatch, timeMs: number): void {
     if (this.#missing === 0n) return;
-    if (batch.add(encodeFrame({ kind: "loss", timeMs, count: this.#missing }))) this.#missing = 0n;
+    if (batch.add({ kind: "loss", timeMs, count: this.#missing })) this.#missing = 0n;
   }
 
   #wants(record: DatapathRecord): boolean {
@@ -137,7 +137,7 @@ class Subscriber {
 
 /** Frames that go out in one write, as far as there is room. */
 class FrameBatch {
-  readonly #frames: Buffer[] = [];
+  readonly #frames: EventFrame[] = [];
   #roomBytes: number;
 
   constructor(roomBytes: number) {
@@ -145,14 +145,15 @@ class FrameBatch {
   }
 
   /** False when it does not fit. */
-  add(frame: Buffer): boolean {
-    if (frame.length > this.#roomBytes) return false;
-    this.#roomBytes -= frame.length;
+  add(frame: EventFrame): boolean {
+    const bytes = frameBytes(frame);
+    if (bytes > this.#roomBytes) return false;
+    this.#roomBytes -= bytes;
     this.#frames.push(frame);
     return true;
   }
 
   writeTo(out: Writable): void {
-    if (this.#frames.length > 0 && out.writable) out.write(Buffer.concat(this.#frames));
+    if (this.#frames.length > 0 && out.writable) out.write(encodeFrames(this.#frames));
   }
 }
