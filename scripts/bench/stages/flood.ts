@@ -17,6 +17,8 @@ import type { Stage, StageContext, StageFigures, StageTable } from "./stage.js";
 const rates = [10_000, 50_000] as const;
 /** Few enough that the flood fills it again and again. */
 const conntrackMax = 131_072;
+/** The agent counts what is in the map when it collects garbage. */
+const collectSeconds = 10;
 /** Not the ports that are measured, nor any that somebody listens on. */
 const floodedPort = 20_000;
 /** Connections stand before the flood begins. */
@@ -33,7 +35,7 @@ async function measureFlood({ settings }: StageContext, cleanup: Cleanup): Promi
   const lab = cleanup.use(
     await BenchLab.open("bench-flood", "socket LB", {
       objects: [pod("flooded", "flooded", "bench-1", serverCommand)],
-      settings: { "bpf-ct-global-tcp-max": `${conntrackMax}` },
+      settings: { "bpf-ct-global-tcp-max": `${conntrackMax}`, "conntrack-gc-interval": `${collectSeconds}s` },
     }),
   );
   const plain = cleanup.use(await openRoutedVeth("plain: routed veth", "fa"));
@@ -51,13 +53,13 @@ async function measureFlood({ settings }: StageContext, cleanup: Cleanup): Promi
       flooded(ours, { prefix: lab.execIn("client"), target, rate, note }),
     ]),
   ];
-  const before = await stateOf(lab);
+  const before = await stateOf(lab, settings.signal);
   const traffic: TrafficResult[] = [];
   for (const mode of ["TCP_RR", "STREAM", "TCP_CRR"] as const) {
     const frame = { scope: "same node", services: 1, mode, cores: "two cores" } as const;
     traffic.push(await measureRounds(frame, topologies, settings));
   }
-  const after = await stateOf(lab);
+  const after = await stateOf(lab, settings.signal);
   return { traffic, tables: [stateTable(before, after, sent)] };
 }
 
@@ -93,7 +95,8 @@ interface NodeState {
   readonly status: string;
 }
 
-async function stateOf(lab: BenchLab): Promise<NodeState> {
+async function stateOf(lab: BenchLab, signal: AbortSignal): Promise<NodeState> {
+  await delay(2 * collectSeconds * 1_000, undefined, { signal });
   const maps = await lab.items("bpf", "map", "list", "cilium_ct4_global", "--node", "bench-1");
   const packets = await lab.items("bpf", "metrics", "list", "--node", "bench-1");
   const metrics = await get(lab.agentSocket, "/metrics");
@@ -126,7 +129,7 @@ function stateTable(before: NodeState, after: NodeState, sent: readonly number[]
   const row = (what: string, of: (state: NodeState) => string): readonly string[] => [what, of(before), of(after)];
   return {
     title: "The node before and after",
-    intro: `${flows} flows were begun in all, with room for ${conntrackMax.toLocaleString("en-US")} entries of conntrack. The pressure is what \`/metrics\` says of the map.`,
+    intro: `${flows} flows were begun in all, with room for ${conntrackMax.toLocaleString("en-US")} entries of conntrack. The pressure is what \`/metrics\` says of the map; both are of two collections of garbage later.`,
     head: ["what", "before", "after"],
     rows: [
       row("conntrack entries", (state) => state.conntrackEntries.toLocaleString("en-US")),
