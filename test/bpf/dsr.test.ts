@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { collectNatGarbage } from "../../src/datapath/nat-garbage.js";
 import { readEntries } from "../../src/datapath/table.js";
 import { IpAddress } from "../../src/lib/ip.js";
+import { makeInput, Random } from "../fuzz/mutate.js";
 import { DatapathHarness, ip6, LOOPBACK_IFINDEX, nodeIp, pod, remotePod, tc } from "./harness.js";
 import {
   internetChecksum,
@@ -287,6 +288,28 @@ describe("the backend's node", () => {
     });
     expect(parseFrame(datapath.run("toNetdev", reply).data)).toMatchObject(frontend);
     expect(await collectNatGarbage(datapath)).toMatchObject({ deleted: 0 });
+  });
+
+  it("delivers what it takes as it came, whatever the option", () => {
+    const random = new Random(1);
+    const frame = withOption(toServer({}), option4(otherNode, 30_080));
+    let delivered = 0;
+    for (let count = 0; count < 3000; count++) {
+      const options = makeInput([frame.subarray(34, 42)], random).subarray(0, 4 * random.below(10));
+      const whole = Buffer.concat([options, Buffer.alloc(options.length % 4 === 0 ? 0 : 4 - (options.length % 4))]);
+      const protocol = random.pick([proto.tcp, proto.udp]);
+      const sent = withOption(toServer({ protocol, tcpFlags: random.pick([2, 16]) }), whole);
+      const { verdict, data } = datapath.run("fromNetdev", sent);
+      if (verdict !== tc.redirect) continue;
+      delivered++;
+      const expected = Buffer.from(sent.subarray(14));
+      expected[8]! -= 1;
+      expected.writeUInt16BE(0, 10);
+      expected.writeUInt16BE(internetChecksum(expected.subarray(0, (expected[0]! & 15) * 4)), 10);
+      expect(data.subarray(14).toString("hex")).toBe(expected.toString("hex"));
+    }
+    expect(delivered).toBeGreaterThan(2000);
+    expect(otherDrops().filter((line) => line !== "134 dsr.h ingress")).toEqual([]);
   });
 
   it("does all of that over IPv6", () => {

@@ -4,7 +4,7 @@ import { ipv4Packet, parseFrame, proto, tcpFlag } from "./packet-builder.js";
 
 let datapath: DatapathHarness;
 beforeAll(() => {
-  datapath = new DatapathHarness();
+  datapath = new DatapathHarness({ serviceNoBackendResponse: "drop" });
 });
 beforeEach(() => datapath.reset());
 afterAll(() => datapath[Symbol.dispose]());

@@ -59,6 +59,15 @@ const WHO = `
     udp.bind(8001, () => console.log("ready"));
   });`;
 
+/** Sends a datagram of so many bytes again and again until somebody answers. */
+const ASK_LARGE = `
+  const [host, bytes] = process.argv.slice(1);
+  const socket = require("dgram").createSocket(host.includes(":") ? "udp6" : "udp4");
+  const ask = () => socket.send("x".repeat(Number(bytes)), 30091, host, () => undefined);
+  socket.on("message", (answer) => { console.log(String(answer)); process.exit(); });
+  ask();
+  setInterval(ask, 200);`;
+
 describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (_mode, settings) => {
   const lbMode = "bpf-lb-mode" in settings ? settings["bpf-lb-mode"] : "snat";
   let lab: TestLab;
@@ -164,12 +173,22 @@ describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (_mo
         expect(fromOutside(labToolPath, "udp", nodes[family][index], "30091", "hello")).toContain("web");
       });
 
+      it.runIf(lbMode === "dsr")(
+        "a datagram that leaves no room for the frontend arrives in pieces, once the client was told",
+        () => {
+          const bytes = 1500 - (family === 4 ? 28 : 48);
+          expect(fromOutside(process.execPath, "-e", ASK_LARGE, nodes[family][1], `${bytes}`)).toContain("web");
+        },
+      );
+
       it("the backend sees the client's own address where its node answers itself", () => {
         const isDirect = lbMode !== "snat";
         const seen = (JSON.parse(get(`http://${inUrl(nodes[family][1])}:30080/json`)) as { client: string }).client;
         expect(seen.includes(gateway[family])).toBe(isDirect);
         const list = lab.product("bpf", "ct", "list", "--node", "node-1", "--proto", "tcp", "-o", "json").stdout;
         expect(list.includes("DSRInternal")).toBe(isDirect);
+        const frontends = lab.product("bpf", "lb", "list", "--node", "node-2").stdout.split("\n");
+        expect(frontends.some((line) => line.includes(":30080") && line.includes("dsr"))).toBe(isDirect);
       });
     });
   }
