@@ -126,9 +126,12 @@ spec:
   it("Services of kinds that are not served say so", () => {
     const service = (spec: string) =>
       `apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {ports: [{port: 80}], ${spec}}`;
-    expect(notesOf(service("type: NodePort"))).toEqual([
-      "m.yaml:4:35: Service shop/web: of type NodePort only the clusterIP is served",
+    expect(notesOf(service("type: NodePort"))).toEqual([]);
+    const loadBalancer = service("type: LoadBalancer");
+    expect(notesOf(loadBalancer)).toEqual([
+      "m.yaml:4:35: Service shop/web: type LoadBalancer has no address of its own unless status.loadBalancer.ingress names one",
     ]);
+    expect(notesOf(`${loadBalancer}\nstatus: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}`)).toEqual([]);
     expect(notesOf(service("type: ExternalName, externalName: a.b"))).toEqual([
       "m.yaml:4:35: Service shop/web: type ExternalName has no effect in a lab",
     ]);

@@ -25,12 +25,13 @@ export interface AskedPort {
   readonly port: number;
 }
 
-/** `80/tcp`, `53/udp`, `8/icmp`, `icmp`. @throws UsageError `policy-port` */
+/** `80/tcp`, `53/udp`, `8/icmp`, `icmp`; a number alone is a port of TCP, as in manifests. @throws UsageError `policy-port` */
 export function parseAskedPort(text: string): AskedPort {
-  const [, port, word] = /^(?:(\d{1,5})\/)?([a-z0-9]+)$/i.exec(text) ?? [];
+  const isPortAlone = /^\d{1,5}$/.test(text);
+  const [, port, word] = /^(?:(\d{1,5})\/)?([a-z0-9]+)$/i.exec(isPortAlone ? `${text}/tcp` : text) ?? [];
   const protocol = word === undefined || /^\d+$/.test(word) ? undefined : protocolNumber(word);
   if (protocol === undefined || Number(port ?? 0) > 65_535) {
-    throw new UsageError("policy-port", `"${text}" is no port: PORT/PROTOCOL, as 80/tcp or 8/icmp`, {
+    throw new UsageError("policy-port", `"${text}" is no port: PORT[/PROTOCOL], as 80, 53/udp or 8/icmp`, {
       hint: `Protocols are ${protocolWords.join(", ")}; of ICMP the number is the type.`,
     });
   }

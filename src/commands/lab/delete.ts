@@ -38,11 +38,13 @@ export default class LabDelete extends BaseCommand {
     const { chooseLabName, openLab } = await import("../../lab/lab-access.js");
     const { deleteFromLab, parseResourceType } = await import("../../lab/change-objects.js");
     const { loadManifests } = await import("../../lab/load-manifests.js");
-    const [kind, ...names] = argv as string[];
-    if ((kind === undefined) === (flags.filename === undefined) || (kind !== undefined && names.length === 0))
-      throw new UsageError("delete-what", "say what to delete: KIND NAME…, or -f PATH");
-    const type = kind === undefined ? undefined : parseResourceType(kind);
-    const named = names.map((text) => ({ type: type!, ref: refOf(text, type!.namespaced, flags.namespace) }));
+    const words = pairsOf(argv as string[]);
+    if ((argv.length === 0) === (flags.filename === undefined) || words === undefined)
+      throw new UsageError("delete-what", "say what to delete: KIND NAME…, KIND/NAME…, or -f PATH");
+    const named = words.map(([kind, name]) => {
+      const type = parseResourceType(kind);
+      return { type, ref: refOf(name, type.namespaced, flags.namespace) };
+    });
     const lab = openLab(chooseLabName(flags.name));
     const knownNodes = lab.file.nodes.map((node) => node.name);
     const manifests = loadManifests(flags.filename ?? [], { knownNodes, onNote: (line) => this.note(line) });
@@ -53,6 +55,19 @@ export default class LabDelete extends BaseCommand {
       this.log(`${name} ${change}`);
     }
   }
+}
+
+/** As kubectl has it: `pod web cart`, or `pod/web service/cart`. Undefined where a name is missing. */
+function pairsOf([first = "", ...rest]: readonly string[]):
+  | readonly (readonly [kind: string, name: string])[]
+  | undefined {
+  if (first === "") return [];
+  if (!first.includes("/")) return rest.length === 0 ? undefined : rest.map((name) => [first, name]);
+  const pairs = [first, ...rest].map((text): readonly [string, string] => {
+    const slash = text.indexOf("/");
+    return [text.slice(0, slash), text.slice(slash + 1)];
+  });
+  return pairs.every(([kind, name]) => kind !== "" && name !== "") ? pairs : undefined;
 }
 
 /** `shop/web` is a pod's name in every other command, so it is here too. */

@@ -27,7 +27,11 @@ export default class PolicyVerdict extends ReadCommand {
       helpValue: "NS/POD|NS/SVC|IP",
       required: true,
     }),
-    port: Flags.string({ summary: "port and protocol; type and icmp", helpValue: "PORT/PROTOCOL", required: true }),
+    port: Flags.string({
+      summary: "port and protocol (default tcp); type and icmp",
+      helpValue: "PORT[/PROTOCOL]",
+      required: true,
+    }),
     filename: Flags.string({
       char: "f",
       summary: "manifest of policies as if they were applied; may be repeated",

@@ -262,13 +262,13 @@ function checkAlone(placed: PlacedObject): void {
   checkServiceKind(placed, placed.object as KubeService);
 }
 
-/** Says what of a Service this version does not serve, instead of leaving it to be found by a connection that hangs. */
-function checkServiceKind(placed: PlacedObject, { spec }: KubeService): void {
+/** Says what of a Service is not served here, instead of leaving it to be found by a connection that hangs. */
+function checkServiceKind(placed: PlacedObject, { spec, status }: KubeService): void {
   const { type = "ClusterIP" } = spec;
-  if (type === "NodePort" || type === "LoadBalancer") {
+  if (type === "LoadBalancer" && (status?.loadBalancer?.ingress ?? []).length === 0) {
     placed.collector.note(
       placeOf(placed, "spec", "type"),
-      `${placed.subject}: of type ${type} only the clusterIP is served`,
+      `${placed.subject}: type LoadBalancer has no address of its own unless status.loadBalancer.ingress names one`,
     );
   }
   if (type === "ExternalName") {
