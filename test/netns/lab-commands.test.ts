@@ -77,7 +77,9 @@ describe("commands on a lab that runs", () => {
     expect(lab.cli("logs", "agent/node-1").stdout).toContain("agent ready");
   });
 
-  it("delete takes a pod as namespace/name, too", async () => {
+  it("delete takes a pod as namespace/name and as kind/name, too", async () => {
+    expect(lab.cli("delete", "pod/clinet").stderr).toContain('did you mean "default/client"?');
+    expect(lab.cli("delete", "pod/").status).toBe(2);
     expect(lab.cli("delete", "pod", "default/clinet").stderr).toContain('did you mean "default/client"?');
     await lab.up({ agentCommand: "own", manifests: podManifest("brief") });
     expect(lab.cli("delete", "pod", "default/brief").stdout).toBe("pod/brief deleted\n");
