@@ -44,10 +44,13 @@ static __always_inline __u32 identity_of_world(__u8 family)
 #define MARK_MAGIC_HOST	    0x0c00
 #define MARK_MAGIC_IDENTITY 0x0f00
 
+/* A number of this node's own does not fit: its reader asks the ipcache. */
 static __always_inline __u32 mark_from_identity(__u32 identity)
 {
 	if (identity == IDENTITY_HOST)
 		return MARK_MAGIC_HOST;
+	if (identity & IDENTITY_SCOPE_MASK)
+		return 0;
 	return MARK_MAGIC_IDENTITY | identity << 16 | (identity >> 16 & 0xff);
 }
 

@@ -90,6 +90,14 @@ describe("from-host: what the node's stack sends to pods", () => {
     expect(datapath.run("fromHost", ipv4Packet({ source: worldIp, destination: server.ip })).mark).toBe(markOf(2));
   });
 
+  it("does not take who has an identity of this node alone for the node itself: a mark has no room for its scope", () => {
+    datapath.addIpcache("203.0.113.0/24", 0x0100_0001);
+    const packet = ipv4Packet({ source: "203.0.113.9", destination: client.ip });
+    const { mark } = datapath.run("fromHost", packet);
+    datapath.run("toContainer", packet, { mark });
+    expect(datapath.connection("in")).toMatchObject({ sourceIdentity: 0x0100_0001 });
+  });
+
   it("sends to remote pods through the tunnel", () => {
     expect(datapath.run("fromHost", ipv4Packet({ source: hostIp, destination: remotePod.ip })).verdict).toBe(
       tc.redirect,
