@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* tcx egress of cilium_host: packets that the node's stack routes to pods, here or on other nodes. */
-#include "lib/parse.h"
-#include "lib/exit.h"
+#include "lib/step.h"
 #include "lib/deliver.h"
 #include "lib/encap.h"
+#include "lib/host_policy.h"
 #include "lib/ndp.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -49,25 +49,48 @@ static __always_inline int from_host(struct __sk_buff *skb, struct packet *pkt, 
 	return DROP_AT(pkt, DROP_UNROUTABLE);
 }
 
+#define NEXT_ROUTE STEP_NEXT
+
+/* What the node itself sends, by its own policy. */
+static __always_inline int from_host_own(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	int ret;
+
+	/* What cannot be read is dropped by the next step. */
+	if (packet_parse(skb, pkt) || (packet_is_ip6(pkt) && (packet_is_nd(pkt) || packet_is_mld(pkt))))
+		return NEXT_ROUTE;
+	if (!endpoint_is_host(endpoint_lookup(&pkt->saddr, pkt->family)))
+		return NEXT_ROUTE;
+	ret = host_policy_egress(skb, pkt);
+	return ret ? ret : NEXT_ROUTE;
+}
+
+STEP(host_own, from_host_own, METRIC_EGRESS)
+STEP(host_route, from_host, METRIC_EGRESS)
+
+__attribute__((noinline)) int host_other(struct __sk_buff *skb)
+{
+	struct packet pkt = { .direction = METRIC_EGRESS };
+
+	return packet_exit(skb, &pkt, DROP_AT(&pkt, DROP_UNKNOWN_L3), TRACE_NONE);
+}
+
+#define HOST_LEAVE(version)                                                                                            \
+	({                                                                                                             \
+		int verdict = config.host_endpoint_id ? host_own##version(skb) : NEXT_ROUTE;                           \
+                                                                                                                       \
+		verdict == NEXT_ROUTE ? host_route##version(skb) : verdict;                                            \
+	})
+
 SEC("tc")
 int cts_host_egress(struct __sk_buff *skb)
 {
-	struct packet pkt = { .direction = METRIC_EGRESS };
-	__u8 trace_point = TRACE_NONE;
-	int verdict;
-
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
-		pkt.family = FAMILY_IPV4;
-		verdict = from_host(skb, &pkt, &trace_point);
-		break;
+		return HOST_LEAVE(4);
 	case FAMILY_IPV6:
-		pkt.family = FAMILY_IPV6;
-		verdict = from_host(skb, &pkt, &trace_point);
-		break;
+		return HOST_LEAVE(6);
 	default:
-		verdict = DROP_AT(&pkt, DROP_UNKNOWN_L3);
-		break;
+		return host_other(skb);
 	}
-	return packet_exit(skb, &pkt, verdict, trace_point);
 }

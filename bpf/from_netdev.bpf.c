@@ -2,6 +2,7 @@
 /* tcx ingress of the node's own devices: answers to translated connections, Services dialled from outside, and, where pods
  * are routed without a tunnel, packets for pods. Everything else is the stack's. */
 #include "lib/nodeport.h"
+#include "lib/host_policy.h"
 #include "lib/ndp.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -17,6 +18,18 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 #define NEXT_REPLY     (STEP_NEXT + 8)
 #define NEXT_DIRECT    (STEP_NEXT + 9)
 #define NEXT_ARRIVE    (STEP_NEXT + 10)
+#define NEXT_HOST      (STEP_NEXT + 11)
+
+/* What goes on to the stack from the node's own address is for the node's processes, and their policy's business. */
+static __always_inline int way_to_stack(void)
+{
+	return config.host_endpoint_id ? NEXT_HOST : NEXT_STACK;
+}
+
+static __always_inline int stack_verdict(int verdict)
+{
+	return verdict == VERDICT_PASS && config.host_endpoint_id ? NEXT_HOST : verdict;
+}
 
 /* Nobody outside has an address of this node or of its pods; in the tunnel's mode other nodes' pods come through it, with
  * the identity that their node vouches for. */
@@ -64,8 +77,8 @@ static __always_inline int netdev_arrive(struct __sk_buff *skb, struct packet *p
 		return NEXT_DELIVER;
 	}
 	if (!ret || !dsr_frontend_of(pkt, false, &frontend))
-		return NEXT_STACK;
-	return nodeport_answers_from(pkt, &frontend);
+		return way_to_stack();
+	return stack_verdict(nodeport_answers_from(pkt, &frontend));
 }
 
 static __always_inline int netdev_answer(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
@@ -73,7 +86,7 @@ static __always_inline int netdev_answer(struct __sk_buff *skb, struct packet *p
 	int ret = packet_parse(skb, pkt);
 
 	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
-	return ret ? ret : nodeport_answer(skb, pkt);
+	return ret ? ret : stack_verdict(nodeport_answer(skb, pkt));
 }
 
 static __always_inline int netdev_error(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
@@ -81,7 +94,7 @@ static __always_inline int netdev_error(struct __sk_buff *skb, struct packet *pk
 	int ret = packet_parse(skb, pkt);
 
 	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
-	return ret ? ret : nodeport_answer_error(skb, pkt);
+	return ret ? ret : stack_verdict(nodeport_answer_error(skb, pkt));
 }
 
 /* For a frontend: the packet gets a backend here, and goes there in another step, or the verifier would walk each of the two
@@ -127,7 +140,17 @@ static __always_inline int netdev_to_other(struct __sk_buff *skb, struct packet 
 		icmp_error_order(skb, ICMP_ERROR_TOO_BIG, config.route_mtu, skb->cb[0]);
 		return NEXT_REPLY;
 	}
-	return ret ? ret : nodeport_to_other(skb, pkt, skb->cb[0]);
+	return ret ? ret : stack_verdict(nodeport_to_other(skb, pkt, skb->cb[0]));
+}
+
+/* For the node's own processes, by the node's policy. */
+static __always_inline int netdev_host(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	int ret = packet_parse(skb, pkt);
+
+	if (!ret && endpoint_is_host(endpoint_lookup(&pkt->daddr, pkt->family)))
+		ret = host_policy_ingress(skb, pkt);
+	return ret ? ret : NEXT_STACK;
 }
 
 static __always_inline int netdev_direct(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
@@ -193,7 +216,7 @@ static __always_inline int netdev_way(struct __sk_buff *skb, struct packet *pkt,
 	if (endpoint_is_pod(local))
 		return next_way(skb, pkt, config.dsr_dispatch == DSR_IN_OPTION ? NEXT_ARRIVE : NEXT_DELIVER);
 	if (local && pkt->proto == IPPROTO_UDP && pkt->dport == config.tunnel_port)
-		return NEXT_STACK;
+		return way_to_stack();
 	if (local && packet_is_icmp_error(pkt))
 		return NEXT_ERROR;
 	if (local && nat_is_answer(pkt))
@@ -203,7 +226,7 @@ static __always_inline int netdev_way(struct __sk_buff *skb, struct packet *pkt,
 	/* Or clang asks both pointers at once whether they are null, by an operation that the verifier forbids. */
 	asm volatile("" : "+r"(local));
 	if (local)
-		return config.dsr_dispatch == DSR_IN_OPTION ? NEXT_ARRIVE : NEXT_STACK;
+		return config.dsr_dispatch == DSR_IN_OPTION ? NEXT_ARRIVE : way_to_stack();
 	return service_owns_address(pkt) ? NEXT_REFUSE : NEXT_STACK;
 }
 
@@ -218,60 +241,66 @@ STEP(netdev_direct, netdev_direct, METRIC_INGRESS)
 STEP(netdev_arrive, netdev_arrive, METRIC_INGRESS)
 STEP(netdev_refuse, netdev_refuse, METRIC_INGRESS)
 STEP(netdev_reply, netdev_reply, METRIC_INGRESS)
+STEP(netdev_host, netdev_host, METRIC_INGRESS)
 
 #define NETDEV_FORWARD(version)                                                                                        \
 	({                                                                                                             \
-		int way = netdev_translate##version(skb);                                                              \
+		int next = netdev_translate##version(skb);                                                             \
                                                                                                                        \
-		if (way == NEXT_TO_POD)                                                                                \
-			way = netdev_to_pod##version(skb);                                                             \
-		else if (way == NEXT_TO_OTHER)                                                                         \
-			way = netdev_to_other##version(skb);                                                           \
-		else if (way == NEXT_DIRECT)                                                                           \
-			way = netdev_direct##version(skb);                                                             \
-		if (way == NEXT_REPLY)                                                                                 \
-			way = netdev_reply##version(skb);                                                              \
-		way;                                                                                                   \
-	})
-
-#define NETDEV_ARRIVE(version)                                                                                         \
-	({                                                                                                             \
-		int way = netdev_arrive##version(skb);                                                                 \
-                                                                                                                       \
-		if (way == NEXT_DELIVER)                                                                               \
-			way = netdev_deliver##version(skb);                                                            \
-		way == NEXT_STACK ? TC_ACT_UNSPEC : way;                                                               \
+		if (next == NEXT_TO_POD)                                                                               \
+			next = netdev_to_pod##version(skb);                                                            \
+		else if (next == NEXT_TO_OTHER)                                                                        \
+			next = netdev_to_other##version(skb);                                                           \
+		else if (next == NEXT_DIRECT)                                                                          \
+			next = netdev_direct##version(skb);                                                            \
+		if (next == NEXT_REPLY)                                                                                \
+			next = netdev_reply##version(skb);                                                             \
+		next;                                                                                                  \
 	})
 
 /* The node's own traffic is not ours to count. */
 #define NETDEV_STEP(version)                                                                                           \
-	switch (netdev_way##version(skb)) {                                                                            \
-	case NEXT_DELIVER:                                                                                             \
-		return netdev_deliver##version(skb);                                                                   \
-	case NEXT_ARRIVE:                                                                                              \
-		return NETDEV_ARRIVE(version);                                                                         \
-	case NEXT_ANSWER:                                                                                              \
-		return netdev_answer##version(skb);                                                                    \
-	case NEXT_ERROR:                                                                                               \
-		return netdev_error##version(skb);                                                                     \
-	case NEXT_TRANSLATE:                                                                                           \
-		return NETDEV_FORWARD(version);                                                                        \
-	case NEXT_REPLY:                                                                                               \
-		return netdev_reply##version(skb);                                                                     \
-	case NEXT_REFUSE:                                                                                              \
-		return netdev_refuse##version(skb);                                                                    \
-	default:                                                                                                       \
-		return TC_ACT_UNSPEC;                                                                                  \
-	}
+	({                                                                                                             \
+		int way = netdev_way##version(skb);                                                                    \
+                                                                                                                       \
+		switch (way) {                                                                                         \
+		case NEXT_DELIVER:                                                                                     \
+			way = netdev_deliver##version(skb);                                                            \
+			break;                                                                                         \
+		case NEXT_ARRIVE:                                                                                      \
+			way = netdev_arrive##version(skb);                                                             \
+			if (way == NEXT_DELIVER)                                                                       \
+				way = netdev_deliver##version(skb);                                                    \
+			break;                                                                                         \
+		case NEXT_ANSWER:                                                                                      \
+			way = netdev_answer##version(skb);                                                             \
+			break;                                                                                         \
+		case NEXT_ERROR:                                                                                       \
+			way = netdev_error##version(skb);                                                              \
+			break;                                                                                         \
+		case NEXT_TRANSLATE:                                                                                   \
+			way = NETDEV_FORWARD(version);                                                                 \
+			break;                                                                                         \
+		case NEXT_REPLY:                                                                                       \
+			way = netdev_reply##version(skb);                                                              \
+			break;                                                                                         \
+		case NEXT_REFUSE:                                                                                      \
+			way = netdev_refuse##version(skb);                                                             \
+			break;                                                                                         \
+		}                                                                                                      \
+		if (way == NEXT_HOST)                                                                                  \
+			way = netdev_host##version(skb);                                                               \
+		way == NEXT_STACK ? TC_ACT_UNSPEC : way;                                                               \
+	})
 
 SEC("tc")
 int cts_netdev_ingress(struct __sk_buff *skb)
 {
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
-		NETDEV_STEP(4)
+		return NETDEV_STEP(4);
 	case FAMILY_IPV6:
-		NETDEV_STEP(6)
+		return NETDEV_STEP(6);
 	default:
 		return TC_ACT_UNSPEC;
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* tcx egress of the node's own devices: what pods send to the world leaves with the node's address. */
 #include "lib/step.h"
+#include "lib/host_policy.h"
 #include "lib/masquerade.h"
 #include "lib/nat_error.h"
 #include "lib/ndp.h"
@@ -113,14 +114,30 @@ static __always_inline int to_netdev_error(struct __sk_buff *skb, struct packet 
 	return ret ? ret : EXIT_AT(pkt, VERDICT_PASS);
 }
 
+/* What the node itself sends, by its own policy. */
+static __always_inline int to_netdev_host(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	int ret;
+
+	if (packet_parse(skb, pkt) || (packet_is_ip6(pkt) && (packet_is_nd(pkt) || packet_is_mld(pkt))))
+		return NEXT_STACK;
+	if (!endpoint_is_host(endpoint_lookup(&pkt->saddr, pkt->family)))
+		return NEXT_STACK;
+	ret = host_policy_egress(skb, pkt);
+	return ret ? ret : NEXT_STACK;
+}
+
+STEP(netdev_leave_host, to_netdev_host, METRIC_EGRESS)
 STEP(netdev_leave, to_netdev, METRIC_EGRESS)
 STEP(netdev_leave_own, to_netdev_own, METRIC_EGRESS)
 STEP(netdev_leave_error, to_netdev_error, METRIC_EGRESS)
 
 #define NETDEV_LEAVE(version)                                                                                          \
 	({                                                                                                             \
-		int verdict = netdev_leave##version(skb);                                                              \
+		int verdict = config.host_endpoint_id ? netdev_leave_host##version(skb) : NEXT_STACK;                  \
                                                                                                                        \
+		if (verdict == NEXT_STACK)                                                                             \
+			verdict = netdev_leave##version(skb);                                                          \
 		if (verdict == NEXT_OWN)                                                                               \
 			verdict = netdev_leave_own##version(skb);                                                      \
 		else if (verdict == NEXT_ERROR)                                                                        \

@@ -52,6 +52,7 @@ struct datapath_config {
 	__be32 native_ipv6[4];		 /* destinations below are not masqueraded; mask 0: none */
 	__be32 native_ipv6_mask[4];	 /* of native_ipv6 */
 	__u8 dsr_dispatch;		 /* how a frontend travels to its backend's node: 0 not at all, 1 in an option of IP */
+	__u32 host_endpoint_id;		 /* whose policy is that of the node itself; 0: nodes have none */
 };
 
 volatile const struct datapath_config config = {};

@@ -1,3 +1,5 @@
+import { HOST_ENDPOINT_ID } from "../model/host-endpoint.js";
+import { formatLabel } from "../model/labels.js";
 import { emptyNames } from "../model/names-document.js";
 import type { CompiledPolicy } from "../model/policy/compiled-policy.js";
 import type { EndpointRow } from "../model/rows.js";
@@ -5,6 +7,7 @@ import type { AgentRuntime } from "./agent-runtime.js";
 import { type AgentApi, waitForAttachments } from "./api/agent-routes.js";
 import { addressPair } from "./endpoints/cilium-endpoint.js";
 import type { EndpointRecord } from "./endpoints/endpoint-record.js";
+import { HOST_IDENTITY } from "./ipcache/desired-ipcache.js";
 import { collectMetrics } from "./metrics/agent-metrics.js";
 import { formatMetrics } from "./metrics/metrics-text.js";
 import { describeCookies, describePolicies } from "./policy/policy-document.js";
@@ -40,7 +43,7 @@ export function createAgentApi(sources: ReportSources): AgentApi {
     endpoints: () => current && listEndpoints(current, sources.options.nodeName),
     names: () => current?.names.document() ?? emptyNames,
     services: (query) => current?.names.findServices(query),
-    policies: () => current && describePolicies(current.policies, current.config.enablePolicy),
+    policies: () => current && describePolicies(current.policies, current.config),
     policyCookies: () => current && describeCookies(current.policies),
     drops: () => current?.drops.recent() ?? [],
     events: (filter) => current?.events.subscription(filter) ?? { refusal: "the agent is starting" },
@@ -93,10 +96,17 @@ async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<s
   };
 }
 
-function listEndpoints({ table, policies, config }: AgentRuntime, node: string): readonly EndpointRow[] {
-  return table.list().map((record) => ({
-    ...toEndpointRow(record, node),
-    policyEnforcement: enforcementOf(policies.endpoints.policyOf(record.endpointId), config.policyAuditMode),
+function listEndpoints({ table, policies, config, node: self }: AgentRuntime, node: string): readonly EndpointRow[] {
+  const pods = table.list().map((record) => toEndpointRow(record, node));
+  const host = policies.endpoints.owners().filter(({ endpointId }) => endpointId === HOST_ENDPOINT_ID);
+  const hosts = host.map(({ endpointId, subject }) => ({
+    ...{ node, id: endpointId, identity: HOST_IDENTITY, identityLabels: subject.labels.map(formatLabel) },
+    ...addressPair({ addresses: self.podRanges.map(({ ciliumHostIp }) => ciliumHostIp) }),
+    state: "ready",
+  }));
+  return [...hosts, ...pods].map((row) => ({
+    ...row,
+    policyEnforcement: enforcementOf(policies.endpoints.policyOf(row.id), config.policyAuditMode),
   }));
 }
 

@@ -123,14 +123,17 @@ export async function openRuntime(options: RuntimeOptions): Promise<AgentRuntime
 async function openEndpoints(
   options: RuntimeOptions,
 ): Promise<Pick<AgentRuntime, "pools" | "table" | "manager" | "policies"> & { readonly restored: RestoredEndpoints }> {
-  const { agent, node, datapath, log } = options;
+  const { agent, node, config, datapath, log } = options;
   const { links, runDir } = agent;
   const table = new EndpointTable();
   const store = new EndpointStore(runDir);
   const programmer = new EndpointProgrammer({ datapath, node, table });
   const podCidrs = node.podRanges.map(({ podCidr }) => podCidr);
   const pools = await openAddressPools(runDir, podCidrs);
-  const restored = await restoreEndpoints({ datapath, store, links, pools, table, programmer, log });
+  const restored = await restoreEndpoints({
+    ...{ datapath, store, links, pools, table, programmer, log },
+    hasHostEndpoint: config.enableHostFirewall,
+  });
   const policies = openPolicies({ ...options, table });
   policies.reconciler.adopt(restored.living);
   const manager = new EndpointManager({

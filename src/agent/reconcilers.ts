@@ -115,6 +115,8 @@ export class Reconcilers implements AsyncDisposable {
         this.#queue.addAfter("policy", COALESCE_MS);
         this.#queue.addAfter("routes", COALESCE_MS);
       }),
+      // Its labels are what policies of nodes select by.
+      caches.nodes.onChange(({ key }) => key === node.name && this.#queue.addAfter("policy", COALESCE_MS)),
       ...this.#subscribePolicies(),
     );
   }

@@ -5,6 +5,7 @@ import type { MapSpec } from "../kernel/bpf-map.js";
 import { possibleCpus } from "../kernel/net.js";
 import { IpAddress } from "../lib/ip.js";
 import type { AgentConfig } from "../model/agent-config.js";
+import { HOST_ENDPOINT_ID } from "../model/host-endpoint.js";
 import { maglevSeeds } from "../model/maglev.js";
 import { be, bytes, ip4, ip6, u64, uint } from "../model/struct-fields.js";
 import type { Devices } from "./devices.js";
@@ -53,6 +54,7 @@ const codec = structCodec("datapath_config", ownReleases, {
   maglevSlots: uint("maglev_slots"),
   maglevSeed: uint("maglev_seed"),
   hostNetnsCookie: u64("host_netns_cookie"),
+  hostEndpointId: uint("host_endpoint_id"),
 });
 
 /** The load-time constants of every program: `struct datapath_config` of bpf/lib/config.h. */
@@ -97,6 +99,7 @@ export function encodeDatapathConfig(
     maglevSlots: config.lbMaglevTableSize,
     maglevSeed: maglevSeeds(config.lbMaglevHashSeed).connections[0],
     hostNetnsCookie,
+    hostEndpointId: config.enableHostFirewall ? HOST_ENDPOINT_ID : 0,
   });
 }
 

@@ -17,6 +17,8 @@ export interface LoadManifestsOptions {
   readonly knownServices?: readonly KubeService[];
   /** Address families of its pods; without them Services are not asked for theirs. */
   readonly families?: readonly IpFamily[];
+  /** Whether policies of nodes are in force there. */
+  readonly enableHostFirewall?: boolean;
   /** Told what of the manifests has no effect in a lab. */
   readonly onNote: (line: string) => void;
 }
@@ -30,8 +32,8 @@ const SHOWN = 50;
  */
 export function loadManifests(paths: readonly string[], options: LoadManifestsOptions): readonly StoredManifest[] {
   const files = paths.flatMap(readManifestFiles);
-  const { knownNodes, knownServices = [], families } = options;
-  const ofLab = { knownNodes, knownServices, ...(families === undefined ? {} : { families }) };
+  const { knownNodes, knownServices = [], families, enableHostFirewall = false } = options;
+  const ofLab = { knownNodes, knownServices, enableHostFirewall, ...(families === undefined ? {} : { families }) };
   const checks = { ...ofLab, serviceCidrs: Object.values(serviceCidrs), problemOfContainer };
   const { objects, problems, notes } = parseManifests(files, checks);
   for (const note of notes) options.onNote(`note: ${formatManifestProblem(note)}`);

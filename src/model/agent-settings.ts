@@ -133,6 +133,10 @@ export const agentSettings = {
     defaultValue: "auto",
     choices: ["auto", "always", "policy"],
   }),
+  enableHostFirewall: booleanSetting("enable-host-firewall", {
+    description: "Policies with a nodeSelector hold for what nodes themselves send and receive",
+    defaultValue: false,
+  }),
   policyCidrMatchMode: choiceSetting("policy-cidr-match-mode", {
     description: "Whom of the cluster rules may name by prefixes: nodes, or nobody",
     defaultValue: "",

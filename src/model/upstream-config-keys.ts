@@ -17,7 +17,6 @@ export const laterSettings: Readonly<Record<string, readonly string[]>> = {
   "enable-endpoint-routes": ["false"],
   "enable-envoy-config": ["false"],
   "enable-gateway-api": ["false"],
-  "enable-host-firewall": ["false"],
   "enable-ingress-controller": ["false"],
   "enable-ipsec": ["false"],
   "enable-l2-announcements": ["false"],

@@ -83,9 +83,12 @@ export interface HarnessPod {
   readonly identity: number;
 }
 
-function createMaps(): ReadonlyMap<string, BpfMap> {
+function createMaps(config: Partial<AgentConfig>): ReadonlyMap<string, BpfMap> {
   using object = BpfObject.open(`${objectsDir}/maps.bpf.o`, { name: "cts_test" });
-  for (const map of object.maps) if (map.maxEntries > 4096 && !map.isInternal) object.setMapMaxEntries(map.name, 4096);
+  // The node itself has the last slot of all.
+  const isWhole = (name: string) => name === "cts_policy_maps" && config.enableHostFirewall === true;
+  for (const map of object.maps)
+    if (map.maxEntries > 4096 && !map.isInternal && !isWhole(map.name)) object.setMapMaxEntries(map.name, 4096);
   object.load();
   return new Map(object.maps.filter((map) => !map.isInternal).map((map) => [map.name, object.map(map.name)]));
 }
@@ -119,7 +122,7 @@ export class DatapathHarness implements Disposable {
   constructor(
     config: Partial<AgentConfig> = {},
     hostNetnsCookie = 0n,
-    maps: ReadonlyMap<string, BpfMap> = createMaps(),
+    maps: ReadonlyMap<string, BpfMap> = createMaps(config),
   ) {
     this.maps = maps;
     const bytes = encodeHarnessConfig(config, hostNetnsCookie);

@@ -11,6 +11,7 @@ export const configurations: Readonly<Record<string, Partial<AgentConfig>>> = {
   "IPv4 and IPv6": { enableIpv6: true },
   "direct server return": { enableIpv6: true, routingMode: "native", lbMode: "dsr" },
   "IPv6 only": { enableIpv4: false, enableIpv6: true },
+  "host firewall": { enableHostFirewall: true },
 };
 
 /** Instructions that the verifier processed, by program. */

@@ -77,7 +77,16 @@ export class AgentFixture {
       resolve: async ({ podNamespace, podName }) => this.pods.get(`${podNamespace}/${podName}`),
     };
     const savePools = (): Promise<void> => savePoolCursors(runDir, pools);
-    const restored = await restoreEndpoints({ datapath, store, links, pools, table, programmer, log: silentLog });
+    const restored = await restoreEndpoints({
+      hasHostEndpoint: false,
+      datapath,
+      store,
+      links,
+      pools,
+      table,
+      programmer,
+      log: silentLog,
+    });
     this.restored = restored;
     this.manager = new EndpointManager({
       node,

@@ -9,6 +9,7 @@ import { StatusBoard } from "../../src/agent/status/status-board.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
 import { type AgentConfig, defaultAgentConfig } from "../../src/model/agent-config.js";
 import type { PolicyEntry } from "../../src/model/datapath-port.js";
+import { HOST_ENDPOINT_ID } from "../../src/model/host-endpoint.js";
 import { type CiliumNode, resourceTypes } from "../../src/model/kubernetes.js";
 import type { CiliumNetworkPolicy, CiliumPolicySpec } from "../../src/model/network-policy-objects.js";
 import { testNode } from "../support/agent-fixture.js";
@@ -170,15 +171,30 @@ describe("policies of a node", () => {
     expect(["10.244.0.8", "192.0.2.1"].map((source) => lab.isAllowed(source))).toEqual([true, false]);
   });
 
-  it("of nodes are told: they are not in force", async () => {
-    const ingress = [{ fromEntities: ["cluster"] }];
-    lab.ciliumNetworkPolicies.set({
-      ...policy("host", { nodeSelector: {}, ingress }),
-      ...{ kind: "CiliumClusterwideNetworkPolicy", metadata: { name: "host" } },
-    } as unknown as CiliumNetworkPolicy);
+  const ofNodes = {
+    ...policy("host", { nodeSelector: {}, ingress: [{ fromEntities: ["world"] }] }),
+    ...{ kind: "CiliumClusterwideNetworkPolicy", metadata: { name: "host" } },
+  } as unknown as CiliumNetworkPolicy;
+
+  it("of nodes are told: they are not in force without the host firewall", async () => {
+    lab.ciliumNetworkPolicies.set(ofNodes);
     expect(await lab.reconcile()).toEqual([
-      "CiliumClusterwideNetworkPolicy host: spec.ingress[0]: policies of nodes are not in force in this version",
+      "CiliumClusterwideNetworkPolicy host: spec.ingress[0]: policies of nodes are not in force: enable-host-firewall is false",
     ]);
+    expect(lab.datapath.policies.has(HOST_ENDPOINT_ID)).toBe(false);
+  });
+
+  it("of nodes are the node's own with the host firewall, and no pod's", async () => {
+    lab.restart({ enableHostFirewall: true });
+    await lab.add(web);
+    lab.ciliumNetworkPolicies.set(ofNodes);
+    expect(await lab.reconcile()).toEqual([]);
+    const ingress = lab.datapath.policies.get(HOST_ENDPOINT_ID)?.filter(({ direction }) => direction === "ingress");
+    expect(ingress?.map(({ identity, verdict }) => `${identity} ${verdict}`)).toEqual(["2 allow"]);
+    expect(lab.isAllowed("10.244.0.8")).toBe(true);
+    lab.ciliumNetworkPolicies.delete("host");
+    await lab.reconcile();
+    expect(lab.policies.endpoints.policyOf(HOST_ENDPOINT_ID)?.ingress.isEnforced).toBe(false);
   });
 
   it("that do not fit into their map deny everything in that direction, and say so", async () => {

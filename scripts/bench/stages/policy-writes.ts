@@ -52,6 +52,7 @@ function keepEndpoints(policies: PolicyMaps): EndpointPolicies {
     allowsLocalHost: true,
     maxEntries: defaultAgentConfig().policyMapMax,
     podOf: () => undefined,
+    hostLabels: () => undefined,
   });
   selectors.upsert(
     Array.from({ length: workloads }, (_, index) => ({

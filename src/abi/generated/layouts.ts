@@ -57,7 +57,7 @@ export const ownLayouts = {
     },
   },
   datapath_config: {
-    sizeBytes: 200,
+    sizeBytes: 208,
     fields: {
       "host_ifindex": { offset: 0, sizeBytes: 4 },
       "tunnel_ifindex": { offset: 4, sizeBytes: 4 },
@@ -106,6 +106,7 @@ export const ownLayouts = {
       "native_ipv6": { offset: 164, sizeBytes: 16 },
       "native_ipv6_mask": { offset: 180, sizeBytes: 16 },
       "dsr_dispatch": { offset: 196, sizeBytes: 1 },
+      "host_endpoint_id": { offset: 200, sizeBytes: 4 },
     },
   },
   drop_notify: {

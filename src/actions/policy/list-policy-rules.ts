@@ -23,8 +23,8 @@ export async function openPolicyWorld(
 }
 
 /** What of the policies is not in force, one sentence each. */
-export function worldProblems({ policies }: PolicyWorld): readonly string[] {
-  return policies.flatMap(({ object, parsed }) => policyProblemTexts(object, parsed));
+export function worldProblems({ policies, config }: PolicyWorld): readonly string[] {
+  return policies.flatMap(({ object, parsed }) => policyProblemTexts(object, parsed, config));
 }
 
 /** Every rule of every policy. */

@@ -42,7 +42,10 @@ export function desiredCiliumEndpoint(
 }
 
 /** As objects and reports of upstream have them. */
-export function addressPair({ addresses }: EndpointRecord): { readonly ipv4?: string; readonly ipv6?: string } {
+export function addressPair({ addresses }: Pick<EndpointRecord, "addresses">): {
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+} {
   return Object.fromEntries(addresses.map(({ family, text }) => [`ipv${family}`, text]));
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { AgentError } from "../../lib/errors.js";
 import { IpAddress } from "../../lib/ip.js";
+import { HOST_ENDPOINT_ID } from "../../model/host-endpoint.js";
 
 /** Where an endpoint stands. Only `ready` ones survive a restart; the others are undone and the runtime asks again. */
 export type EndpointState = "creating" | "ready" | "deleting";
@@ -47,17 +48,17 @@ export function hostInterfaceName(attachment: { readonly containerId: string; re
 }
 
 /**
- * An endpoint id that nobody uses: 1…65535 (16 bits in the maps). Begins at a hash of the attachment, so that the same
+ * An endpoint id that nobody uses: 1…65534 (16 bits in the maps, and one for the node itself). Begins at a hash of the attachment, so that the same
  * container tends to get the same id again.
  * @throws AgentError `no-free-endpoint-id`
  */
 export function pickEndpointId(key: string, isUsed: (endpointId: number) => boolean): number {
-  const start = createHash("sha256").update(key).digest().readUInt32LE(0) % 65535;
-  for (let step = 0; step < 65535; step++) {
-    const endpointId = ((start + step) % 65535) + 1;
+  const start = createHash("sha256").update(key).digest().readUInt32LE(0) % (HOST_ENDPOINT_ID - 1);
+  for (let step = 0; step < HOST_ENDPOINT_ID - 1; step++) {
+    const endpointId = ((start + step) % (HOST_ENDPOINT_ID - 1)) + 1;
     if (!isUsed(endpointId)) return endpointId;
   }
-  throw new AgentError("no-free-endpoint-id", "all 65535 endpoint ids are in use");
+  throw new AgentError("no-free-endpoint-id", `all ${HOST_ENDPOINT_ID - 1} endpoint ids are in use`);
 }
 
 /** Shape of a record file. @throws AgentError `endpoint-file` for anything else */

@@ -2,6 +2,7 @@ import type { Logger } from "../../lib/log.js";
 import { Turns } from "../../lib/turns.js";
 import { waitForAll } from "../../lib/wait-for-all.js";
 import type { DatapathPort } from "../../model/datapath-port.js";
+import { HOST_ENDPOINT_ID } from "../../model/host-endpoint.js";
 import type { AddressPools } from "../ipam/address-pools.js";
 import type { LinkPort } from "./endpoint-link.js";
 import type { EndpointProgrammer } from "./endpoint-programmer.js";
@@ -16,6 +17,8 @@ export interface RestoreOptions {
   readonly pools: AddressPools;
   readonly table: EndpointTable;
   readonly programmer: EndpointProgrammer;
+  /** Whether the node itself is an endpoint: its policy stays. */
+  readonly hasHostEndpoint: boolean;
   readonly log: Logger;
 }
 
@@ -40,9 +43,13 @@ export async function restoreEndpoints(options: RestoreOptions): Promise<Restore
   const sorted = sortRecords(loaded.records, links, options);
   for (const record of [...sorted.living, ...sorted.dead]) options.table.set(record);
   const reservedIds = new Set(loaded.unreadable.map(({ endpointId }) => endpointId));
+  const isHost = (endpointId: number) => options.hasHostEndpoint && endpointId === HOST_ENDPOINT_ID;
   const unknown = options.datapath.endpoints
     .list()
-    .filter((endpointId) => options.table.get(endpointId) === undefined && !reservedIds.has(endpointId));
+    .filter(
+      (endpointId) =>
+        options.table.get(endpointId) === undefined && !reservedIds.has(endpointId) && !isHost(endpointId),
+    );
   const turns = new Turns(removalsAtOnce);
   await waitForAll(unknown.map((endpointId) => turns.run(() => removeUnknown(endpointId, links, options))));
   await options.programmer.restore(sorted.living);

@@ -1,7 +1,8 @@
 import { waitForAll } from "../../lib/wait-for-all.js";
 import type { DatapathPort, PolicyEntry } from "../../model/datapath-port.js";
+import { HOST_ENDPOINT_ID } from "../../model/host-endpoint.js";
 import type { KubePod } from "../../model/kubernetes.js";
-import { parseLabel, sortLabels } from "../../model/labels.js";
+import { formatLabel, type Label, parseLabel, sortLabels } from "../../model/labels.js";
 import { compilePolicy } from "../../model/policy/compile-policy.js";
 import type { CompiledPolicy, EnforcementMode, SubjectFacts } from "../../model/policy/compiled-policy.js";
 import type { NamedContainerPort } from "../../model/policy/policy-identity.js";
@@ -20,6 +21,16 @@ export interface EndpointPoliciesOptions {
   /** Entries of a policy map. */
   readonly maxEntries: number;
   readonly podOf: (record: EndpointRecord) => KubePod | undefined;
+  /** Of the node as an endpoint; undefined: it is none (`enable-host-firewall`). */
+  readonly hostLabels: () => readonly Label[] | undefined;
+}
+
+/** Whose policy is kept: an endpoint, or the node itself. */
+export interface PolicyOwner {
+  readonly endpointId: number;
+  /** For people. */
+  readonly name: string;
+  readonly subject: SubjectFacts;
 }
 
 /** The policies of this node's endpoints: compiled once for endpoints with the same labels and ports, written where they changed. */
@@ -31,6 +42,8 @@ export class EndpointPolicies {
   readonly #written = new Map<number, readonly PolicyEntry[]>();
   readonly #overflows = new Map<number, readonly string[]>();
   #rules: readonly PolicyRule[] = [];
+  /** The node's labels that its policy was last written for. */
+  #hostKey: string | undefined;
   /** Of the rules and identities of now, by subject. */
   #compiled = new Map<string, CompiledPolicy>();
 
@@ -44,6 +57,20 @@ export class EndpointPolicies {
 
   records(): Iterable<EndpointRecord> {
     return this.#records.values();
+  }
+
+  /** Every endpoint of this node whose policy is kept. */
+  owners(): readonly PolicyOwner[] {
+    const host = this.#host();
+    return [
+      ...[...this.#records.values()].map((record) => this.#ownerOf(record)),
+      ...(host === undefined ? [] : [host]),
+    ];
+  }
+
+  /** Whether the node's own labels are others than its policy was written for. */
+  get hasNewHost(): boolean {
+    return hostKeyOf(this.#host()) !== this.#hostKey;
   }
 
   /** Of the whole policies that did not fit into their maps, one sentence each. */
@@ -67,55 +94,77 @@ export class EndpointPolicies {
   async writeOne(endpointId: number): Promise<void> {
     this.#written.delete(endpointId);
     const record = this.#records.get(endpointId);
-    if (record !== undefined) await this.#write(record);
+    if (record !== undefined) await this.#write(this.#ownerOf(record));
   }
 
   /** After a change of rules or identities. Resolves when the programs judge by it. */
   async writeAll(rules: readonly PolicyRule[]): Promise<void> {
     this.#rules = rules;
     this.#compiled = new Map();
-    await waitForAll([...this.#records.values()].map((record) => this.#write(record)));
+    this.#hostKey = hostKeyOf(this.#host());
+    await waitForAll(this.owners().map((owner) => this.#write(owner)));
   }
 
   /** What the endpoint's policy is now; undefined for an endpoint that is not kept. */
   policyOf(endpointId: number): CompiledPolicy | undefined {
     const record = this.#records.get(endpointId);
-    return record === undefined ? undefined : this.#compile(record);
+    const owner = endpointId === HOST_ENDPOINT_ID ? this.#host() : record && this.#ownerOf(record);
+    return owner === undefined ? undefined : this.#compile(owner);
   }
 
-  async #write(record: EndpointRecord): Promise<void> {
-    const { datapath, maxEntries } = this.#options;
+  #ownerOf(record: EndpointRecord): PolicyOwner {
     const { endpointId, podNamespace, podName } = record;
-    const { entries, overflowing } = fitPolicy(this.#compile(record).entries, maxEntries);
+    const labels = sortLabels(record.labels.map(parseLabel));
+    const namedPorts = namedPortsOf(this.#options.podOf(record));
+    return { endpointId, name: `${podNamespace}/${podName}`, subject: { kind: "endpoint", labels, namedPorts } };
+  }
+
+  #host(): PolicyOwner | undefined {
+    const labels = this.#options.hostLabels();
+    if (labels === undefined) return undefined;
+    return { endpointId: HOST_ENDPOINT_ID, name: "the node itself", subject: { kind: "node", labels } };
+  }
+
+  #isKept({ endpointId }: PolicyOwner, record: EndpointRecord | undefined): boolean {
+    return endpointId === HOST_ENDPOINT_ID || (record !== undefined && this.#records.get(endpointId) === record);
+  }
+
+  async #write(owner: PolicyOwner): Promise<void> {
+    const { datapath, maxEntries } = this.#options;
+    const { endpointId, name } = owner;
+    const record = this.#records.get(endpointId);
+    const { entries, overflowing } = fitPolicy(this.#compile(owner).entries, maxEntries);
     if (overflowing.length === 0) this.#overflows.delete(endpointId);
     else {
-      const name = `endpoint ${endpointId} (${podNamespace}/${podName})`;
+      const words = overflowing.map(
+        ({ direction, count }) => `its ${direction} policy needs ${count} entries; ${full(maxEntries)}`,
+      );
       this.#overflows.set(
         endpointId,
-        overflowing.map(
-          ({ direction, count }) => `${name}: its ${direction} policy needs ${count} entries; ${full(maxEntries)}`,
-        ),
+        words.map((text) => `endpoint ${endpointId} (${name}): ${text}`),
       );
     }
     if (isSamePolicy(this.#written.get(endpointId), entries)) return;
     this.#written.delete(endpointId);
     await datapath.writePolicy(endpointId, entries);
     // Another write may have been asked for meanwhile, or the endpoint have left.
-    if (this.#records.get(endpointId) === record) this.#written.set(endpointId, entries);
+    if (this.#isKept(owner, record)) this.#written.set(endpointId, entries);
   }
 
-  #compile(record: EndpointRecord): CompiledPolicy {
-    const { selectors, mode, allowsLocalHost, podOf } = this.#options;
-    const namedPorts = namedPortsOf(podOf(record));
-    const key = JSON.stringify([record.labels, namedPorts]);
+  #compile({ subject }: PolicyOwner): CompiledPolicy {
+    const { selectors, mode, allowsLocalHost } = this.#options;
+    const key = JSON.stringify([subject.kind, subject.labels, subject.namedPorts]);
     const known = this.#compiled.get(key);
     if (known !== undefined) return known;
-    const subject: SubjectFacts = { kind: "endpoint", labels: sortLabels(record.labels.map(parseLabel)), namedPorts };
     const { ruleTable } = this;
     const compiled = compilePolicy({ subject, rules: this.#rules, selectors, mode, allowsLocalHost, ruleTable });
     this.#compiled.set(key, compiled);
     return compiled;
   }
+}
+
+function hostKeyOf(host: PolicyOwner | undefined): string | undefined {
+  return host?.subject.labels.map(formatLabel).join("\n");
 }
 
 function full(maxEntries: number): string {

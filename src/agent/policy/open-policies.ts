@@ -1,6 +1,7 @@
 import { IpAddress, IpPrefix } from "../../lib/ip.js";
 import type { AgentConfig } from "../../model/agent-config.js";
 import type { DatapathPort } from "../../model/datapath-port.js";
+import { hostEndpointLabels } from "../../model/host-endpoint.js";
 import { objectKey } from "../../model/kube-object.js";
 import type { CiliumNode } from "../../model/kubernetes.js";
 import { SelectorCache } from "../../model/policy/selector-cache.js";
@@ -42,11 +43,15 @@ export function openPolicies(options: OpenPoliciesOptions): Policies {
   const areNodesNamed = config.policyCidrMatchMode === "nodes";
   const hostPrefixes = areNodesNamed ? node.addresses.map((address) => IpPrefix.host(address)) : [];
   const nodeAddresses = () => (areNodesNamed ? addressesOfOthers(caches.ciliumNodes.items().values(), node.name) : []);
-  const book = new PolicyBook({ caches, clusterName: config.clusterName });
+  const book = new PolicyBook({ caches, config });
   const identities = new KnownIdentities({ caches, prefixes, nodePrefixes, hostPrefixes, selectors });
   const endpoints = new EndpointPolicies({
     ...{ datapath, selectors, mode: config.enablePolicy, maxEntries: config.policyMapMax },
     allowsLocalHost: config.allowLocalhost !== "policy",
+    hostLabels: () => {
+      if (!config.enableHostFirewall) return undefined;
+      return hostEndpointLabels(caches.nodes.get(node.name)?.metadata.labels ?? node.labels);
+    },
     podOf: ({ podNamespace, podName }) => caches.pods.get(objectKey({ namespace: podNamespace, name: podName })),
   });
   const syncIpcache = createIpcacheSync({ ...options, prefixes, nodePrefixes });

@@ -3,7 +3,7 @@ import { objectKey } from "../../model/kube-object.js";
 import { type KubeEndpointSlice, type KubeService, SERVICE_NAME_LABEL } from "../../model/kubernetes.js";
 import type { PolicyObject } from "../../model/network-policy-objects.js";
 import { parsePolicy } from "../../model/policy/parse-policy.js";
-import { policyProblemTexts } from "../../model/policy/policy-problems.js";
+import { type PolicySettings, policyProblemTexts } from "../../model/policy/policy-problems.js";
 import type { ParsedPolicy, PolicyRule } from "../../model/policy/policy-rule.js";
 import { type PolicyService, resolveServicePeers } from "../../model/policy/rule-peers.js";
 import type { Informer } from "../../state/watch-cache.js";
@@ -37,13 +37,16 @@ export interface BookedPolicy {
 /** The rules of all policies of the cluster. Each object is parsed once for each of its versions. */
 export class PolicyBook {
   readonly #caches: PolicyCaches;
-  readonly #clusterName: string;
+  readonly #config: PolicySettings & { readonly clusterName: string };
   #booked = new Map<PolicyObject, BookedPolicy>();
   #page: PolicyPage | undefined;
 
-  constructor(options: { readonly caches: PolicyCaches; readonly clusterName: string }) {
+  constructor(options: {
+    readonly caches: PolicyCaches;
+    readonly config: PolicySettings & { readonly clusterName: string };
+  }) {
     this.#caches = options.caches;
-    this.#clusterName = options.clusterName;
+    this.#config = options.config;
   }
 
   /** Whether a change of a Service may change a rule. */
@@ -72,7 +75,7 @@ export class PolicyBook {
   }
 
   #book(object: PolicyObject, revision: number): BookedPolicy {
-    const parsed = parsePolicy(object, { clusterName: this.#clusterName });
+    const parsed = parsePolicy(object, this.#config);
     return { object, parsed, rules: parsed.rules, revision };
   }
 
@@ -81,7 +84,7 @@ export class PolicyBook {
     const policies = booked.map((policy) =>
       services === undefined ? policy : { ...policy, rules: resolveServicePeers(policy.parsed.rules, services) },
     );
-    const problems = booked.flatMap(({ object, parsed }) => policyProblemTexts(object, parsed));
+    const problems = booked.flatMap(({ object, parsed }) => policyProblemTexts(object, parsed, this.#config));
     return { rules: policies.flatMap(({ rules }) => rules), problems: problems.sort(), policies, revision };
   }
 

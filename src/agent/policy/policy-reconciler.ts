@@ -104,6 +104,7 @@ export class PolicyReconciler implements PolicyPort {
     const nodes = this.#options.nodeAddresses();
     const hasNewPrefixes = [prefixes.add(named), nodePrefixes.add(nodes)].includes(true);
     if (identities.learn(endpoints.records()) || hasNewPrefixes) this.#hasNews = true;
+    if (endpoints.hasNewHost) this.#hasNews = true;
     // The first time nobody knows which rules are in force: those of the former agent.
     const isFirst = this.#page === undefined;
     const isNews = this.#hasNews;

@@ -24,14 +24,14 @@ export default class LabApply extends BaseCommand {
     const { applyManifests } = await import("../../lab/change-objects.js");
     const { loadManifests } = await import("../../lab/load-manifests.js");
     const { readKnownServices } = await import("../../lab/known-services.js");
-    const { readKnownFamilies } = await import("../../lab/known-families.js");
+    const { readKnownSettings } = await import("../../lab/known-settings.js");
     const name = chooseLabName(flags.name);
     const lab = openLab(name);
     const knownNodes = lab.file.nodes.map((node) => node.name);
     const knownServices = await readKnownServices(name);
-    const families = await readKnownFamilies(name);
+    const settings = await readKnownSettings(name);
     const onNote = (line: string): void => this.note(line);
-    const manifests = loadManifests(flags.filename, { knownNodes, knownServices, families, onNote });
+    const manifests = loadManifests(flags.filename, { knownNodes, knownServices, ...settings, onNote });
     for (const { name: object, change } of applyManifests(lab, manifests)) this.log(`${object} ${change}`);
     if (!flags.wait) return;
     const { awaitLab } = await import("../../lab/await-lab.js");

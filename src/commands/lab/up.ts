@@ -50,7 +50,7 @@ A lab that runs already takes up what the manifests add or change. What a killed
       { awaitLab },
       { loadManifests },
       { readKnownServices },
-      { readKnownFamilies },
+      { readKnownSettings },
       { ownCommandLine },
     ] = await Promise.all([
       import("../../lab/lab-access.js"),
@@ -58,7 +58,7 @@ A lab that runs already takes up what the manifests add or change. What a killed
       import("../../lab/await-lab.js"),
       import("../../lab/load-manifests.js"),
       import("../../lab/known-services.js"),
-      import("../../lab/known-families.js"),
+      import("../../lab/known-settings.js"),
       import("../../lab/command-line.js"),
     ]);
     requireLabHost();
@@ -66,8 +66,7 @@ A lab that runs already takes up what the manifests add or change. What a killed
     const startedAt = performance.now();
     const knownNodes = expectedNodes(flags.name, flags.nodes);
     const knownServices = await readKnownServices(flags.name);
-    const families = await readKnownFamilies(flags.name);
-    const known = { knownNodes, knownServices, families };
+    const known = { knownNodes, knownServices, ...(await readKnownSettings(flags.name)) };
     const manifests = loadManifests(flags.filename ?? [], { ...known, onNote: onProgress });
     const paths = await startLab({
       name: flags.name,

@@ -26,6 +26,8 @@ export interface CrossCheckOptions {
   readonly knownServices?: readonly KubeService[];
   /** Of pods, unless the manifests hold the settings that say so; without either no Service is asked for its families. */
   readonly families?: readonly IpFamily[];
+  /** Whether policies of nodes are in force, unless the manifests hold the settings that say so. */
+  readonly enableHostFirewall?: boolean;
   /** Where clusterIPs must lie; those of a family that is not named: anywhere. */
   readonly serviceCidrs?: readonly IpPrefix[];
   /** Why a container cannot run here; undefined: it can. */
@@ -203,7 +205,7 @@ function checkServiceAddresses(
   }
 }
 
-function isAgentConfig({ type, object: { metadata } }: PlacedObject): boolean {
+export function isAgentConfig({ type, object: { metadata } }: PlacedObject): boolean {
   const { name, namespace } = AGENT_CONFIG_MAP;
   return type.kind === "ConfigMap" && metadata.name === name && metadata.namespace === namespace;
 }

@@ -31,7 +31,7 @@ export function parseManifests(files: readonly ManifestFile[], options: CrossChe
     }
   }
   crossCheck(placed, options);
-  notePolicies(placed);
+  notePolicies(placed, options);
   const inOrder = (a: ManifestProblem, b: ManifestProblem) => a.line - b.line || a.column - b.column;
   return {
     objects: placed.map(({ type, object }) => ({ type, object })),
