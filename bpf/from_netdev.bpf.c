@@ -64,6 +64,9 @@ static __always_inline int netdev_arrive(struct __sk_buff *skb, struct packet *p
 	struct endpoint_info *local;
 	int ret;
 
+	/* Linux 6.1 walks a step that nobody calls, too. */
+	if (config.dsr_dispatch != DSR_IN_OPTION)
+		return NEXT_STACK;
 	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
@@ -158,6 +161,8 @@ static __always_inline int netdev_direct(struct __sk_buff *skb, struct packet *p
 	__u32 mtu;
 	int ret;
 
+	if (config.dsr_dispatch != DSR_IN_OPTION)
+		return NEXT_STACK;
 	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
