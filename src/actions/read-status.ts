@@ -11,6 +11,9 @@ import type { Target } from "./open-target.js";
 /** From here on a map counts as nearly full. */
 const fullShare = 0.9;
 
+/** `DROP_NAT_NO_MAPPING` */
+const NO_NAT_MAPPING = 167;
+
 interface ReadOptions {
   readonly signal: AbortSignal;
 }
@@ -102,7 +105,19 @@ async function readAgent(socketPath: string): Promise<AgentStatus> {
     starts: asNumber(fields.starts),
     addressesUsed: asNumber(addresses.used),
     addressesCapacity: asNumber(addresses.capacity),
+    ...readRouting(fields.features),
     problems: Array.isArray(fields.problems) ? fields.problems.map(String) : [],
+  };
+}
+
+/** From what the agent says of its features; nothing of an agent that does not tell. */
+function readRouting(features: unknown): Pick<AgentStatus, "routing" | "hostRouting"> {
+  const named = (name: string): Readonly<Record<string, unknown>> | undefined =>
+    (Array.isArray(features) ? features.map(asRecord) : []).find((feature) => feature.name === name);
+  const [overlay, host] = [named("overlay"), named("host-routing")];
+  return {
+    ...(overlay === undefined ? {} : { routing: overlay.used === true ? String(overlay.detail) : "native" }),
+    ...(host === undefined ? {} : { hostRouting: host.used === true ? "BPF" : "Legacy" }),
   };
 }
 
@@ -124,6 +139,7 @@ async function readDatapath(
     const tunnels = await readAll(session, "tunnels", {}, options);
     const services = await readAll(session, "lb-services", {}, options);
     const conntrack = maps.filter((map) => /^cilium_ct(_any)?[46]_global$/.test(map.name));
+    const nat = maps.filter((map) => /^cilium_snat_v[46]_external$/.test(map.name));
     const fullMaps = maps.filter(isNearlyFull).map(describeFill);
     const programs: Record<string, number> = {};
     for (const link of links) programs[link.kind] = (programs[link.kind] ?? 0) + 1;
@@ -134,8 +150,11 @@ async function readDatapath(
       frontends: services.filter((service) => service.slot === 0 && service.port !== 0).length,
       backends: services.filter((service) => service.slot > 0).length,
       tunnels: tunnels.length,
-      connections: conntrack.reduce((sum, map) => sum + (map.entries ?? 0), 0),
-      connectionCapacity: conntrack.reduce((sum, map) => sum + map.maxEntries, 0),
+      connections: sumEntries(conntrack),
+      connectionCapacity: sumCapacity(conntrack),
+      translations: sumEntries(nat),
+      translationCapacity: sumCapacity(nat),
+      translationsRefused: sumPackets(metrics.filter(({ reason }) => reason === NO_NAT_MAPPING)),
       forwardedPackets: sumPackets(metrics.filter((row) => !row.isDrop)),
       droppedPackets: sumPackets(metrics.filter((row) => row.isDrop)),
       programs,
@@ -175,6 +194,14 @@ function isNearlyFull(map: MapFillRow): boolean {
 
 function describeFill(map: MapFillRow): string {
   return `${map.name} (${map.entries} of ${map.maxEntries})`;
+}
+
+function sumEntries(maps: readonly MapFillRow[]): number {
+  return maps.reduce((sum, map) => sum + (map.entries ?? 0), 0);
+}
+
+function sumCapacity(maps: readonly MapFillRow[]): number {
+  return maps.reduce((sum, map) => sum + map.maxEntries, 0);
 }
 
 function sumPackets(rows: readonly MetricRow[]): bigint {

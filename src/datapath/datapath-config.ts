@@ -8,6 +8,7 @@ import type { AgentConfig } from "../model/agent-config.js";
 import { HOST_ENDPOINT_ID } from "../model/host-endpoint.js";
 import { maglevSeeds } from "../model/maglev.js";
 import { be, bytes, ip4, ip6, u64, uint } from "../model/struct-fields.js";
+import { tunnelPortOf } from "../model/tunnel-protocol.js";
 import type { Devices } from "./devices.js";
 import { maglevTableSpec } from "./maglev-maps.js";
 import { type NodeNetwork, networkFields, networkValues } from "./network-config.js";
@@ -84,7 +85,7 @@ export function encodeDatapathConfig(
     traceEvents: config.eventsTrace ? 1 : 0,
     traceAggregation: config.monitorAggregation === "none" ? 0 : 1,
     ctAccounting: config.ctAccounting ? 1 : 0,
-    tunnelPort: config.tunnelPort,
+    tunnelPort: tunnelPortOf(config),
     serviceLoopbackIpv4: SERVICE_LOOPBACK_IPV4,
     serviceLoopbackIpv6: SERVICE_LOOPBACK_IPV6,
     enableIpv4: config.enableIpv4 ? 1 : 0,

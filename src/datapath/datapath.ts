@@ -22,6 +22,7 @@ import type {
   RecordTaker,
 } from "../model/datapath-port.js";
 import { type MaglevOptions, maglevSeeds } from "../model/maglev.js";
+import { tunnelPortOf } from "../model/tunnel-protocol.js";
 import { prepareBpfFolder } from "./bpf-folder.js";
 import { ClsactHooks } from "./clsact-hooks.js";
 import { type ConntrackScan, collectConntrackGarbage } from "./conntrack.js";
@@ -151,7 +152,10 @@ export class Datapath implements DatapathPort {
     });
     const { podRanges, mtu } = options.node;
     const ciliumHostIps = podRanges.map(({ ciliumHostIp }) => ciliumHostIp);
-    const devices = await ensureDevices({ ciliumHostIps, mtu, tunnelPort: config.tunnelPort }, maps.ownership);
+    const devices = await ensureDevices(
+      { ciliumHostIps, mtu, tunnelProtocol: config.tunnelProtocol, tunnelPort: tunnelPortOf(config) },
+      maps.ownership,
+    );
     const network = {
       ciliumHostIps,
       internalIps: options.node.internalIps,

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { interfaceIndex, interfaceMac } from "../kernel/net.js";
 import { KernelError } from "../lib/errors.js";
 import { type IpAddress, type IpFamily, IpPrefix } from "../lib/ip.js";
+import { tunnelProtocols } from "../model/tunnel-protocol.js";
 import { readNumberFile } from "./bpf-folder.js";
 import type { Ownership } from "./ownership.js";
 
@@ -11,7 +12,6 @@ const run = promisify(execFile);
 
 export const HOST_DEVICE = "cilium_host";
 export const NET_DEVICE = "cilium_net";
-export const TUNNEL_DEVICE = "cilium_vxlan";
 
 export interface Devices {
   readonly hostIfindex: number;
@@ -26,6 +26,7 @@ export interface DeviceOptions {
   readonly ciliumHostIps: readonly IpAddress[];
   /** MTU of the underlay; the routes to pods carry the lower one. */
   readonly mtu: number;
+  readonly tunnelProtocol: keyof typeof tunnelProtocols;
   readonly tunnelPort: number;
 }
 
@@ -34,42 +35,66 @@ const NO_CHECKSUMS = "noudpcsum udp6zerocsumtx udp6zerocsumrx";
 
 /**
  * The datapath's own devices: the veth pair `cilium_host`/`cilium_net`, through which the node's stack and pods meet,
- * and `cilium_vxlan`, whose tunnel key the programs set for each packet (collect metadata).
+ * and `cilium_vxlan` or `cilium_geneve`, whose tunnel key the programs set for each packet (collect metadata).
+ * The other tunnel's device goes, where it is ours: two would take each other's packets for none.
  * @throws KernelError `foreign-device` when a device of such a name exists that we did not make, `no-ipv6`
  */
 export async function ensureDevices(options: DeviceOptions, ownership: Ownership): Promise<Devices> {
   requireFamilies(options.ciliumHostIps);
   const hostExists = refuseForeign(HOST_DEVICE, ownership);
-  const oldTunnelExists = refuseForeign(TUNNEL_DEVICE, ownership);
-  const tunnelExists = oldTunnelExists && isUsable(await readTunnel(), options);
+  const { device: tunnel } = tunnelProtocols[options.tunnelProtocol];
+  const oldTunnelExists = refuseForeign(tunnel, ownership);
+  const tunnelExists = oldTunnelExists && isUsable(await readTunnel(tunnel), options);
   const steps: string[] = [];
-  if (oldTunnelExists && !tunnelExists) steps.push(`link delete ${TUNNEL_DEVICE}`);
+  if (oldTunnelExists && !tunnelExists) steps.push(`link delete ${tunnel}`);
   // The intention first: a crash before the index is known must not turn our device into a stranger's.
   if (!hostExists) ownership.record("device", HOST_DEVICE, 0);
-  if (!tunnelExists) ownership.record("device", TUNNEL_DEVICE, 0);
+  if (!tunnelExists) ownership.record("device", tunnel, 0);
   if (!hostExists) steps.push(`link add ${HOST_DEVICE} type veth peer name ${NET_DEVICE}`);
-  if (!tunnelExists) {
-    steps.push(
-      `link add ${TUNNEL_DEVICE} type vxlan external dstport ${options.tunnelPort} nolearning ${NO_CHECKSUMS}`,
-    );
-  }
-  if (steps.length > 0) await runIp(steps);
+  if (!tunnelExists) steps.push(tunnelStep(tunnel, options));
+  // Last: where the kernel has no such tunnel the old one goes on.
+  const others = otherTunnels(tunnel, ownership);
+  steps.push(...others.filter(isPresent).map((device) => `link delete ${device}`));
+  if (steps.length > 0) await runIp(steps, options);
+  for (const device of others) ownership.forget("device", device);
   const families = options.ciliumHostIps.map(({ family }) => family);
-  for (const device of [HOST_DEVICE, NET_DEVICE, TUNNEL_DEVICE]) setDeviceSysctls(device, families);
-  await runIp([
+  for (const device of [HOST_DEVICE, NET_DEVICE, tunnel]) setDeviceSysctls(device, families);
+  const settings = [
     ...[HOST_DEVICE, NET_DEVICE].map((device) => `link set ${device} mtu ${options.mtu} arp off up`),
-    `link set ${TUNNEL_DEVICE} mtu ${options.mtu} up`,
+    `link set ${tunnel} mtu ${options.mtu} up`,
     ...options.ciliumHostIps.map(hostAddressStep),
-  ]);
+  ];
+  await runIp(settings, options);
   recordDevice(HOST_DEVICE, ownership);
-  recordDevice(TUNNEL_DEVICE, ownership);
+  recordDevice(tunnel, ownership);
   for (const { family } of options.ciliumHostIps) enableForwarding(family);
   return {
     hostIfindex: requireIndex(HOST_DEVICE),
     netIfindex: requireIndex(NET_DEVICE),
-    tunnelIfindex: requireIndex(TUNNEL_DEVICE),
+    tunnelIfindex: requireIndex(tunnel),
     hostMac: interfaceMac(HOST_DEVICE) ?? Buffer.alloc(6),
   };
+}
+
+function tunnelStep(device: string, { tunnelProtocol, tunnelPort }: DeviceOptions): string {
+  const learning = tunnelProtocol === "vxlan" ? " nolearning" : "";
+  return `link add ${device} type ${tunnelProtocol} external dstport ${tunnelPort}${learning} ${NO_CHECKSUMS}`;
+}
+
+/** Devices that an agent with another setting made; one that somebody else made stays. */
+function otherTunnels(tunnel: string, ownership: Ownership): readonly string[] {
+  return Object.values(tunnelProtocols)
+    .map(({ device }) => device)
+    .filter((device) => device !== tunnel)
+    .filter((device) => {
+      const recorded = ownership.objectId("device", device);
+      const ifindex = interfaceIndex(device);
+      return recorded !== undefined && (recorded === 0 || ifindex === undefined || recorded === ifindex);
+    });
+}
+
+function isPresent(device: string): boolean {
+  return interfaceIndex(device) !== undefined;
 }
 
 function requireFamilies(addresses: readonly IpAddress[]): void {
@@ -130,7 +155,7 @@ interface TunnelFacts {
 }
 
 /**
- * The port of a VXLAN device cannot be changed, and neither what it takes for a checksum: otherwise it is made anew. Devices of
+ * The port of a tunnel device cannot be changed, and neither what it takes for a checksum: otherwise it is made anew. Devices of
  * agents that knew IPv4 alone stay where nodes still reach each other over that.
  */
 function isUsable(tunnel: TunnelFacts, { tunnelPort, ciliumHostIps }: DeviceOptions): boolean {
@@ -138,13 +163,13 @@ function isUsable(tunnel: TunnelFacts, { tunnelPort, ciliumHostIps }: DeviceOpti
   return tunnel.port === tunnelPort && (tunnel.udp_zero_csum6_rx === true || !isIpv6Alone);
 }
 
-async function readTunnel(): Promise<TunnelFacts> {
-  const { stdout } = await run("ip", ["-json", "-details", "link", "show", "dev", TUNNEL_DEVICE]);
+async function readTunnel(device: string): Promise<TunnelFacts> {
+  const { stdout } = await run("ip", ["-json", "-details", "link", "show", "dev", device]);
   const [link] = JSON.parse(stdout) as readonly { readonly linkinfo?: { readonly info_data?: TunnelFacts } }[];
   return link?.linkinfo?.info_data ?? {};
 }
 
-async function runIp(steps: readonly string[]): Promise<void> {
+async function runIp(steps: readonly string[], { tunnelProtocol }: DeviceOptions): Promise<void> {
   const child = run("ip", ["-batch", "-"]);
   child.child.stdin?.end(`${steps.join("\n")}\n`);
   try {
@@ -153,7 +178,8 @@ async function runIp(steps: readonly string[]): Promise<void> {
     const words = (cause as { readonly stderr?: string }).stderr?.trim() ?? String(cause);
     throw new KernelError("device-setup", `the devices of the datapath cannot be set up: ${words}`, {
       cause,
-      hint: "This needs CAP_NET_ADMIN and the kernel's vxlan and veth modules.",
+      hint: `This needs CAP_NET_ADMIN and the kernel's ${tunnelProtocol} and veth modules.`,
+      nextSteps: tunnelProtocol === "geneve" ? ["a kernel without Geneve has VXLAN: set tunnel-protocol: vxlan"] : [],
       details: { steps },
     });
   }

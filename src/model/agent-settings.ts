@@ -45,14 +45,14 @@ export const agentSettings = {
   tunnelProtocol: choiceSetting("tunnel-protocol", {
     description: "Encapsulation of the overlay",
     defaultValue: "vxlan",
-    choices: ["vxlan"],
-    later: ["geneve"],
+    choices: ["vxlan", "geneve"],
   }),
   tunnelPort: numberSetting("tunnel-port", {
     description: "UDP port of the overlay",
-    defaultValue: 8472,
+    defaultValue: 0,
     min: 1,
     max: 65_535,
+    zeroMeans: "8472 of VXLAN, 6081 of Geneve",
   }),
   mtu: numberSetting("mtu", {
     description: "MTU of the underlay; with an overlay pods get 50 bytes less, or 70 where nodes have IPv6 alone",

@@ -93,14 +93,12 @@ export function secondsSetting(
   };
 }
 
-/** One of a few words. `later` holds upstream's other words: known, refused by name. */
+/** One of a few words. */
 export function choiceSetting<const T extends string>(
   key: string,
-  words: { readonly description: string; readonly defaultValue: NoInfer<T>; readonly choices: readonly T[] } & {
-    readonly later?: readonly string[];
-  },
+  words: { readonly description: string; readonly defaultValue: NoInfer<T>; readonly choices: readonly T[] },
 ): Setting<T> {
-  const { choices, later = [], ...rest } = words;
+  const { choices, ...rest } = words;
   const allowed = choices.map((choice) => choice || '""').join(", ");
   return {
     key,
@@ -108,9 +106,7 @@ export function choiceSetting<const T extends string>(
     allowed,
     parse: (text) => {
       const value = choices.find((choice) => choice === text);
-      if (value !== undefined) return { value };
-      if (later.includes(text)) return { problem: `"${text}" is not supported by this version; it takes ${allowed}` };
-      return { problem: `takes ${allowed}, not "${text}"` };
+      return value === undefined ? { problem: `takes ${allowed}, not "${text}"` } : { value };
     },
     format: String,
   };

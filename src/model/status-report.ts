@@ -44,6 +44,10 @@ export interface AgentStatus {
   readonly starts?: number | undefined;
   readonly addressesUsed?: number | undefined;
   readonly addressesCapacity?: number | undefined;
+  /** How packets reach other nodes' pods: `vxlan`, `geneve`, or without a tunnel. */
+  readonly routing?: string | undefined;
+  /** Whether what leaves the node goes past its stack (`BPF`) or through it. */
+  readonly hostRouting?: "BPF" | "Legacy" | undefined;
   readonly problems: readonly string[];
 }
 
@@ -57,6 +61,11 @@ export interface DatapathStatus {
   readonly tunnels: number;
   readonly connections: number;
   readonly connectionCapacity: number;
+  /** Entries of the NAT maps: two a connection. */
+  readonly translations: number;
+  readonly translationCapacity: number;
+  /** Packets lost because no port was free for their connection. */
+  readonly translationsRefused: bigint;
   readonly forwardedPackets: bigint;
   readonly droppedPackets: bigint;
   /** Programs in place by kind of hook; empty for a datapath that is not ours. */

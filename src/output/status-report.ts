@@ -1,5 +1,5 @@
 import type { JsonObject } from "../lib/json-value.js";
-import type { NodeStatus, StatusReport } from "../model/status-report.js";
+import type { DatapathStatus, NodeStatus, StatusReport } from "../model/status-report.js";
 import { outputApiVersion } from "./json-printer.js";
 import { definedFields, jsonCounter } from "./list-format.js";
 
@@ -43,17 +43,36 @@ function summaryLines(report: StatusReport): readonly (readonly [label: string, 
     ...(read.length === 0
       ? identities
       : ([
-          ["Routing", tunnels > 0 ? "Network: Tunnel [vxlan]" : "Network: no tunnel endpoints"],
+          ["Routing", routing(nodes, tunnels)],
           ["Endpoints", `${endpoints}${report.pods === undefined ? "" : ` of ${report.pods} pods with an address`}`],
           ["Services", `${frontends} frontends, ${backends} backends`],
           ...identities,
           ["Conntrack", `${connections} of ${capacity} entries`],
+          ["NAT", natFill(read)],
           [
             "Packets",
             `${forwarded} forwarded, ${dropped} dropped${reasons.length === 0 ? "" : `   (${reasons.join(", ")})`}`,
           ],
         ] as const)),
   ];
+}
+
+/** As upstream words it; what agents do not say of the network is told from the tunnels alone. */
+function routing(nodes: readonly NodeStatus[], tunnels: number): string {
+  const said = [...new Set(nodes.flatMap(({ agent }) => agent.routing ?? []))];
+  const unsaid = tunnels > 0 ? ["Tunnel"] : ["no tunnel endpoints"];
+  const network = said.map((one) => (one === "native" ? "Native" : `Tunnel [${one}]`));
+  const host = [...new Set(nodes.flatMap(({ agent }) => agent.hostRouting ?? []))];
+  const words = [`Network: ${(network.length > 0 ? network : unsaid).join(", ")}`];
+  if (host.length > 0) words.push(`Host: ${host.join(", ")}`);
+  return words.join("   ");
+}
+
+function natFill(read: readonly DatapathStatus[]): string {
+  const entries = read.reduce((sum, { translations }) => sum + translations, 0);
+  const capacity = read.reduce((sum, { translationCapacity }) => sum + translationCapacity, 0);
+  const refused = read.reduce((sum, { translationsRefused }) => sum + translationsRefused, 0n);
+  return `${entries} of ${capacity} entries${refused === 0n ? "" : `   (${refused} packets found no free port)`}`;
 }
 
 /** Said of our own programs only: what a foreign datapath has attached is not ours to judge. */
@@ -104,6 +123,7 @@ export function statusItem(report: StatusReport): JsonObject {
             ? undefined
             : definedFields({
                 ...node.datapath,
+                translationsRefused: jsonCounter(node.datapath.translationsRefused),
                 forwardedPackets: jsonCounter(node.datapath.forwardedPackets),
                 droppedPackets: jsonCounter(node.datapath.droppedPackets),
               }),

@@ -2,13 +2,15 @@
  * Runs inside the emulator (scripts/emulated-kernel/): what an older kernel must take of the product, in the least time.
  */
 import { deepStrictEqual, match, ok } from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { ClsactHooks } from "../../src/datapath/clsact-hooks.js";
+import { ensureDevices } from "../../src/datapath/devices.js";
 import { Ownership } from "../../src/datapath/ownership.js";
 import { probeKernelFeatures } from "../../src/kernel/features.js";
 import { interfaceIndex } from "../../src/kernel/net.js";
 import { labToolPath } from "../../src/lab/lab-tool.js";
-import { DatapathHarness, pod } from "../bpf/harness.js";
+import { IpAddress } from "../../src/lib/ip.js";
+import { DatapathHarness, hostIp, pod, remotePod } from "../bpf/harness.js";
 import {
   countConfiguration,
   countPrograms,
@@ -66,6 +68,30 @@ function ask(): string {
   return execFileSync("ip", ["netns", "exec", "client", ...request], { encoding: "utf8" });
 }
 
+const INSTALL_ID = "11111111-2222-4333-8444-555555555555";
+const GENEVE_PORT = 6081;
+/** What the VNI says of the sender. */
+const FAR_IDENTITY = 1003;
+
+/** A pod on another node that speaks Geneve, and sends one packet to the client. */
+function sendThroughGeneve(): void {
+  ip("netns", "add", "far");
+  ip("link", "add", "under", "type", "veth", "peer", "name", "under", "netns", "far");
+  ip("addr", "add", "172.30.0.1/24", "dev", "under");
+  ip("link", "set", "under", "up");
+  ip("-n", "far", "addr", "add", "172.30.0.2/24", "dev", "under");
+  ip("-n", "far", "link", "set", "under", "up");
+  const geneve = ["type", "geneve", "id", String(FAR_IDENTITY), "remote", "172.30.0.1", "dstport", String(GENEVE_PORT)];
+  ip("-n", "far", "link", "add", "geneve0", ...geneve);
+  ip("-n", "far", "addr", "add", `${remotePod.ip}/32`, "dev", "geneve0");
+  ip("-n", "far", "link", "set", "geneve0", "up");
+  ip("-n", "far", "route", "add", `${pod.client.ip}/32`, "dev", "geneve0");
+  ip("-n", "far", "neigh", "add", pod.client.ip, "lladdr", pod.client.mac, "dev", "geneve0");
+  const request = [labToolPath, "udp", "--timeout-ms", "100", pod.client.ip, UDP_PORT, "hello"];
+  // Nobody answers.
+  spawnSync("ip", ["netns", "exec", "far", ...request]);
+}
+
 let datapath: DatapathHarness | undefined;
 
 await runChecks("smoke", [
@@ -99,7 +125,7 @@ await runChecks("smoke", [
     async run() {
       ok(datapath !== undefined);
       const { fromContainer, toContainer } = datapath.programs;
-      const hooks = new ClsactHooks(new Ownership(datapath.get("cts_owner"), "11111111-2222-4333-8444-555555555555"));
+      const hooks = new ClsactHooks(new Ownership(datapath.get("cts_owner"), INSTALL_ID));
       for (const name of ["client", "server"] as const) {
         const ifindex = addPod(name);
         datapath.addPod(pod[name], ifindex);
@@ -118,6 +144,29 @@ await runChecks("smoke", [
       deepStrictEqual(drops, []);
       ok(datapath.connection("out", 17) !== undefined);
       ok(datapath.connection("in", 17) !== undefined);
+    },
+  },
+  {
+    name: "Geneve instead of VXLAN: the other device goes, the sender's identity is in the VNI",
+    async run() {
+      ok(datapath !== undefined);
+      const ownership = new Ownership(datapath.get("cts_owner"), INSTALL_ID);
+      const ensure = (tunnelProtocol: "vxlan" | "geneve", tunnelPort: number) =>
+        ensureDevices({ ciliumHostIps: [IpAddress.parse(hostIp)], mtu: 1500, tunnelProtocol, tunnelPort }, ownership);
+      const present = () => ["cilium_vxlan", "cilium_geneve"].map((name) => interfaceIndex(name) !== undefined);
+      await ensure("vxlan", 8472);
+      deepStrictEqual(present(), [true, false]);
+      const { tunnelIfindex } = await ensure("geneve", GENEVE_PORT);
+      deepStrictEqual(present(), [false, true]);
+      deepStrictEqual((await ensure("geneve", GENEVE_PORT)).tunnelIfindex, tunnelIfindex);
+      const hooks = new ClsactHooks(ownership);
+      const { fromOverlay } = datapath.programs;
+      await hooks.ensureDevice("vxlan_ingress", fromOverlay, { ifindex: tunnelIfindex, direction: "ingress" });
+      sendThroughGeneve();
+      const identities = datapath.connections().map(({ sourceIdentity }) => sourceIdentity);
+      ok(identities.includes(FAR_IDENTITY), `identities ${identities.join()}, drops ${datapath.drops().join()}`);
+      await ensure("vxlan", 8472);
+      deepStrictEqual(present(), [true, false]);
     },
   },
 ]);

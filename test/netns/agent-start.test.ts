@@ -107,3 +107,31 @@ describe("an agent that is killed while it attaches pods", () => {
     expect(Object.keys(a.linkIds()).filter((name) => name.startsWith("lxc_"))).toEqual([]);
   });
 });
+
+function kernelHasGeneve(): boolean {
+  try {
+    a.ip("link", "add", "probe", "type", "geneve", "external");
+    a.ip("link", "delete", "probe");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("an agent whose tunnel protocol changes", () => {
+  it("has that one's device alone, or the old one where the kernel has no such tunnel", async () => {
+    await a.start();
+    await a.stop("SIGTERM");
+    await cluster.state.create(resourceTypes.configMaps, configMap({ "tunnel-protocol": "geneve" }));
+    const tunnels = () => ["cilium_vxlan", "cilium_geneve"].filter((name) => a.ip("-o", "link", "show").includes(name));
+    if (kernelHasGeneve()) {
+      await a.start();
+      expect(tunnels()).toEqual(["cilium_geneve"]);
+      return;
+    }
+    const { exitCode, stderr } = await a.startSecond();
+    expect(exitCode).toBe(6);
+    expect(stderr).toContain("set tunnel-protocol: vxlan");
+    expect(tunnels()).toEqual(["cilium_vxlan"]);
+  });
+});

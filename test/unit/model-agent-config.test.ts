@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { UsageError } from "../../src/lib/errors.js";
 import { defaultAgentConfig, formatAgentConfig, parseAgentConfig } from "../../src/model/agent-config.js";
 import { agentSettings } from "../../src/model/agent-settings.js";
+import { tunnelPortOf } from "../../src/model/tunnel-protocol.js";
 import { laterSettings, otherUpstreamKeys } from "../../src/model/upstream-config-keys.js";
 
 function problemsOf(data: Record<string, string>): readonly string[] {
@@ -22,7 +23,7 @@ describe("agent settings", () => {
     expect(config).toMatchObject({
       clusterName: "default",
       clusterId: 0,
-      tunnelPort: 8472,
+      tunnelPort: 0,
       ctTcpMax: 524_288,
       ctAnyMax: 262_144,
       ctTimeoutTcpSeconds: 8000,
@@ -51,6 +52,13 @@ describe("agent settings", () => {
       monitorAggregation: "none",
       mtu: 9000,
     });
+  });
+
+  it("have a tunnel port for each protocol unless one is set", () => {
+    const portOf = (data: Record<string, string>): number => tunnelPortOf(parseAgentConfig(data).config);
+    expect(portOf({})).toBe(8472);
+    expect(portOf({ "tunnel-protocol": "geneve" })).toBe(6081);
+    expect(portOf({ "tunnel-protocol": "geneve", "tunnel-port": "7000" })).toBe(7000);
   });
 
   it("writes what it reads", () => {
@@ -154,10 +162,7 @@ describe("agent settings", () => {
   });
 
   it("refuses by name what upstream has and this version has not", () => {
-    expect(
-      problemsOf({ "tunnel-protocol": "geneve", "enable-wireguard": "true", "kube-proxy-replacement": "true" }),
-    ).toEqual([
-      'tunnel-protocol "geneve" is not supported by this version; it takes vxlan',
+    expect(problemsOf({ "enable-wireguard": "true", "kube-proxy-replacement": "true" })).toEqual([
       'enable-wireguard: "true" is not supported by this version; leave it out or set "false"',
       'kube-proxy-replacement: "true" is not supported by this version; leave it out or set "false"',
     ]);
