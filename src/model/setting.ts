@@ -93,12 +93,14 @@ export function secondsSetting(
   };
 }
 
-/** One of a few words. */
+/** One of a few words. `later` holds upstream's other words: known, refused by name. */
 export function choiceSetting<const T extends string>(
   key: string,
-  words: { readonly description: string; readonly defaultValue: NoInfer<T>; readonly choices: readonly T[] },
+  words: { readonly description: string; readonly defaultValue: NoInfer<T>; readonly choices: readonly T[] } & {
+    readonly later?: readonly string[];
+  },
 ): Setting<T> {
-  const { choices, ...rest } = words;
+  const { choices, later = [], ...rest } = words;
   const allowed = choices.map((choice) => choice || '""').join(", ");
   return {
     key,
@@ -106,7 +108,9 @@ export function choiceSetting<const T extends string>(
     allowed,
     parse: (text) => {
       const value = choices.find((choice) => choice === text);
-      return value === undefined ? { problem: `takes ${allowed}, not "${text}"` } : { value };
+      if (value !== undefined) return { value };
+      if (later.includes(text)) return { problem: `"${text}" is not supported by this version; it takes ${allowed}` };
+      return { problem: `takes ${allowed}, not "${text}"` };
     },
     format: String,
   };

@@ -13,10 +13,11 @@ const native = {
   "ipv6-native-routing-cidr": "fd00:10:244::/48",
 } as const;
 
-/** Settings of the labs: pods of other nodes behind a tunnel, and as they are on the nodes' network. */
+/** Settings of the labs: pods of other nodes behind a tunnel, as they are on the nodes' network, and through the stack. */
 const modes = {
   tunnel: {},
   native,
+  "tunnel through the node's stack": { "enable-host-legacy-routing": "true" },
   "native with direct server return": { ...native, "bpf-lb-mode": "dsr" },
   "native, TCP with direct server return": { ...native, "bpf-lb-mode": "hybrid" },
 } as const;
@@ -68,7 +69,7 @@ const ASK_LARGE = `
   ask();
   setInterval(ask, 200);`;
 
-describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (_mode, settings) => {
+describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (mode, settings) => {
   const lbMode = "bpf-lb-mode" in settings ? settings["bpf-lb-mode"] : "snat";
   let lab: TestLab;
   let outside: ChildProcess;
@@ -82,6 +83,15 @@ describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (_mo
       `
     fetch("${url}", { signal: AbortSignal.timeout(8000) }).then((r) => r.text()).then((t) => process.stdout.write(t))`,
     );
+
+  it("status tells it", () => {
+    const { stdout } = lab.product("status");
+    expect(stdout).toContain(
+      mode.startsWith("native") ? "Network: Native   Host: " : "Network: Tunnel [vxlan]   Host: ",
+    );
+    expect(stdout).toContain(mode.includes("stack") ? "Host: Legacy" : "Host: BPF");
+    expect(stdout).toMatch(/^NAT: +\d+ of \d+ entries$/m);
+  });
 
   beforeAll(async () => {
     lab = await TestLab.start({ agentCommand: "own", manifests: manifests(settings) });
