@@ -19,6 +19,7 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 #define NEXT_DIRECT    (STEP_NEXT + 9)
 #define NEXT_ARRIVE    (STEP_NEXT + 10)
 #define NEXT_HOST      (STEP_NEXT + 11)
+#define NEXT_CLIENT    (STEP_NEXT + 12)
 
 /* What goes on to the stack from the node's own address is for the node's processes, and their policy's business. */
 static __always_inline int way_to_stack(void)
@@ -97,7 +98,17 @@ static __always_inline int netdev_error(struct __sk_buff *skb, struct packet *pk
 	int ret = packet_parse(skb, pkt);
 
 	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
-	return ret ? ret : stack_verdict(nodeport_answer_error(skb, pkt));
+	if (!ret)
+		ret = nodeport_answer_error(skb, pkt);
+	return ret == VERDICT_PASS ? NEXT_CLIENT : ret;
+}
+
+static __always_inline int netdev_client_error(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	int ret = packet_parse(skb, pkt);
+
+	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
+	return ret ? ret : stack_verdict(nodeport_client_error(skb, pkt));
 }
 
 /* For a frontend: the packet gets a backend here, and goes there in another step, or the verifier would walk each of the two
@@ -222,7 +233,7 @@ static __always_inline int netdev_way(struct __sk_buff *skb, struct packet *pkt,
 		return next_way(skb, pkt, config.dsr_dispatch == DSR_IN_OPTION ? NEXT_ARRIVE : NEXT_DELIVER);
 	if (local && pkt->proto == IPPROTO_UDP && pkt->dport == config.tunnel_port)
 		return way_to_stack();
-	if (local && packet_is_icmp_error(pkt))
+	if (packet_is_icmp_error(pkt) && (local || service_owns_address(pkt)))
 		return NEXT_ERROR;
 	if (local && nat_is_answer(pkt))
 		return next_way(skb, pkt, NEXT_ANSWER);
@@ -239,6 +250,7 @@ STEP(netdev_way, netdev_way, METRIC_INGRESS)
 STEP(netdev_deliver, netdev_deliver, METRIC_INGRESS)
 STEP(netdev_answer, netdev_answer, METRIC_INGRESS)
 STEP(netdev_error, netdev_error, METRIC_INGRESS)
+STEP(netdev_client_error, netdev_client_error, METRIC_INGRESS)
 STEP(netdev_translate, netdev_translate, METRIC_INGRESS)
 STEP(netdev_to_pod, netdev_to_pod, METRIC_INGRESS)
 STEP(netdev_to_other, netdev_to_other, METRIC_INGRESS)
@@ -282,6 +294,8 @@ STEP(netdev_host, netdev_host, METRIC_INGRESS)
 			break;                                                                                         \
 		case NEXT_ERROR:                                                                                       \
 			way = netdev_error##version(skb);                                                              \
+			if (way == NEXT_CLIENT)                                                                        \
+				way = netdev_client_error##version(skb);                                               \
 			break;                                                                                         \
 		case NEXT_TRANSLATE:                                                                                   \
 			way = NETDEV_FORWARD(version);                                                                 \

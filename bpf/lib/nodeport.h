@@ -117,16 +117,17 @@ static __always_inline int nodeport_to_other(struct __sk_buff *skb, struct packe
 							   nodeport_to_remote(skb, pkt);
 }
 
-/* The frontend that a connection from outside has dialled, by a packet of its forward direction. */
-static __always_inline bool nodeport_frontend_of(const struct packet *forward, int dir, struct nat_end *frontend)
+/* The frontend that a pod's connection or one from outside has dialled, by a packet of its forward direction. */
+static __always_inline bool dialled_frontend(const struct packet *forward, int dir, bool is_outside,
+					     struct nat_end *frontend)
 {
 	struct ct_entry *entry = ct_find(ct_map(forward), forward, dir, false);
 
-	if (!entry || !entry->node_port)
+	if (!entry || entry->node_port != is_outside)
 		return false;
 	if (entry->rev_nat_index)
 		return reverse_nat_lookup(entry->rev_nat_index, forward->family, &frontend->address, &frontend->port);
-	return config.dsr_dispatch && dsr_frontend_of(forward, false, frontend);
+	return is_outside && config.dsr_dispatch && dsr_frontend_of(forward, false, frontend);
 }
 
 /* What a pod sends as a backend to a client outside leaves from the frontend that was dialled. A verdict or a drop reason. */
@@ -151,7 +152,7 @@ static __always_inline int nodeport_backend_error(struct __sk_buff *skb, struct 
 	struct packet quoted = {};
 	int ret;
 
-	if (!packet_parse_quoted(skb, pkt, &quoted) || !nodeport_frontend_of(&quoted, CT_INGRESS, &frontend))
+	if (!packet_parse_quoted(skb, pkt, &quoted) || !dialled_frontend(&quoted, CT_INGRESS, true, &frontend))
 		return EXIT_AT(pkt, VERDICT_PASS);
 	ret = nat_rewrite_error(skb, pkt, &quoted, SIDE_DESTINATION, &frontend);
 	return ret ? ret : nodeport_send(skb, pkt);
@@ -182,6 +183,17 @@ static __always_inline int nodeport_answer(struct __sk_buff *skb, struct packet 
 	return ret ? ret : nodeport_send(skb, pkt);
 }
 
+/* Hands an ICMP error to the pod whose packet it quotes: policy has allowed that one's connection. */
+static __always_inline int error_to_pod(struct __sk_buff *skb, struct packet *pkt, const struct endpoint_info *pod)
+{
+	int ret;
+
+	pkt->dst_identity = pod->sec_id;
+	pkt->dst_endpoint = pod->lxc_id;
+	ret = packet_forward_l2_l3(skb, pkt, pod->node_mac, pod->mac);
+	return ret ? ret : EXIT_AT(pkt, bpf_redirect_peer(pod->ifindex, 0));
+}
+
 /* The same for an ICMP error about a packet that was translated here, with what it quotes. */
 static __always_inline int nodeport_answer_error(struct __sk_buff *skb, struct packet *pkt)
 {
@@ -198,14 +210,64 @@ static __always_inline int nodeport_answer_error(struct __sk_buff *skb, struct p
 	local = endpoint_lookup(&pkt->daddr, pkt->family);
 	if (endpoint_is_host(local))
 		return EXIT_AT(pkt, VERDICT_PASS);
-	if (local) {
-		/* The quoted packet's own connection: policy has allowed it. */
-		pkt->dst_identity = local->sec_id;
-		pkt->dst_endpoint = local->lxc_id;
-		ret = packet_forward_l2_l3(skb, pkt, local->node_mac, local->mac);
-		return ret ? ret : EXIT_AT(pkt, bpf_redirect_peer(local->ifindex, 0));
-	}
-	if (nodeport_frontend_of(&quoted, CT_EGRESS, &origin))
+	if (dialled_frontend(&quoted, CT_EGRESS, !local, &origin))
 		ret = nat_rewrite_error(skb, pkt, &quoted, SIDE_DESTINATION, &origin);
-	return ret ? ret : nodeport_send(skb, pkt);
+	if (ret)
+		return ret;
+	return local ? error_to_pod(skb, pkt, local) : nodeport_send(skb, pkt);
+}
+
+/* The backend that a client outside was given, by a packet of the frontend's answers. */
+static __always_inline bool answering_backend(const struct packet *answer, struct nat_end *end)
+{
+	struct ct_place place = {
+		.daddr = &answer->saddr,
+		.saddr = &answer->daddr,
+		.dport = answer->dport,
+		.sport = answer->sport,
+		.flags = TUPLE_F_SERVICE,
+	};
+	struct backend backend;
+	struct ct_entry *entry;
+	union ct_key key;
+
+	ct_key_set(&key, answer, &place);
+	entry = bpf_map_lookup_elem(ct_map(answer), &key);
+	if (!entry || !backend_lookup(entry->backend_id, answer->family, &backend))
+		return false;
+	end->address = backend.address;
+	end->port = backend.port;
+	return true;
+}
+
+/* An ICMP error about what a frontend has answered a client outside goes to the backend that has sent it, which knows the
+ * client under an address of this node where it is on another one. */
+static __always_inline int nodeport_client_error(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct remote_endpoint_info *remote;
+	struct packet quoted = {};
+	struct nat_end end = {};
+	struct endpoint_info *local;
+	struct ct_place sent;
+	union ct_key key;
+	int ret;
+
+	if (!packet_parse_quoted(skb, pkt, &quoted) || !ip_equal(&quoted.saddr, &pkt->daddr) ||
+	    !answering_backend(&quoted, &end))
+		return EXIT_AT(pkt, VERDICT_PASS);
+	ret = nat_rewrite_error(skb, pkt, &quoted, SIDE_SOURCE, &end);
+	if (ret)
+		return ret;
+	local = endpoint_lookup(&pkt->daddr, pkt->family);
+	if (local)
+		return endpoint_is_host(local) ? EXIT_AT(pkt, VERDICT_PASS) : error_to_pod(skb, pkt, local);
+	sent = (struct ct_place){ &quoted.saddr, &quoted.daddr, quoted.sport, quoted.dport, TUPLE_F_OUT };
+	ct_key_set(&key, &quoted, &sent);
+	if (!nat_find(&quoted, &key, &end))
+		return DROP_AT(pkt, DROP_NAT_NO_MAPPING);
+	ret = nat_rewrite_error(skb, pkt, &quoted, SIDE_DESTINATION, &end);
+	if (ret)
+		return ret;
+	remote = ipcache_lookup(&pkt->daddr, pkt->family);
+	return remote_is_tunnelled(remote) ? encap_redirect(skb, pkt, remote) : nodeport_send(skb, pkt);
 }
