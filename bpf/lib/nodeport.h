@@ -217,8 +217,8 @@ static __always_inline int nodeport_answer_error(struct __sk_buff *skb, struct p
 	return local ? error_to_pod(skb, pkt, local) : nodeport_send(skb, pkt);
 }
 
-/* The backend that a client outside was given, by a packet of the frontend's answers. */
-static __always_inline bool answering_backend(const struct packet *answer, struct nat_end *end)
+/* The backend that a client outside was given, by a packet of the frontend's answers. A function of its own for its stack. */
+static __noinline bool answering_backend(const struct packet *answer, struct nat_end *end)
 {
 	struct ct_place place = {
 		.daddr = &answer->saddr,
