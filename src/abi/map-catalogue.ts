@@ -136,6 +136,18 @@ export const mapCatalogue: readonly CatalogueEntry[] = [
     ["lb_affinity_match", "u8", readOnly, 65_536],
     "backends that keep the clients that they had",
   ),
+  entry(
+    "cilium_ratelimit",
+    "lru_hash",
+    ["ratelimit_key", "ratelimit_value", 0, 1024],
+    "what may still be answered with ICMP errors",
+  ),
+  entry(
+    "cilium_ratelimit_metrics",
+    "hash",
+    ["u32", "u64", writable, 64],
+    "what was not answered, by the kind of limit",
+  ),
   entry("cts_devices", "hash", ["u32", "cts_device", readOnly, 512], "addresses of the node's own devices"),
   entry(
     "cilium_lxc",

@@ -119,7 +119,7 @@ describe("writeReport", () => {
       "### Policy\n\nCommit `ba9876543210`, 2026-11-21T12:00:00.000Z, Node v20.20.2; 2 rounds of 1 s;",
     );
     expect(first).toContain(
-      "| TCP_CRR | same node | two cores | ours | 146/s | **0.97** (0.97–0.97) | 67.5 µs | **0.90** (0.90–0.90) |",
+      "| TCP_CRR | same node | 1 | two cores | ours | 146/s | **0.97** (0.97–0.97) | 67.5 µs | **0.90** (0.90–0.90) |",
     );
     expect(first).toContain("#### A packet\n\nBy test run.\n\n| rules | time |\n| --- | --- |\n| 10 | 300 ns |");
   });

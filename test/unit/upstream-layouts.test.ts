@@ -15,6 +15,7 @@ const readOtherwise: readonly (readonly [field: string, among: readonly Release[
   ["policy_key.prefixlen", releases, "the only field of the structure lpm_key"],
   ["ct_entry.nat46", ["1.15"], "called unused_nat46"],
   ["ct_entry.reserved3", ["1.14", "1.15"], "called reserved"],
+  ["ct_entry.need_dsr_info", ["1.20"], "called reserved1 in the headers before 1.20.0"],
   ["edt_id.id", ["1.14", "1.15", "1.16", "1.17"], "64 bits, of which endpoint ids fill 16"],
   ["edt_id.pad", ["1.14", "1.15", "1.16", "1.17"], "the upper half of the id"],
   ["drop_notify.flags", ["1.17"], "the bit fields ipv6 and l3_dev of the same byte"],
