@@ -101,9 +101,10 @@ describe("policy verdict", () => {
     const words = "no policy allows default/a ingress from default/c at 8080/TCP";
     expect([missing.code, missing.stdout]).toEqual([3, expect.stringContaining(words)]);
     expect((await verdict("nobody", "a", 80)).code).toBe(5);
-    expect((await run("policy", "verdict", "--lab", lab.name, "--from", "a", "--to", "b", "--port", "80")).code).toBe(
-      2,
-    );
+    const ask = (port: string) =>
+      run("policy", "verdict", "--lab", lab.name, "--from", "a", "--to", "b", "--port", port);
+    expect((await ask("80")).stdout).toContain("80/TCP");
+    expect((await ask("80/tcpp")).code).toBe(2);
   });
 
   it("says what a connection then meets, for random policies", async () => {
