@@ -15,6 +15,8 @@ static __always_inline int fib_redirect(struct __sk_buff *skb, struct packet *pk
 		.family = packet_is_ip6(pkt) ? AF_INET6_ : AF_INET_,
 		.l4_protocol = pkt->proto,
 		.ifindex = skb->ifindex,
+		/* Asked against the route's MTU; without it against the device's. */
+		.tot_len = packet_wire_bytes(skb, pkt),
 	};
 	struct bpf_redir_neigh next = {};
 	int ret;

@@ -13,7 +13,7 @@ import {
 
 let datapath: DatapathHarness;
 beforeAll(() => {
-  datapath = new DatapathHarness({ enableIpv6: true });
+  datapath = new DatapathHarness({ enableIpv6: true, serviceNoBackendResponse: "drop" });
 });
 beforeEach(() => {
   datapath.reset();
