@@ -5,6 +5,7 @@ import { MapSet } from "../../src/datapath/map-set.js";
 import { BpfObject } from "../../src/kernel/bpf-object.js";
 import { compileBpf } from "../support/compile-bpf.js";
 import { repositoryRoot } from "../support/run-cli.js";
+import { requireKernelFeature } from "../support/skip.js";
 import { TestFolder } from "../support/test-folder.js";
 import { DatapathHarness, encodeHarnessConfig, objectsDir, pod, tc } from "./harness.js";
 import { ipv4Packet, tcpFlag } from "./packet-builder.js";
@@ -67,7 +68,8 @@ const answer = (): Buffer =>
   ipv4Packet({ source: server.ip, destination: client.ip, sourcePort: 80, destinationPort: 40_000, tcpFlags: 0x10 });
 
 describe("an upgrade", () => {
-  it.each(olderLayouts)("keeps connections of programs whose entries had %s", (_, now, before) => {
+  it.for(olderLayouts)("keeps connections of programs whose entries had %s", ([, now, before], context) => {
+    requireKernelFeature(context, "btf");
     const objects = compileOlder(folder.path, now, before);
     newHarness(openMaps(objectsDir))[Symbol.dispose]();
     expect(runOlder(objects, request(tcpFlag.syn))).toBe(tc.redirect);
