@@ -166,21 +166,31 @@ static __always_inline int from_container(struct __sk_buff *skb, struct packet *
 	return send_to(skb, pkt, to, 0, trace_point);
 }
 
+/* A packet of a sender that the first step has proven. 0 or a drop reason. */
+static __always_inline int parse_sent(struct __sk_buff *skb, struct packet *pkt, struct endpoint_info **sender)
+{
+	int ret = packet_parse(skb, pkt);
+
+	if (ret)
+		return ret;
+	*sender = endpoint_lookup(&pkt->saddr, pkt->family);
+	if (!*sender)
+		return DROP_AT(pkt, DROP_INVALID_SIP);
+	pkt->source = (*sender)->lxc_id;
+	pkt->src_identity = (*sender)->sec_id;
+	return 0;
+}
+
 /* A packet that the step before gave to a backend. */
 static __always_inline int from_container_translated(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	struct endpoint_info *sender;
 	struct destination to;
-	int ret = packet_parse(skb, pkt);
+	int ret = parse_sent(skb, pkt, &sender);
 
 	if (ret)
 		return ret;
-	sender = endpoint_lookup(&pkt->saddr, pkt->family);
-	if (!sender)
-		return DROP_AT(pkt, DROP_INVALID_SIP);
 	*trace_point = TRACE_TO_LXC;
-	pkt->source = sender->lxc_id;
-	pkt->src_identity = sender->sec_id;
 	destination_find(pkt, &to);
 	return send_to(skb, pkt, to, skb->cb[0], trace_point);
 }
@@ -212,16 +222,11 @@ static __always_inline int to_neighbour(struct __sk_buff *skb, struct packet *pk
 static __always_inline int to_itself(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	struct endpoint_info *sender;
-	int ret = packet_parse(skb, pkt);
+	int ret = parse_sent(skb, pkt, &sender);
 
 	if (ret)
 		return ret;
-	sender = endpoint_lookup(&pkt->saddr, pkt->family);
-	if (!sender)
-		return DROP_AT(pkt, DROP_INVALID_SIP);
 	*trace_point = TRACE_TO_LXC;
-	pkt->source = sender->lxc_id;
-	pkt->src_identity = sender->sec_id;
 	return packet_is_hairpin_reply(pkt) ? hairpin_reply(skb, pkt, sender) :
 					      hairpin_forward(skb, pkt, sender, skb->cb[0]);
 }
@@ -230,15 +235,10 @@ static __always_inline int to_itself(struct __sk_buff *skb, struct packet *pkt, 
 static __always_inline int to_sender(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	struct endpoint_info *sender;
-	int ret = packet_parse(skb, pkt);
+	int ret = parse_sent(skb, pkt, &sender);
 
 	if (ret)
 		return ret;
-	sender = endpoint_lookup(&pkt->saddr, pkt->family);
-	if (!sender)
-		return DROP_AT(pkt, DROP_INVALID_SIP);
-	pkt->source = sender->lxc_id;
-	pkt->src_identity = sender->sec_id;
 	ret = icmp_error_answer(skb, pkt, true);
 	return ret ? ret : EXIT_AT(pkt, bpf_redirect_peer(skb->ifindex, 0));
 }

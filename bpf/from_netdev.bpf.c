@@ -39,6 +39,15 @@ static __always_inline bool source_is_forged(const struct packet *pkt, const str
 	return endpoint_lookup(&pkt->saddr, pkt->family) || remote_is_tunnelled(remote);
 }
 
+/* The identity of who has sent the packet is what this node knows of its address. 0 or a drop reason. */
+static __always_inline int parse_arrived(struct __sk_buff *skb, struct packet *pkt)
+{
+	int ret = packet_parse(skb, pkt);
+
+	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
+	return ret;
+}
+
 static __always_inline int netdev_deliver(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	struct remote_endpoint_info *remote;
@@ -87,17 +96,15 @@ static __always_inline int netdev_arrive(struct __sk_buff *skb, struct packet *p
 
 static __always_inline int netdev_answer(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
-	int ret = packet_parse(skb, pkt);
+	int ret = parse_arrived(skb, pkt);
 
-	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
 	return ret ? ret : stack_verdict(nodeport_answer(skb, pkt));
 }
 
 static __always_inline int netdev_error(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
-	int ret = packet_parse(skb, pkt);
+	int ret = parse_arrived(skb, pkt);
 
-	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
 	if (!ret)
 		ret = nodeport_answer_error(skb, pkt);
 	return ret == VERDICT_PASS ? NEXT_CLIENT : ret;
@@ -105,9 +112,8 @@ static __always_inline int netdev_error(struct __sk_buff *skb, struct packet *pk
 
 static __always_inline int netdev_client_error(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
-	int ret = packet_parse(skb, pkt);
+	int ret = parse_arrived(skb, pkt);
 
-	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
 	return ret ? ret : stack_verdict(nodeport_client_error(skb, pkt));
 }
 

@@ -1,7 +1,7 @@
 import { type CiliumEndpoint, resourceTypes } from "../model/kubernetes.js";
 import type { EndpointRow } from "../model/rows.js";
-import { fetchAgentEndpoints, isAgentFailure } from "../session/agent-client.js";
-import { type AgentSocket, agentSockets } from "./agent-sockets.js";
+import { fetchAgentEndpoints } from "../session/agent-client.js";
+import { askAgents } from "./agent-sockets.js";
 import type { NameIndex } from "./names/name-index.js";
 import type { Target } from "./open-target.js";
 import { compareBy, finishedList, type RowList } from "./row-list.js";
@@ -16,10 +16,16 @@ export async function listEndpoints(
   },
 ): Promise<RowList<EndpointRow>> {
   const names = await target.names();
-  const answers = await Promise.all(agentSockets(target.resolved).map((socket) => endpointsOfAgent(socket, target)));
-  const silent = answers.flatMap(({ rows, node }) => (rows === undefined ? [node] : []));
+  const answers = await askAgents(target.resolved, fetchAgentEndpoints);
+  const failures = answers.flatMap(({ failure }) => failure ?? []);
+  // Without a state there is nobody else to ask.
+  if (target.state === undefined && failures.length > 0) throw failures[0];
+  const silent = answers.flatMap(({ node, failure }) => (failure === undefined ? [] : [node]));
   const published = silent.length === 0 ? [] : await publishedEndpoints(target, silent, names);
-  const rows = [...answers.flatMap((answer) => answer.rows ?? []), ...published];
+  const answered = answers.flatMap(({ node, answer }) =>
+    (answer ?? []).map((row) => ({ ...row, node: row.node ?? node })),
+  );
+  const rows = [...answered, ...published];
   const isNamed = endpointFilter(selection, names);
   const { endpoint } = selection;
   const isWanted = (row: EndpointRow): boolean => isNamed(row) && (endpoint === undefined || isCalled(row, endpoint));
@@ -63,22 +69,6 @@ function fromObject(endpoint: CiliumEndpoint, names: NameIndex): EndpointRow {
     podName: status?.["external-identifiers"]?.["k8s-pod-name"] ?? endpoint.metadata.name,
     containerId: status?.["external-identifiers"]?.["container-id"],
   };
-}
-
-interface AgentAnswer {
-  readonly node: string;
-  /** Undefined: the agent does not answer, and the state is there to be asked. */
-  readonly rows: readonly EndpointRow[] | undefined;
-}
-
-async function endpointsOfAgent({ node, path }: AgentSocket, { state }: Target): Promise<AgentAnswer> {
-  try {
-    const rows = await fetchAgentEndpoints(path);
-    return { node, rows: rows.map((row) => ({ ...row, node: row.node ?? node })) };
-  } catch (error) {
-    if (state === undefined || !isAgentFailure(error)) throw error;
-    return { node, rows: undefined };
-  }
 }
 
 async function publishedEndpoints(

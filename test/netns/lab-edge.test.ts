@@ -1,34 +1,28 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { awaitLab } from "../../src/lab/await-lab.js";
 import { fabricNetns } from "../../src/lab/lab-name.js";
 import { labToolPath } from "../../src/lab/lab-tool.js";
-import { eventually, podManifest, TestLab } from "./support/lab-fixture.js";
-
-const native = {
-  "routing-mode": "native",
-  "auto-direct-node-routes": "true",
-  "ipv4-native-routing-cidr": "10.244.0.0/16",
-  "ipv6-native-routing-cidr": "fd00:10:244::/48",
-} as const;
+import {
+  dualStackSettings,
+  eventually,
+  nativeRouting,
+  nodeAddresses,
+  podManifest,
+  TestLab,
+} from "./support/lab-fixture.js";
 
 /** Settings of the labs: pods of other nodes behind a tunnel, as they are on the nodes' network, and through the stack. */
 const modes = {
   tunnel: {},
-  native,
+  native: nativeRouting,
   "tunnel through the node's stack": { "enable-host-legacy-routing": "true" },
-  "native with direct server return": { ...native, "bpf-lb-mode": "dsr" },
-  "native, TCP with direct server return": { ...native, "bpf-lb-mode": "hybrid" },
+  "native with direct server return": { ...nativeRouting, "bpf-lb-mode": "dsr" },
+  "native, TCP with direct server return": { ...nativeRouting, "bpf-lb-mode": "hybrid" },
 } as const;
 
-const manifests = (settings: Readonly<Record<string, string>>): string => `
----
-apiVersion: v1
-kind: ConfigMap
-metadata: { name: cilium-config, namespace: kube-system }
-data: ${JSON.stringify({ "enable-ipv6": "true", ...settings })}
----
+const manifests = (settings: Readonly<Record<string, string>>): string => `${dualStackSettings(settings)}---
 apiVersion: v1
 kind: Service
 metadata: { name: web }
@@ -47,7 +41,6 @@ spec:
     - { name: echo, image: echo, ports: [{ containerPort: 8080 }, { containerPort: 9090 }, { containerPort: 9091, protocol: UDP }] }
 ${podManifest("client-1", { node: "node-1" })}${podManifest("client-2", { node: "node-2" })}`;
 
-const nodes = { 4: ["172.18.0.2", "172.18.0.3"], 6: ["fd00:172:18::2", "fd00:172:18::3"] } as const;
 const gateway = { 4: "172.18.0.1", 6: "fd00:172:18::1" } as const;
 const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
 
@@ -73,11 +66,8 @@ describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (mod
   const lbMode = "bpf-lb-mode" in settings ? settings["bpf-lb-mode"] : "snat";
   let lab: TestLab;
   let outside: ChildProcess;
-  /** What a program in the nodes' network, but on none of them, prints. */
-  const fromOutside = (...command: readonly string[]): string =>
-    execFileSync("ip", ["netns", "exec", fabricNetns(lab.name), ...command], { encoding: "utf8", timeout: 20_000 });
   const get = (url: string): string =>
-    fromOutside(
+    lab.fromOutside(
       process.execPath,
       "-e",
       `
@@ -107,7 +97,7 @@ describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (mod
 
   it("keeps translated connections while agents come and go", async () => {
     const lines: string[] = [];
-    const script = `const s = require("net").connect(30090, "${nodes[4][1]}");
+    const script = `const s = require("net").connect(30090, "${nodeAddresses[4][1]}");
       s.on("data", (d) => process.stdout.write(d)); s.on("error", (e) => console.log(e.code));
       process.stdin.on("data", (d) => s.write(d));`;
     const talker = spawn("ip", ["netns", "exec", fabricNetns(lab.name), process.execPath, "-e", script], {
@@ -149,9 +139,9 @@ describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (mod
     describe(`over IPv${family}`, () => {
       it("pods reach the world under their node's address", () => {
         const seen = lab.exec("client-1", "cts-lab", "http", `http://${inUrl(gateway[family])}:8000/`);
-        expect(seen.replace("::ffff:", "")).toContain(nodes[family][0]);
+        expect(seen.replace("::ffff:", "")).toContain(nodeAddresses[family][0]);
         const udp = lab.exec("client-2", "cts-lab", "udp", gateway[family], "8001", "x");
-        expect(udp.replace("::ffff:", "")).toContain(nodes[family][1]);
+        expect(udp.replace("::ffff:", "")).toContain(nodeAddresses[family][1]);
       });
 
       it("pods ping the world", () => {
@@ -167,7 +157,7 @@ describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (mod
         ["with the backend", 0],
         ["without the backend", 1],
       ] as const)("a node port answers on the node %s", async (_name, index) => {
-        const url = `http://${inUrl(nodes[family][index])}:30080/json`;
+        const url = `http://${inUrl(nodeAddresses[family][index])}:30080/json`;
         const answer = await eventually(
           () => {
             try {
@@ -180,17 +170,20 @@ describe.each(Object.entries(modes))("the edge of a node, routing mode %s", (mod
           20_000,
         );
         expect(answer).toContain("web");
-        expect(fromOutside(labToolPath, "udp", nodes[family][index], "30091", "hello")).toContain("web");
+        expect(lab.fromOutside(labToolPath, "udp", nodeAddresses[family][index], "30091", "hello")).toContain("web");
       });
 
       it("a datagram as large as the path arrives, in pieces where the frontend has to go along", () => {
         const bytes = 1500 - (family === 4 ? 28 : 48);
-        expect(fromOutside(process.execPath, "-e", ASK_LARGE, nodes[family][1], `${bytes}`)).toContain("web");
+        expect(lab.fromOutside(process.execPath, "-e", ASK_LARGE, nodeAddresses[family][1], `${bytes}`)).toContain(
+          "web",
+        );
       });
 
       it("the backend sees the client's own address where its node answers itself", () => {
         const isDirect = lbMode !== "snat";
-        const seen = (JSON.parse(get(`http://${inUrl(nodes[family][1])}:30080/json`)) as { client: string }).client;
+        const seen = (JSON.parse(get(`http://${inUrl(nodeAddresses[family][1])}:30080/json`)) as { client: string })
+          .client;
         expect(seen.includes(gateway[family])).toBe(isDirect);
         const list = lab.product("bpf", "ct", "list", "--node", "node-1", "--proto", "tcp", "-o", "json").stdout;
         expect(list.includes("DSRInternal")).toBe(isDirect);

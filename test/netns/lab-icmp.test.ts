@@ -1,15 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { fabricNetns } from "../../src/lab/lab-name.js";
-import { podManifest, TestLab } from "./support/lab-fixture.js";
+import { dualStackSettings, nodeAddresses, podManifest, TestLab } from "./support/lab-fixture.js";
 
-const manifests = `
----
-apiVersion: v1
-kind: ConfigMap
-metadata: { name: cilium-config, namespace: kube-system }
-data: { enable-ipv6: "true" }
----
+const manifests = `${dualStackSettings()}---
 apiVersion: v1
 kind: Service
 metadata: { name: web }
@@ -28,7 +20,6 @@ spec:
     - { name: echo, image: echo, ports: [{ containerPort: 8080 }, { containerPort: 9091, protocol: UDP }] }
 ${podManifest("client-1", { node: "node-1" })}${podManifest("client-2", { node: "node-2" })}`;
 
-const nodes = { 4: ["172.18.0.2", "172.18.0.3"], 6: ["fd00:172:18::2", "fd00:172:18::3"] } as const;
 const gateways = { 4: ["10.244.0.1", "10.244.1.1"], 6: ["fd00:10:244::1", "fd00:10:244:1::1"] } as const;
 
 /** Who says what of UDP packets with ever more hops: an address a line. Arguments: address, port, bytes. */
@@ -69,8 +60,6 @@ const addressOf = async (name: string, family: 4 | 6): Promise<string> => {
   const addresses = (await lab.pod(name))!.status!.podIPs!.map(({ ip }) => ip);
   return addresses.find((address) => address.includes(":") === (family === 6))!;
 };
-const fromOutside = (...command: readonly string[]): string =>
-  execFileSync("ip", ["netns", "exec", fabricNetns(lab.name), ...command], { encoding: "utf8", timeout: 30_000 });
 const lines = (text: string): readonly string[] => text.trim().split("\n");
 
 describe.each([4, 6] as const)("a packet whose hops are used up, IPv%i", (family) => {
@@ -95,8 +84,8 @@ describe.each([4, 6] as const)("a packet whose hops are used up, IPv%i", (family
   });
 
   it("tells who dials a node port of the nodes before the backend", () => {
-    expect(lines(fromOutside("python3", "-c", HOPS, nodes[family][1], "30091"))).toEqual([
-      `${expired} ${nodes[family][1]}`,
+    expect(lines(lab.fromOutside("python3", "-c", HOPS, nodeAddresses[family][1], "30091"))).toEqual([
+      `${expired} ${nodeAddresses[family][1]}`,
       expect.stringContaining(`${expired} `),
       "answer",
     ]);

@@ -2,28 +2,17 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fabricNetns } from "../../src/lab/lab-name.js";
 import { resourceTypes } from "../../src/model/kubernetes.js";
-import { podManifest, TestLab } from "./support/lab-fixture.js";
+import { dualStackSettings, nativeRouting, nodeAddresses, podManifest, TestLab } from "./support/lab-fixture.js";
 
 /** Settings of the labs. */
 const modes = {
   tunnel: {},
-  native: {
-    "routing-mode": "native",
-    "auto-direct-node-routes": "true",
-    "ipv4-native-routing-cidr": "10.244.0.0/16",
-    "ipv6-native-routing-cidr": "fd00:10:244::/48",
-  },
+  native: nativeRouting,
   // Services are translated per packet.
   "tunnel without the socket LB": { "bpf-lb-sock": "false" },
 } as const;
 
-const manifests = (settings: Readonly<Record<string, string>>): string => `
----
-apiVersion: v1
-kind: ConfigMap
-metadata: { name: cilium-config, namespace: kube-system }
-data: ${JSON.stringify({ "enable-ipv6": "true", ...settings })}
----
+const manifests = (settings: Readonly<Record<string, string>>): string => `${dualStackSettings(settings)}---
 apiVersion: v1
 kind: Service
 metadata: { name: large }
@@ -53,7 +42,6 @@ endpoints: [{ addresses: ["fd00:192::10"], conditions: { ready: true } }]
 ports: [{ name: tcp, port: 8081 }, { name: udp, port: 8081, protocol: UDP }]
 ${podManifest("large", { node: "node-1", labels: "app: large" })}${podManifest("client", { node: "node-2" })}`;
 
-const nodes = { 4: ["172.18.0.2", "172.18.0.3"], 6: ["fd00:172:18::2", "fd00:172:18::3"] } as const;
 const far = { 4: "192.0.2.10", 6: "fd00:192::10" } as const;
 /** Behind the nodes' network, over a hop that takes no more. */
 const SMALL = 1300;
@@ -227,8 +215,8 @@ describe.each(Object.entries(modes))("a path with a smaller MTU in its middle, %
       ["with the backend", 0],
       ["without the backend", 1],
     ] as const)("connections to a node port on the node %s do so", (_name, index) => {
-      expect(fromBeyond("python3", "-c", TCP, nodes[family][index], "30081")).toBe("200000 300000");
-      expect(fromBeyond("python3", "-c", ASK, nodes[family][index], "30082")).toBe("16");
+      expect(fromBeyond("python3", "-c", TCP, nodeAddresses[family][index], "30081")).toBe("200000 300000");
+      expect(fromBeyond("python3", "-c", ASK, nodeAddresses[family][index], "30082")).toBe("16");
     });
   });
 });

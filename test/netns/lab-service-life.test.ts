@@ -6,7 +6,7 @@ import { awaitLab } from "../../src/lab/await-lab.js";
 import { fabricNetns } from "../../src/lab/lab-name.js";
 import { labToolPath } from "../../src/lab/lab-tool.js";
 import { type KubeService, resourceTypes } from "../../src/model/kubernetes.js";
-import { eventually, podManifest, TestLab } from "./support/lab-fixture.js";
+import { eventually, nodeAddresses, podManifest, TestLab } from "./support/lab-fixture.js";
 
 const config = (noBackend: "drop" | "reject"): string => `
 ---
@@ -72,8 +72,6 @@ const manifests = [
   ),
   service("closed", "app: web", "type: LoadBalancer\n  loadBalancerSourceRanges: [192.0.2.0/24, 2001:db8::/32]", 30055),
 ].join("");
-
-const nodeAddresses = { 4: ["172.18.0.2", "172.18.0.3"], 6: ["fd00:172:18::2", "fd00:172:18::3"] } as const;
 
 /** Sends a datagram from each of these ports to each address in turn; prints who answers, a line a port. */
 const dialer = `

@@ -1,6 +1,6 @@
 import { originKey } from "../../model/policy/rule-table.js";
-import { fetchAgentCookies, isAgentFailure } from "../../session/agent-client.js";
-import { agentSockets } from "../agent-sockets.js";
+import { fetchAgentCookies } from "../../session/agent-client.js";
+import { askAgents } from "../agent-sockets.js";
 import type { Target } from "../open-target.js";
 import { readPolicyWorld } from "./policy-world.js";
 
@@ -9,22 +9,13 @@ import { readPolicyWorld } from "./policy-world.js";
  * cookie comes from its rules' names, so all of them agree. What nobody knows is not there.
  */
 export async function readCookieRules(target: Target): Promise<ReadonlyMap<number, readonly string[]>> {
-  const answers = await Promise.all(agentSockets(target.resolved).map(({ path }) => askAgent(path)));
-  const known = answers.flatMap((answer) => answer ?? []);
-  const isWhole = answers.every((answer) => answer !== undefined);
+  const answers = await askAgents(target.resolved, fetchAgentCookies);
+  const known = answers.flatMap(({ answer }) => answer ?? []);
+  const isWhole = answers.every(({ failure }) => failure === undefined);
   return new Map([...(isWhole ? [] : await compileCookies(target)), ...known]);
 }
 
 type CookieRules = readonly (readonly [number, readonly string[]])[];
-
-async function askAgent(path: string): Promise<CookieRules | undefined> {
-  try {
-    return await fetchAgentCookies(path);
-  } catch (error) {
-    if (isAgentFailure(error)) return undefined;
-    throw error;
-  }
-}
 
 async function compileCookies({ state }: Target): Promise<CookieRules> {
   if (state === undefined) return [];

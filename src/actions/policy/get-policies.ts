@@ -1,8 +1,8 @@
 import { NotFoundError } from "../../lib/errors.js";
 import { type NodeListStatus, summarizeNodeStatuses } from "../../model/list-status.js";
 import type { KnownPolicyRow } from "../../model/policy/rule-rows.js";
-import { fetchAgentPolicies, isAgentFailure } from "../../session/agent-client.js";
-import { type AgentSocket, agentSockets } from "../agent-sockets.js";
+import { fetchAgentPolicies } from "../../session/agent-client.js";
+import { type AgentAnswer, askAgents } from "../agent-sockets.js";
 import type { Target } from "../open-target.js";
 import { compareBy, finishedList, type RowList } from "../row-list.js";
 
@@ -17,33 +17,28 @@ export interface PolicyChoice {
  * @throws NotFoundError for a name that no agent knows, AgentError where no agent answers
  */
 export async function getPolicies(target: Target, choice: PolicyChoice): Promise<RowList<KnownPolicyRow>> {
-  const answers = await Promise.all(agentSockets(target.resolved).map(askNode));
+  const answers = await askAgents(target.resolved, fetchAgentPolicies);
   const failures = answers.flatMap(({ failure }) => failure ?? []);
   if (failures.length > 0 && failures.length === answers.length) throw failures[0];
-  const known = answers.flatMap(({ rows }) => rows);
+  const known = answers.flatMap(rowsOf);
   const missing = choice.names.find((name) => !known.some((row) => isCalled(row, name)));
   if (missing !== undefined && failures.length === 0) throw unknownPolicy(missing);
   const rows = known.filter((row) => isChosen(row, choice)).sort(byPlace);
-  const status = summarizeNodeStatuses(answers.map(({ status: one }) => one));
+  const status = summarizeNodeStatuses(answers.map(statusOf));
   return { rows: finishedList(rows).rows, status: () => status };
 }
 
-interface NodeAnswer {
-  readonly rows: readonly KnownPolicyRow[];
-  readonly status: NodeListStatus;
-  readonly failure?: Error;
+type PoliciesAnswer = AgentAnswer<Awaited<ReturnType<typeof fetchAgentPolicies>>>;
+
+function rowsOf({ node, answer }: PoliciesAnswer): readonly KnownPolicyRow[] {
+  if (answer === undefined) return [];
+  return answer.policies.map((policy) => ({ ...policy, node, agentRevision: answer.revision }));
 }
 
-async function askNode({ node, path }: AgentSocket): Promise<NodeAnswer> {
-  try {
-    const { revision, policies } = await fetchAgentPolicies(path);
-    const rows = policies.map((policy) => ({ ...policy, node, agentRevision: revision }));
-    return { rows, status: { name: node, state: "complete", rowsRead: rows.length, restarts: 0 } };
-  } catch (error) {
-    if (!isAgentFailure(error)) throw error;
-    const status = { name: node, state: "missing", reason: error.message, rowsRead: 0, restarts: 0 } as const;
-    return { rows: [], status, failure: error };
-  }
+function statusOf(answer: PoliciesAnswer): NodeListStatus {
+  const { node, failure } = answer;
+  if (failure !== undefined) return { name: node, state: "missing", reason: failure.message, rowsRead: 0, restarts: 0 };
+  return { name: node, state: "complete", rowsRead: rowsOf(answer).length, restarts: 0 };
 }
 
 const byPlace = compareBy<KnownPolicyRow>(

@@ -8,6 +8,7 @@ import { findCgroupMount } from "../../../src/lab/cgroup.js";
 import { applyManifests } from "../../../src/lab/change-objects.js";
 import { execInLab } from "../../../src/lab/exec-in-lab.js";
 import { openLab } from "../../../src/lab/lab-access.js";
+import { fabricNetns } from "../../../src/lab/lab-name.js";
 import { type LabPaths, labPaths } from "../../../src/lab/lab-paths.js";
 import { isNothing, surveyRemains } from "../../../src/lab/lab-survey.js";
 import { loadManifests } from "../../../src/lab/load-manifests.js";
@@ -107,6 +108,12 @@ export class TestLab implements AsyncDisposable {
     return await state.get(resourceTypes.pods, { namespace, name });
   }
 
+  /** What a command in the nodes' network, but on none of them, prints. */
+  fromOutside(...command: readonly string[]): string {
+    const own = ["netns", "exec", fabricNetns(this.name), ...command];
+    return execFileSync("ip", own, { encoding: "utf8", timeout: 20_000 });
+  }
+
   /** Runs the product's command line on this lab, as a user would. */
   cli(...args: readonly string[]): {
     readonly status: number | null;
@@ -198,6 +205,28 @@ export function pictureHost(): HostPicture {
     mounts: mounts.filter((point) => !point.includes("cts-t")),
     netns: netns.filter((name) => !name.startsWith("ctslab-") && !name.startsWith("cts-t")),
   };
+}
+
+/** Addresses of a lab's first two nodes. */
+export const nodeAddresses = { 4: ["172.18.0.2", "172.18.0.3"], 6: ["fd00:172:18::2", "fd00:172:18::3"] } as const;
+
+/** Settings of a lab whose pods know each other by their addresses on the nodes' network. */
+export const nativeRouting = {
+  "routing-mode": "native",
+  "auto-direct-node-routes": "true",
+  "ipv4-native-routing-cidr": "10.244.0.0/16",
+  "ipv6-native-routing-cidr": "fd00:10:244::/48",
+} as const;
+
+/** Manifest of the agents' settings in a lab of both families. */
+export function dualStackSettings(settings: Readonly<Record<string, string>> = {}): string {
+  return `
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: cilium-config, namespace: kube-system }
+data: ${JSON.stringify({ "enable-ipv6": "true", ...settings })}
+`;
 }
 
 /** Manifest of a pod with one container of the built-in `client`, or with a command. */
