@@ -32,6 +32,8 @@ struct datapath_config {
 	__u8 lb_maglev;			 /* 1: services that do not say choose by their Maglev table */
 	__u8 no_backend_reject;		 /* 1: a packet for a service without backends is answered with an ICMP error */
 	__u8 sock_hostns_only;		 /* 1: the socket LB leaves pods alone */
+	__u8 sock_spares_external;	 /* 1: the socket LB leaves external addresses alone that are not the node's own */
+	__u8 pods_spare_external;	 /* 1: the same for packets of pods, whose sockets the socket LB serves */
 	__u8 trace_sock;		 /* 1: a record of each translation of the socket LB */
 	__u32 maglev_slots;		 /* of every Maglev table */
 	__u32 maglev_seed;		 /* of the hash of connections */

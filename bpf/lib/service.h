@@ -194,6 +194,12 @@ static __always_inline struct lb4_service *service_find(const struct packet *pkt
 	return is_outside ? service_lookup(frontend, 0) : service_lookup_inside(frontend);
 }
 
+/* What the socket LB has left alone (sock_spares()) is not taken on its way either. */
+static __always_inline bool service_is_spared(const struct lb4_service *service, const struct packet *pkt)
+{
+	return config.pods_spare_external && (service->flags & SERVICE_F_EXTERNAL_IP) && pkt->dst_identity != IDENTITY_HOST;
+}
+
 /* Sends a packet of a pod for a frontend to a backend of it; *rev_nat_index is then not zero. 0 or a drop reason. */
 static __always_inline int service_translate(struct __sk_buff *skb, struct packet *pkt, __u16 *rev_nat_index)
 {
@@ -202,7 +208,7 @@ static __always_inline int service_translate(struct __sk_buff *skb, struct packe
 	struct backend backend;
 	int ret;
 
-	if (!service)
+	if (!service || service_is_spared(service, pkt))
 		return 0;
 	ret = service_backend(skb, pkt, &frontend, service, false, &backend);
 	if (ret)

@@ -182,6 +182,15 @@ static __always_inline void sock_forget(__u64 cookie, const struct sock_peer *ba
 
 /* ---- connect() and sendmsg(), recvmsg() and getpeername() ---- */
 
+/* CVE-2020-8554: who may make Services must not get what others send to the world. An external address is translated here
+ * where it is the node's own; all others go to the network, which brings the Service's to a node. So do host ports. */
+static __always_inline bool sock_spares(const struct lb4_service *service, const struct sock_peer *peer, bool is_hostns)
+{
+	__u8 own_alone = config.sock_spares_external ? SERVICE_F_HOST_PORT | SERVICE_F_EXTERNAL_IP : SERVICE_F_HOST_PORT;
+
+	return (service->flags & own_alone) && sock_node_of(peer, is_hostns) != NODE_OWN;
+}
+
 static __always_inline __u32 sock_choose(struct bpf_sock_addr *ctx, const struct frontend *frontend,
 					 const struct lb4_service *service)
 {
@@ -221,6 +230,8 @@ static __always_inline int sock_translate(struct bpf_sock_addr *ctx, struct sock
 	if (!service)
 		return SOCK_PROCEED;
 	sock_trace(ctx, SOCK_TRACE_BEFORE_DIAL, &dialled.address, dialled.port, dialled.family);
+	if (service->count && sock_spares(service, &dialled, is_hostns))
+		return SOCK_PROCEED;
 	id = sock_choose(ctx, &frontend, service);
 	if (!id) {
 		SOCK_COUNT(REASON_LB_NO_BACKEND_SLOT);

@@ -51,6 +51,8 @@ const codec = structCodec("datapath_config", ownReleases, {
   lbMaglev: uint("lb_maglev"),
   noBackendReject: uint("no_backend_reject"),
   sockHostnsOnly: uint("sock_hostns_only"),
+  sockSparesExternal: uint("sock_spares_external"),
+  podsSpareExternal: uint("pods_spare_external"),
   traceSock: uint("trace_sock"),
   maglevSlots: uint("maglev_slots"),
   maglevSeed: uint("maglev_seed"),
@@ -96,12 +98,19 @@ export function encodeDatapathConfig(
     lbMaglev: config.lbAlgorithm === "maglev" ? 1 : 0,
     noBackendReject: config.serviceNoBackendResponse === "reject" ? 1 : 0,
     sockHostnsOnly: config.socketLbHostnsOnly ? 1 : 0,
+    sockSparesExternal: config.disableExternalIpMitigation ? 0 : 1,
+    podsSpareExternal: sparesExternalAddresses(config) ? 1 : 0,
     traceSock: config.traceSock ? 1 : 0,
     maglevSlots: config.lbMaglevTableSize,
     maglevSeed: maglevSeeds(config.lbMaglevHashSeed).connections[0],
     hostNetnsCookie,
     hostEndpointId: config.enableHostFirewall ? HOST_ENDPOINT_ID : 0,
   });
+}
+
+/** Upstream: packets of pods are balanced without this check, but only where the socket LB does not serve pods. */
+function sparesExternalAddresses(config: AgentConfig): boolean {
+  return !config.disableExternalIpMitigation && config.socketLb && !config.socketLbHostnsOnly;
 }
 
 /** Of maps that the programs name and, with this configuration, never use: an LRU map takes its memory when it is made. */

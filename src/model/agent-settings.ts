@@ -69,6 +69,10 @@ export const agentSettings = {
     description: "The socket LB serves the node's own processes alone; pods are balanced per packet, as meshes want it",
     defaultValue: false,
   }),
+  disableExternalIpMitigation: booleanSetting("disable-external-ip-mitigation", {
+    description: "The socket LB translates externalIPs that are not the node's own too (CVE-2020-8554)",
+    defaultValue: false,
+  }),
   traceSock: booleanSetting("trace-sock", {
     description: "Report each translation of the socket LB. Upstream's default is true; a record a dial costs as much",
     defaultValue: false,

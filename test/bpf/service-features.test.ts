@@ -160,6 +160,13 @@ describe.each(families)("Services of $family per packet", (family) => {
     expect(family.dial(20_000, { protocol: proto.sctp }).reached).toBe(family.backend(1));
   });
 
+  it("leave packets for external addresses alone that are not the node's own, as the socket LB has done", () => {
+    serve(family, { count: 1, flags: serviceFlag.externalIp, ownsAddress: false });
+    expect(family.dial(20_000).reached).toBe(family.vip);
+    datapath.addIpcache(`${family.vip}/${family.family === "IPv4" ? 32 : 128}`, 1);
+    expect(family.dial(20_001).reached).toBe(family.backend(1));
+  });
+
   it("answer a pod whose Service has no backend that its port is unreachable", () => {
     serve(family, { count: 0 });
     const { verdict, data } = family.dial(20_000);
@@ -177,6 +184,26 @@ describe.each(families)("Services of $family per packet", (family) => {
       expect(answer).toMatchObject({ source: vip6, destination: ip6.client, protocol: 58, l4ChecksumIsRight: true });
       expect([answer.layer4[0], answer.layer4[1]]).toEqual([1, 4]);
       expect(answer.layer4.readUInt16BE(8 + 40)).toBe(20_000);
+    }
+  });
+});
+
+describe.each([
+  ["the socket LB does not serve pods", { socketLb: false }],
+  ["the socket LB serves the node alone", { socketLbHostnsOnly: true }],
+  ["the node is told to", { disableExternalIpMitigation: true }],
+])("Services per packet, where %s", (_name, config) => {
+  it.each(families)("translate external addresses of $family, whose ever they are", (family) => {
+    const before = datapath;
+    datapath = new DatapathHarness({ enableIpv6: true, ...config });
+    try {
+      datapath.addIp6();
+      services = new Services(datapath, maglev);
+      serve(family, { count: 1, flags: serviceFlag.externalIp, ownsAddress: false });
+      expect(family.dial(20_000).reached).toBe(family.backend(1));
+    } finally {
+      datapath[Symbol.dispose]();
+      datapath = before;
     }
   });
 });

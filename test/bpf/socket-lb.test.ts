@@ -15,7 +15,7 @@ import { IpAddress } from "../../src/lib/ip.js";
 import type { AgentConfig } from "../../src/model/agent-config.js";
 import type { LoadBalancerFrontend } from "../../src/model/datapath-port.js";
 import { serviceFlag } from "../../src/model/service-flag.js";
-import { DatapathHarness, hostIp } from "./harness.js";
+import { DatapathHarness, hostIp, ip6 } from "./harness.js";
 import { proto } from "./packet-builder.js";
 
 const vips = { 4: "10.96.0.10", 6: "fd00:10:96::10" } as const;
@@ -113,8 +113,8 @@ describe("the socket LB", () => {
     for (const server of servers) server.close();
   });
 
-  const answers = async (host: string, count = 20): Promise<ReadonlySet<string>> => {
-    const { stdout } = await lb.http(host, "--count", String(count));
+  const answers = async (host: string, count = 20, timeoutMs = "2000"): Promise<ReadonlySet<string>> => {
+    const { stdout } = await lb.http(host, "--count", String(count), "--timeout-ms", timeoutMs);
     return new Set(stdout.match(/first|second/g));
   };
 
@@ -168,6 +168,25 @@ describe("the socket LB", () => {
     expect((await lb.http(`${hostIp}:9080`, "--timeout-ms", "300")).code).not.toBe(0);
   });
 
+  it.each([
+    ["external addresses", serviceFlag.externalIp],
+    ["host ports", serviceFlag.hostPort],
+  ])("leaves %s alone that are not the node's own, in both families", async (_name, flags) => {
+    const refused = ["192.0.2.80", "2001:db8::80", "172.18.0.9"];
+    lb.datapath.addIpcache("172.18.0.9/32", 6);
+    lb.datapath.addIp6();
+    lb.serve(...[...refused, hostIp, ip6.host].map((address) => ({ ...at(address, 80), flags, ports: [portOf(0)] })));
+    for (const host of [hostIp, `[${ip6.host}]`])
+      expect([host, await answers(host, 2)]).toEqual([host, new Set(["first"])]);
+    for (const host of ["192.0.2.80", "[2001:db8::80]", "[::ffff:192.0.2.80]", "172.18.0.9"])
+      expect([host, await answers(host, 1, "300")]).toEqual([host, new Set()]);
+  });
+
+  it("says at once that nobody is there at an external address either, as upstream", async () => {
+    lb.serve({ ...at("192.0.2.80", 80), flags: serviceFlag.externalIp, ports: [] });
+    expect((await lb.http("192.0.2.80")).stderr).toContain("No route to host");
+  });
+
   it("shows a UDP socket the address that it dialled", async () => {
     const echo = createSocket("udp4");
     echo.on("message", (message, { port, address }) => echo.send(message, port, address));
@@ -217,4 +236,18 @@ describe("the socket LB for the node alone", () => {
       server.close();
     }
   });
+});
+
+it("the socket LB translates everybody's external addresses where it is told to", async () => {
+  const server = createServer((_request, response) => response.end("first\n"));
+  await once(server.listen(0), "listening");
+  const own = new SocketLb({ disableExternalIpMitigation: true });
+  try {
+    const ports = [(server.address() as AddressInfo).port];
+    own.serve({ ...at("192.0.2.80", 80), flags: serviceFlag.externalIp, ports });
+    expect((await own.http("192.0.2.80")).stdout).toContain("first");
+  } finally {
+    own[Symbol.dispose]();
+    server.close();
+  }
 });

@@ -1,5 +1,8 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fabricNetns } from "../../src/lab/lab-name.js";
 import { type KubeNode, resourceTypes } from "../../src/model/kubernetes.js";
 import { podManifest, TestLab } from "./support/lab-fixture.js";
 
@@ -38,6 +41,9 @@ metadata: { name: cilium-config, namespace: kube-system }
 data: { enable-ipv6: "true", bpf-lb-algorithm-annotation: "true" }
 `;
 
+/** Addresses of the world and of a node that a Service claims. */
+const external = { world: ["192.0.2.80", "2001:db8::80"], node: ["172.18.0.2", "fd00:172:18::2"] } as const;
+
 const zones = ["node-1", "node-2"]
   .map(
     (name) =>
@@ -57,9 +63,10 @@ const manifests = [
   service("zoned", "trafficDistribution: PreferClose"),
   service(
     "balanced",
-    "type: LoadBalancer, externalTrafficPolicy: Local, healthCheckNodePort: 31500, externalIPs: [192.0.2.80]",
+    "type: LoadBalancer, externalTrafficPolicy: Local, healthCheckNodePort: 31500",
     "[{ port: 80, targetPort: http, nodePort: 30081 }]",
   ),
+  service("outside", `externalIPs: [${Object.values(external).flat().join(", ")}]`),
   podManifest("lonely", { node: "node-2", spec: "terminationGracePeriodSeconds: 1", container: "image: echo" }),
   service("datagrams", "type: ClusterIP", "[{ port: 53, targetPort: 9091, protocol: UDP }]").replace("web", "lonely"),
 ].join("");
@@ -70,6 +77,12 @@ const listener = `
   socket.on("error", ({ code }) => socket.close(() => console.log(code)));
   socket.on("message", (text) => console.log(String(text).trim()));
   socket.connect(53, "datagrams", () => socket.send("hello"));`;
+
+/** The server to which an address belongs that a Service claims. */
+const WORLD = `
+  require("node:http").createServer((_, response) => response.end("the world itself\\n"))
+    .listen(80, "::", () => console.log("ready"));`;
+const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
 
 interface Summary {
   readonly received: number;
@@ -122,8 +135,26 @@ describe("Services of two nodes with both address families", () => {
     expect(lab.cli("exec", "client-1", "--", "cts-lab", "http", "http://127.0.0.1:30080/").status).not.toBe(0);
   });
 
-  it("give pods and nodes every backend of an external address whose policy outside is Local", () => {
-    expect(who("client-2", "http://192.0.2.80/", 40)).toEqual(backends);
+  it("do not get what pods and nodes send to addresses of the world", async () => {
+    const fabric = ["netns", "exec", fabricNetns(lab.name)];
+    for (const address of external.world) execFileSync("ip", [...fabric, "ip", "addr", "add", address, "dev", "lo"]);
+    const server = spawn("ip", [...fabric, process.execPath, "-e", WORLD], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      await once(server.stdout, "data");
+      for (const from of ["client-1", "client-2", "node/node-1"])
+        for (const address of external.world)
+          expect(lab.exec(from, "cts-lab", "http", `http://${inUrl(address)}/`)).toContain("the world itself");
+    } finally {
+      server.kill("SIGKILL");
+    }
+  });
+
+  it("are reached at the external address that is a node's own, from everywhere", () => {
+    for (const from of ["client-1", "client-2", "node/node-1", "node/node-2"])
+      for (const address of external.node) expect(who(from, `http://${inUrl(address)}/`, 40)).toEqual(backends);
+  });
+
+  it("give pods and nodes every backend of a node port whose policy outside is Local", () => {
     expect(who("client-2", `http://${v4("node-2")}:30081/`, 40)).toEqual(backends);
   });
 
