@@ -1,4 +1,5 @@
 import type { CtsError } from "../lib/errors.js";
+import type { IpAddress } from "../lib/ip.js";
 import type { EventFilter } from "../model/event-filter.js";
 import { type EventRow, isStreamNotice, type StreamNotice } from "../model/event-stream.js";
 import type { MonitorEvent } from "../model/monitor-event.js";
@@ -16,7 +17,7 @@ export interface MonitorOptions {
   /** Codes, or upstream's texts. */
   readonly dropReasons?: readonly string[] | undefined;
   readonly monitorSocket?: string | undefined;
-  /** Names of both ends; upstream's formats show none. */
+  /** Names of both ends. Else events have their records, as upstream's formats need them. */
   readonly isNamed: boolean;
   readonly signal: AbortSignal;
   /** Told when a node's stream begins and when it ends. */
@@ -28,7 +29,8 @@ export async function monitorEvents(target: Target, options: MonitorOptions): Pr
   const { selection, isNamed, dropReasons, monitorSocket, signal, onNotice } = options;
   const names = await namesFor(target, selection, options);
   const { identities, ...packets } = resolveSelection(selection, names);
-  const request = { filter: { ...options.filter, identities, packets }, dropReasons, monitorSocket };
+  const filter = { ...options.filter, identities, packets };
+  const request = { filter, dropReasons, monitorSocket, hasRecords: !isNamed };
   const onFailure = (node: string, { message }: CtsError): void =>
     onNotice({ kind: "stream-ended", node, reason: message });
   const list = readNodes(target, "events", request, { signal, concurrency: target.nodes.length, onFailure });
@@ -59,9 +61,8 @@ async function* withNames(
 ): AsyncGenerator<readonly MonitorEvent[]> {
   let readAtMs = Date.now();
   for await (const events of batches) {
-    const ends = events.flatMap(endsOf);
-    const known = await target.names();
-    const isAnyUnknown = ends.some(({ address }) => known.ofAddress(address) === undefined);
+    const ends = strangeEnds(events, await target.names());
+    const isAnyUnknown = ends.some(({ isUnknown }) => isUnknown);
     if (isAnyUnknown && Date.now() - readAtMs > refreshMs) {
       await target.refreshNames();
       readAtMs = Date.now();
@@ -72,12 +73,21 @@ async function* withNames(
   }
 }
 
-function endsOf({ packet }: MonitorEvent): readonly TransportEnd[] {
-  const { source, sourcePort = 0, destination, destinationPort = 0 } = packet ?? {};
-  return [
-    ...(source === undefined ? [] : [{ address: source, port: sourcePort }]),
-    ...(destination === undefined ? [] : [{ address: destination, port: destinationPort }]),
-  ];
+/** Ends of packets at addresses of no pod: a Service may be there, or nobody that is known. Each once. */
+function strangeEnds(
+  events: readonly MonitorEvent[],
+  names: NameIndex,
+): readonly (TransportEnd & { isUnknown: boolean })[] {
+  const ends = new Map<string, TransportEnd & { isUnknown: boolean }>();
+  const note = (address: IpAddress | undefined, port = 0): void => {
+    if (address === undefined || names.podOf(address) !== undefined) return;
+    ends.set(`${address.text} ${port}`, { address, port, isUnknown: names.ofAddress(address) === undefined });
+  };
+  for (const { packet } of events) {
+    note(packet?.source, packet?.sourcePort);
+    note(packet?.destination, packet?.destinationPort);
+  }
+  return [...ends.values()];
 }
 
 /** Answers come from a Service's address, where the packet was translated back. */
@@ -85,9 +95,7 @@ function named(event: MonitorEvent, names: NameIndex): MonitorEvent {
   const { packet } = event;
   if (packet?.source === undefined || packet.destination === undefined) return event;
   const { source, sourcePort = 0, destination, destinationPort = 0, protocol = 0 } = packet;
-  return {
-    sourceName: names.ofTransportAddress(source, sourcePort, protocol),
-    destinationName: names.ofTransportAddress(destination, destinationPort, protocol),
-    ...event,
-  };
+  const sourceName = names.ofTransportAddress(source, sourcePort, protocol);
+  const destinationName = names.ofTransportAddress(destination, destinationPort, protocol);
+  return { ...event, sourceName, destinationName };
 }

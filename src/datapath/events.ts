@@ -89,8 +89,9 @@ function decodeEvent(bytes: Uint8Array): MonitorEvent {
 }
 
 function decodeDrop(buffer: Buffer, offset: number, lengthBytes: number): DropEvent {
-  const { record, packet = {} } = decodeEvent(buffer.subarray(offset, offset + lengthBytes));
+  const { record, release } = decoder.decode(buffer.subarray(offset, offset + lengthBytes));
   if (record.kind !== "drop") throw new KernelError("event-kind", `a drop record decodes as ${record.kind}`);
+  const { packet = {} } = createMonitorEvent(record, { release });
   const { source, destination, protocol, sourcePort = 0, destinationPort = 0 } = packet;
   const hasPacket = source !== undefined && destination !== undefined && protocol !== undefined;
   return {

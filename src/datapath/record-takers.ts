@@ -1,4 +1,4 @@
-import type { DatapathRecord, RecordLoss, RecordTaker } from "../model/datapath-port.js";
+import type { RecordBatch, RecordLoss, RecordTaker } from "../model/datapath-port.js";
 import type { MonitorEvent } from "../model/monitor-event.js";
 
 /** Whoever wants the records that the ring's one reader takes out of it. */
@@ -16,15 +16,11 @@ export class RecordTakers {
     return { [Symbol.dispose]: () => void this.#takers.delete(taker) };
   }
 
-  /** @param records pairs of (offset, length) into `buffer`, which nobody changes later */
-  records(buffer: Buffer, records: Uint32Array): void {
+  /** @param places pairs of (offset, length) into `bytes`, which nobody changes later */
+  records(bytes: Buffer, places: Uint32Array): void {
     if (this.#takers.size === 0) return;
-    const views: DatapathRecord[] = [];
-    for (let i = 0; i < records.length; i += 2) {
-      const offset = records[i]!;
-      views.push(new LazyRecord(buffer.subarray(offset, offset + records[i + 1]!), this.#decode));
-    }
-    for (const taker of this.#takers) taker.records(views);
+    const batch = new LazyRecords(bytes, places, this.#decode);
+    for (const taker of this.#takers) taker.records(batch);
   }
 
   lost(losses: readonly RecordLoss[]): void {
@@ -34,18 +30,28 @@ export class RecordTakers {
 }
 
 /** Decoded once, however many ask. */
-class LazyRecord implements DatapathRecord {
-  readonly bytes: Uint8Array;
+class LazyRecords implements RecordBatch {
+  readonly bytes: Buffer;
+  readonly places: Uint32Array;
   readonly #decode: (bytes: Uint8Array) => MonitorEvent;
-  #event: MonitorEvent | undefined;
+  readonly #events = new Map<number, MonitorEvent>();
 
-  constructor(bytes: Uint8Array, decode: (bytes: Uint8Array) => MonitorEvent) {
+  constructor(bytes: Buffer, places: Uint32Array, decode: (bytes: Uint8Array) => MonitorEvent) {
     this.bytes = bytes;
+    this.places = places;
     this.#decode = decode;
   }
 
-  event(): MonitorEvent {
-    this.#event ??= this.#decode(this.bytes);
-    return this.#event;
+  get length(): number {
+    return this.places.length / 2;
+  }
+
+  event(index: number): MonitorEvent {
+    const known = this.#events.get(index);
+    if (known !== undefined) return known;
+    const [offset = 0, length = 0] = this.places.subarray(2 * index);
+    const event = this.#decode(this.bytes.subarray(offset, offset + length));
+    this.#events.set(index, event);
+    return event;
   }
 }

@@ -196,15 +196,19 @@ export interface DrainedEvents {
 
 /** Neither call may throw or wait. */
 export interface RecordTaker {
-  records(records: readonly DatapathRecord[]): void;
+  records(batch: RecordBatch): void;
   lost(losses: readonly RecordLoss[]): void;
 }
 
-export interface DatapathRecord {
-  /** As it lay in the ring, the message type first. Not changed after the call. */
-  readonly bytes: Uint8Array;
+/** Records that were read together: by the thousand, so none of them is an object before somebody asks for it. */
+export interface RecordBatch {
+  readonly length: number;
+  /** What they lie in, as they lay in the ring, the message type first. Not changed after the call. */
+  readonly bytes: Buffer;
+  /** Offset and length of each in `bytes`. */
+  readonly places: Uint32Array;
   /** Decoded when first asked for. */
-  event(): MonitorEvent;
+  event(index: number): MonitorEvent;
 }
 
 /** Records that found the ring full. */

@@ -10,6 +10,8 @@ export interface EventsRequest {
   readonly dropReasons?: readonly string[] | undefined;
   /** Path of an upstream agent's monitor socket, as the node sees it; nobody else is asked then. */
   readonly monitorSocket?: string | undefined;
+  /** Events carry their records; without, those that are alike need not be decoded one by one. */
+  readonly hasRecords?: boolean | undefined;
 }
 
 /** What a node's event stream carries: events, and what there is to say of the stream itself. */

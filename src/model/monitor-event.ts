@@ -10,7 +10,12 @@ import type { UpstreamRelease } from "./upstream-release.js";
  */
 export interface MonitorEvent extends NodeRowBase {
   readonly kind: MonitorKind;
-  readonly record: MonitorRecord;
+  /** The whole record, which upstream's forms are made of: only where {@link EventsRequest.hasRecords} asks for it. */
+  readonly record?: MonitorRecord | undefined;
+  /**
+   * Another event that differs from this one in nothing but {@link OwnField}s: what is made of the rest needs to be made once.
+   */
+  readonly form?: MonitorEvent | undefined;
   /** Newest release that the record may be of: the one whose form upstream's output takes. */
   readonly release: UpstreamRelease;
   /** Absent where the stream does not say. */
@@ -31,7 +36,9 @@ export interface MonitorEvent extends NodeRowBase {
 
   /** `forwarded` (trace), `dropped`, or what policy, a proxy or the socket load balancer decided. */
   readonly verdict?: MonitorVerdict | undefined;
-  /** Why it was dropped or denied. */
+  /** Why it was dropped or denied: upstream's code, positive. */
+  readonly reason?: number | undefined;
+  /** The same in words. */
   readonly reasonText?: string | undefined;
   /** Where in the datapath's source it was dropped; `file` is absent while releases that differ in it remain. */
   readonly file?: string | undefined;
@@ -56,8 +63,20 @@ export interface MonitorEvent extends NodeRowBase {
   readonly ipTraceId?: bigint | undefined;
   readonly socketCookie?: bigint | undefined;
   readonly cgroupId?: bigint | undefined;
+  /** How many records are missing, of an event that tells of lost ones. */
+  readonly lostCount?: bigint | undefined;
   /** What there is to say of a debug message, a notification, a request. */
   readonly message?: string | undefined;
 }
+
+/** What each event of a form has for itself; of the packet its two ports; and whatever is found out later, as names. */
+export type OwnField =
+  | "cpu"
+  | "receivedAtMs"
+  | "packet"
+  | "lengthBytes"
+  | "flowHash"
+  | "sourceName"
+  | "destinationName";
 
 export type MonitorVerdict = "forwarded" | "dropped" | "allowed" | "denied" | "redirected" | "audited" | "error";

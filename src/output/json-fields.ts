@@ -7,7 +7,12 @@ export interface JsonField<Row> {
   value(row: Row): JsonValue | undefined;
   /** Writes the label and the value as JSON; false where there is none. */
   write(row: Row, label: TextPiece, out: TextBuffer): boolean;
+  /** The value as JSON, open where rows of one form differ; nothing where there is none. */
+  formPieces(row: Row): readonly FormPiece<Row>[];
 }
+
+/** Text that all rows of a form have, or what each of them has for itself. */
+type FormPiece<Row> = string | ((row: Row) => JsonValue | undefined);
 
 /** A field with a value of its own. */
 export function jsonField<Row>(name: string, value: (row: Row) => JsonValue | undefined): JsonField<Row> {
@@ -21,7 +26,16 @@ export function jsonField<Row>(name: string, value: (row: Row) => JsonValue | un
       writeValue(present, out);
       return true;
     },
+    formPieces(row) {
+      const present = value(row);
+      return present === undefined ? [] : [JSON.stringify(present)];
+    },
   };
+}
+
+/** The same, of those that rows of one form differ in. */
+export function ownField<Row>(name: string, value: (row: Row) => JsonValue | undefined): JsonField<Row> {
+  return { ...jsonField(name, value), formPieces: (row) => (value(row) === undefined ? [] : [value]) };
 }
 
 /** A field with fields in it. */
@@ -42,6 +56,13 @@ export function jsonObjectField<Row, Part>(
       out.piece(label);
       fields.write(present, out);
       return true;
+    },
+    formPieces(row) {
+      const present = part(row);
+      if (present === undefined) return [];
+      return fields
+        .formPieces(present)
+        .map((piece) => (typeof piece === "string" ? piece : (one) => piece(part(one)!)));
     },
   };
 }
@@ -74,6 +95,47 @@ export class JsonFields<Row> {
       if (this.#fields[i]!.write(row, labels[i]!, out)) labels = this.#next;
     }
     out.text(labels === this.#first ? "{}" : "}");
+  }
+
+  formPieces(row: Row): readonly FormPiece<Row>[] {
+    const fields = this.#fields
+      .map(({ name, formPieces }) => ({ name, pieces: formPieces(row) }))
+      .filter(({ pieces }) => pieces.length > 0);
+    const labelled = fields.flatMap(({ name, pieces }, i) => [
+      `${i === 0 ? "" : ","}${JSON.stringify(name)}:`,
+      ...pieces,
+    ]);
+    return ["{", ...labelled, "}"];
+  }
+}
+
+/** The items of rows that are alike but for some fields: what they share was written once. */
+export class JsonForm<Row> {
+  readonly #open: readonly { readonly before: TextPiece; value(row: Row): JsonValue | undefined }[];
+  readonly #end: TextPiece;
+
+  /** @param row one of them; all have the same fields */
+  constructor(fields: JsonFields<Row>, row: Row) {
+    const open: { readonly before: TextPiece; value(row: Row): JsonValue | undefined }[] = [];
+    let text = "";
+    for (const piece of fields.formPieces(row)) {
+      if (typeof piece === "string") text += piece;
+      else {
+        open.push({ before: textPiece(text), value: piece });
+        text = "";
+      }
+    }
+    this.#open = open;
+    this.#end = textPiece(text);
+  }
+
+  /** `fields.write(row, out)` */
+  write(row: Row, out: TextBuffer): void {
+    for (const { before, value } of this.#open) {
+      out.piece(before);
+      writeValue(value(row) ?? null, out);
+    }
+    out.piece(this.#end);
   }
 }
 

@@ -3,8 +3,9 @@ import { createPolicyStatsCodecs } from "../../src/abi/policy.js";
 import { ownReleases } from "../../src/abi/release.js";
 import { readEntries } from "../../src/datapath/table.js";
 import type { AgentConfig } from "../../src/model/agent-config.js";
-import type { DatapathRecord, PolicyEntry } from "../../src/model/datapath-port.js";
+import type { PolicyEntry, RecordBatch } from "../../src/model/datapath-port.js";
 import type { PolicyVerdictRecord } from "../../src/model/monitor.js";
+import type { MonitorEvent } from "../../src/model/monitor-event.js";
 import { allowAll, DatapathHarness, pod, tc } from "./harness.js";
 import { ipv4Packet, proto, tcpFlag } from "./packet-builder.js";
 
@@ -24,14 +25,14 @@ const http = { protocol: proto.tcp, port: 80, portPrefixLength: 16 };
 /** Verdict events of what `run` does, in short. */
 function verdictsOf(run: () => unknown): readonly PolicyVerdictRecord[] {
   datapath.events.drain();
-  const records: DatapathRecord[] = [];
-  using _watch = datapath.events.watch({ records: (taken) => void records.push(...taken), lost: () => {} });
+  const events: MonitorEvent[] = [];
+  const take = (batch: RecordBatch) => {
+    for (let i = 0; i < batch.length; i++) events.push(batch.event(i));
+  };
+  using _watch = datapath.events.watch({ records: take, lost: () => {} });
   run();
   datapath.events.drain();
-  return records.flatMap((record) => {
-    const { record: decoded } = record.event();
-    return decoded.kind === "policy-verdict" ? [decoded] : [];
-  });
+  return events.flatMap(({ record }) => (record?.kind === "policy-verdict" ? [record] : []));
 }
 const texts = (run: () => unknown) =>
   verdictsOf(run).map(

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AgentError } from "../../src/lib/errors.js";
-import { type EventFrame, encodeFrame, FrameDecoder } from "../../src/model/event-frames.js";
+import { type EventFrame, encodeFrame, FrameBatch, FrameDecoder, roomFor } from "../../src/model/event-frames.js";
 
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const cpu = fc.option(fc.integer({ min: 0, max: 0xfffe }), { nil: undefined });
@@ -27,6 +27,34 @@ describe("frames of an event stream", () => {
       fc.property(fc.array(frames, { maxLength: 6 }), fc.integer({ min: 1, max: 200 }), (sent, pieceBytes) => {
         expect(decode(Buffer.concat(sent.map(encodeFrame)), pieceBytes)).toEqual(sent);
       }),
+    );
+  });
+
+  it("many at once are the same, as many as there is room for", () => {
+    const lists = fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 8 });
+    fc.assert(
+      fc.property(
+        lists,
+        fc.option(u32, { nil: undefined }),
+        fc.integer({ min: 0, max: 900 }),
+        (records, missing, room) => {
+          const bytes = Buffer.concat(records);
+          const batch = new FrameBatch(5, Math.min(room, roomFor(records.length, bytes.length)));
+          const losses = missing === undefined ? [] : [{ kind: "loss", timeMs: 5, count: BigInt(missing) } as const];
+          const isTold = losses.every((loss) => batch.addLoss(loss));
+          const fitting = records.filter((record, i) => {
+            const offset = records.slice(0, i).reduce((sum, { length }) => sum + length, 0);
+            return batch.addRecord(bytes, offset, record.length);
+          });
+          const sent = [
+            ...(isTold ? losses : []),
+            ...fitting.map((one) => ({ kind: "record", timeMs: 5, bytes: one }) as const),
+          ];
+          expect(batch.take()).toEqual(Buffer.concat(sent.map(encodeFrame)));
+          expect(batch.take().length).toBeLessThanOrEqual(room);
+          if (room >= roomFor(records.length, bytes.length)) expect(fitting).toEqual(records);
+        },
+      ),
     );
   });
 

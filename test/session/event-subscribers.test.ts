@@ -6,14 +6,13 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AgentApi, createAgentRoutes } from "../../src/agent/api/agent-routes.js";
 import { type HttpServer, openHttpServer } from "../../src/agent/api/http-server.js";
 import { EventHub } from "../../src/agent/events/event-hub.js";
-import type { DatapathRecord } from "../../src/model/datapath-port.js";
 import type { EventFilter } from "../../src/model/event-filter.js";
 import { FrameDecoder } from "../../src/model/event-frames.js";
 import type { MonitorEvent } from "../../src/model/monitor-event.js";
 import { openAgentStream } from "../../src/node/events/agent-stream.js";
 import type { EventSource, RawEvent } from "../../src/node/events/event-source.js";
 import { silentLog } from "../support/agent-fixture.js";
-import { InMemoryDatapath } from "../support/in-memory-datapath.js";
+import { InMemoryDatapath, type WrittenRecord } from "../support/in-memory-datapath.js";
 
 /** Small, so that a reader who stops is behind soon; the sockets' own buffers come on top. */
 const queueBytes = 64 * 1024;
@@ -41,7 +40,7 @@ afterEach(async () => {
 });
 
 /** A record of a type, with its number in it, as long as a trace with its packet. */
-function record(number: number, type = 4, event: Partial<MonitorEvent> = {}): DatapathRecord {
+function record(number: number, type = 4, event: Partial<MonitorEvent> = {}): WrittenRecord {
   const bytes = Buffer.alloc(184);
   bytes.writeUInt8(type, 0);
   bytes.writeUInt32LE(number, 4);

@@ -2,7 +2,6 @@ import type { IpPrefix } from "../../src/lib/ip.js";
 import type {
   ConntrackGarbage,
   DatapathPort,
-  DatapathRecord,
   DesiredEndpoints,
   DrainedEvents,
   EndpointsPort,
@@ -13,10 +12,18 @@ import type {
   LoadBalancerTables,
   NodeDevice,
   PolicyEntry,
+  RecordBatch,
   RecordLoss,
   RecordTaker,
   ServicesPort,
 } from "../../src/model/datapath-port.js";
+import type { MonitorEvent } from "../../src/model/monitor-event.js";
+
+/** A record, and what it is decoded as. */
+export interface WrittenRecord {
+  readonly bytes: Uint8Array;
+  event(): MonitorEvent;
+}
 
 /**
  * The kernel's side of the port in memory: content by key as the maps hold it, every call in order, a switch that makes
@@ -139,8 +146,16 @@ export class InMemoryDatapath implements DatapathPort {
   }
 
   /** As if the datapath had written these records. */
-  sendRecords(records: readonly DatapathRecord[]): void {
-    for (const taker of this.takers) taker.records(records);
+  sendRecords(records: readonly WrittenRecord[]): void {
+    const lengths = records.map(({ bytes }) => bytes.length);
+    const places = lengths.map((length, i) => [lengths.slice(0, i).reduce((sum, one) => sum + one, 0), length]);
+    const batch: RecordBatch = {
+      length: records.length,
+      bytes: Buffer.concat(records.map(({ bytes }) => bytes)),
+      places: Uint32Array.from(places.flat()),
+      event: (index) => records[index]!.event(),
+    };
+    for (const taker of this.takers) taker.records(batch);
   }
 
   /** As if records had found the ring full. */

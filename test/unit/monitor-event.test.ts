@@ -88,7 +88,7 @@ describe("rows of the event stream", () => {
       proxyPort: 15001,
       verdict: "redirected",
     });
-    expect(createMonitorEvent(redirected, { release: "1.20" })).not.toHaveProperty("destinationEndpointId");
+    expect(createMonitorEvent(redirected, { release: "1.20" }).destinationEndpointId).toBeUndefined();
   });
 
   it("debug messages say what the datapath means, not what upstream's tool reads", () => {

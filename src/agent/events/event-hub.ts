@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
-import type { DatapathPort, DatapathRecord, RecordLoss } from "../../model/datapath-port.js";
+import type { DatapathPort, RecordBatch, RecordLoss } from "../../model/datapath-port.js";
 import type { EventFilter } from "../../model/event-filter.js";
-import { type EventFrame, encodeFrame, encodeFrames, frameBytes } from "../../model/event-frames.js";
+import { encodeFrame, FrameBatch, roomFor } from "../../model/event-frames.js";
 import { EventMatcher } from "../../node/events/event-matcher.js";
 
 /** One of them may hold a queue's worth of memory. */
@@ -50,7 +50,7 @@ export class EventHub implements Disposable {
     out.on("drain", () => subscriber.tellLoss(this.#now()));
     out.write(encodeFrame({ kind: "ring", ...this.#options.datapath.eventRing }));
     this.#watch ??= this.#options.datapath.watchRecords({
-      records: (records) => this.#records(records),
+      records: (batch) => this.#records(batch),
       lost: (losses) => this.#lost(losses),
     });
   }
@@ -62,9 +62,9 @@ export class EventHub implements Disposable {
     this.#watch = undefined;
   }
 
-  #records(records: readonly DatapathRecord[]): void {
+  #records(batch: RecordBatch): void {
     const timeMs = this.#now();
-    for (const subscriber of this.#subscribers) this.#lostTotal += subscriber.records(records, timeMs);
+    for (const subscriber of this.#subscribers) this.#lostTotal += subscriber.records(batch, timeMs);
   }
 
   #lost(losses: readonly RecordLoss[]): void {
@@ -94,66 +94,55 @@ class Subscriber {
   }
 
   /** @returns how many had no room */
-  records(records: readonly DatapathRecord[], timeMs: number): bigint {
-    const batch = new FrameBatch(this.#queueBytes - this.out.writableLength);
+  records(records: RecordBatch, timeMs: number): bigint {
+    const frames = this.#frames(timeMs, roomFor(records.length, records.bytes.length));
+    const { bytes, places } = records;
     let lost = 0n;
-    for (const record of records) {
-      if (!this.#wants(record)) continue;
-      this.#addLoss(batch, timeMs);
-      if (this.#missing === 0n && batch.add({ kind: "record", timeMs, bytes: record.bytes })) continue;
+    for (let i = 0; i < records.length; i++) {
+      const offset = places[2 * i]!;
+      if (!this.#wants(records, i, bytes[offset] ?? 0)) continue;
+      this.#addLoss(frames);
+      if (this.#missing === 0n && frames.addRecord(bytes, offset, places[2 * i + 1]!)) continue;
       this.#missing++;
       lost++;
     }
-    batch.writeTo(this.out);
+    this.#write(frames);
     return lost;
   }
 
   /** What the ring itself had no room for. A loss that finds no room is added to the next one. */
   losses(losses: readonly RecordLoss[], timeMs: number): void {
-    const batch = new FrameBatch(this.#queueBytes - this.out.writableLength);
-    for (const { cpu, count } of losses) {
-      if (!batch.add({ kind: "loss", cpu, timeMs, count })) this.#missing += count;
+    const frames = this.#frames(timeMs, roomFor(losses.length, 8 * losses.length));
+    for (const loss of losses) {
+      if (!frames.addLoss(loss)) this.#missing += loss.count;
     }
-    batch.writeTo(this.out);
+    this.#write(frames);
   }
 
   /** There is room again, and perhaps no record that would tell. */
   tellLoss(timeMs: number): void {
-    const batch = new FrameBatch(this.#queueBytes - this.out.writableLength);
-    this.#addLoss(batch, timeMs);
-    batch.writeTo(this.out);
+    const frames = this.#frames(timeMs, roomFor(1, 0));
+    this.#addLoss(frames);
+    this.#write(frames);
   }
 
-  #addLoss(batch: FrameBatch, timeMs: number): void {
+  /** As much as is wanted and the queue has room for. */
+  #frames(timeMs: number, wantedBytes: number): FrameBatch {
+    return new FrameBatch(timeMs, Math.min(wantedBytes, this.#queueBytes - this.out.writableLength));
+  }
+
+  #addLoss(frames: FrameBatch): void {
     if (this.#missing === 0n) return;
-    if (batch.add({ kind: "loss", timeMs, count: this.#missing })) this.#missing = 0n;
+    if (frames.addLoss({ count: this.#missing })) this.#missing = 0n;
   }
 
-  #wants(record: DatapathRecord): boolean {
-    if (!this.#matcher.admitsType(record.bytes[0] ?? 0)) return false;
-    return this.#matcher.isByTypeOnly || this.#matcher.matches(record.event());
-  }
-}
-
-/** Frames that go out in one write, as far as there is room. */
-class FrameBatch {
-  readonly #frames: EventFrame[] = [];
-  #roomBytes: number;
-
-  constructor(roomBytes: number) {
-    this.#roomBytes = roomBytes;
+  #write(frames: FrameBatch): void {
+    const bytes = frames.take();
+    if (bytes.length > 0 && this.out.writable) this.out.write(bytes);
   }
 
-  /** False when it does not fit. */
-  add(frame: EventFrame): boolean {
-    const bytes = frameBytes(frame);
-    if (bytes > this.#roomBytes) return false;
-    this.#roomBytes -= bytes;
-    this.#frames.push(frame);
-    return true;
-  }
-
-  writeTo(out: Writable): void {
-    if (this.#frames.length > 0 && out.writable) out.write(encodeFrames(this.#frames));
+  #wants(records: RecordBatch, index: number, type: number): boolean {
+    if (!this.#matcher.admitsType(type)) return false;
+    return this.#matcher.isByTypeOnly || this.#matcher.matches(records.event(index));
   }
 }

@@ -15,35 +15,41 @@ export const flagNames: readonly (readonly TcpFlag[])[] = Array.from({ length: 2
  * or extension headers, TCP or UDP. Undefined for every other, which dissecting tells; of these it says the same.
  */
 export function plainSummary(data: Uint8Array): PacketSummary | undefined {
-  if (data.length < ethernetBytes + ipv4Bytes) return undefined;
+  const at = plainTransport(data, 0, data.length);
+  if (at === 0) return undefined;
   const etherType = be16(data, 12);
-  if (etherType === etherTypes.ipv4) return plainIpv4(data);
-  return etherType === etherTypes.ipv6 ? plainIpv6(data) : undefined;
-}
-
-function plainIpv4(data: Uint8Array): PacketSummary | undefined {
-  const hasOptions = (data[ethernetBytes]! & 0x0f) !== 5;
-  const isLaterFragment = (be16(data, ethernetBytes + 6) & 0x1fff) !== 0;
-  if (hasOptions || isLaterFragment) return undefined;
-  const availableBytes = data.length - ethernetBytes;
-  // Segmentation offload leaves 0 there.
-  const lengthBytes = be16(data, ethernetBytes + 2) || availableBytes & 0xffff;
-  const end = ethernetBytes + Math.min(lengthBytes, availableBytes);
-  const protocol = data[ethernetBytes + 9]!;
-  const at = ethernetBytes + ipv4Bytes;
-  if (!isTransport(data, at, end, protocol)) return undefined;
+  if (etherType === etherTypes.ipv6) {
+    const [source, destination] = [ip6At(data, ethernetBytes + 8), ip6At(data, ethernetBytes + 24)];
+    return summaryOf(data, at, { etherType, source, destination, protocol: data[ethernetBytes + 6]! });
+  }
   const [source, destination] = [ip4At(data, ethernetBytes + 12), ip4At(data, ethernetBytes + 16)];
-  return summaryOf(data, at, { etherType: etherTypes.ipv4, source, destination, protocol });
+  return summaryOf(data, at, { etherType, source, destination, protocol: data[ethernetBytes + 9]! });
 }
 
-function plainIpv6(data: Uint8Array): PacketSummary | undefined {
-  const at = ethernetBytes + ipv6Bytes;
-  if (data.length < at) return undefined;
-  const end = Math.min(at + be16(data, ethernetBytes + 4), data.length);
-  const protocol = data[ethernetBytes + 6]!;
-  if (!isTransport(data, at, end, protocol)) return undefined;
-  const [source, destination] = [ip6At(data, ethernetBytes + 8), ip6At(data, ethernetBytes + 24)];
-  return summaryOf(data, at, { etherType: etherTypes.ipv6, source, destination, protocol });
+/** Where the transport header is of a packet of that form between two places in `data`; 0 for every other packet. */
+export function plainTransport(data: Uint8Array, start: number, dataEnd: number): number {
+  if (dataEnd - start < ethernetBytes + ipv4Bytes) return 0;
+  const etherType = be16(data, start + 12);
+  if (etherType === etherTypes.ipv4) return ipv4Transport(data, start + ethernetBytes, dataEnd);
+  return etherType === etherTypes.ipv6 ? ipv6Transport(data, start + ethernetBytes, dataEnd) : 0;
+}
+
+function ipv4Transport(data: Uint8Array, ip: number, dataEnd: number): number {
+  const hasOptions = (data[ip]! & 0x0f) !== 5;
+  const isLaterFragment = (be16(data, ip + 6) & 0x1fff) !== 0;
+  if (hasOptions || isLaterFragment) return 0;
+  const availableBytes = dataEnd - ip;
+  // Segmentation offload leaves 0 there.
+  const lengthBytes = be16(data, ip + 2) || availableBytes & 0xffff;
+  const end = ip + Math.min(lengthBytes, availableBytes);
+  return isTransport(data, ip + ipv4Bytes, end, data[ip + 9]!) ? ip + ipv4Bytes : 0;
+}
+
+function ipv6Transport(data: Uint8Array, ip: number, dataEnd: number): number {
+  const at = ip + ipv6Bytes;
+  if (dataEnd < at) return 0;
+  const end = Math.min(at + be16(data, ip + 4), dataEnd);
+  return isTransport(data, at, end, data[ip + 6]!) ? at : 0;
 }
 
 /** Whether a whole header of TCP or UDP begins at `at`. */

@@ -43,13 +43,13 @@ export class EventMatcher {
   /** Of an event whose type is admitted. */
   matches(event: MonitorEvent): boolean {
     if (this.isByTypeOnly || event.kind === "lost") return true;
-    const { endpointId, destinationEndpointId, sourceIdentity, destinationIdentity } = event;
+    const { endpointId, destinationEndpointId, sourceIdentity, destinationIdentity, reason } = event;
     return (
       hasAny(this.#from, [endpointId]) &&
       hasAny(this.#to, [destinationEndpointId]) &&
       hasAny(this.#relatedTo, [endpointId, destinationEndpointId]) &&
       hasAny(this.#identities, [sourceIdentity, destinationIdentity]) &&
-      hasAny(this.#dropReasons, [reasonOf(event)]) &&
+      hasAny(this.#dropReasons, [reason]) &&
       (this.#packets.isEmpty || this.#matchesPacket(event))
     );
   }
@@ -63,12 +63,6 @@ export class EventMatcher {
     ];
     return this.#packets.matches({ ends, protocol });
   }
-}
-
-/** Code of what was dropped or denied. */
-function reasonOf({ record }: MonitorEvent): number | undefined {
-  if (record.kind === "drop") return record.reason;
-  return record.kind === "policy-verdict" && record.verdict < 0 ? -record.verdict : undefined;
 }
 
 function hasAny<T>(wanted: ReadonlySet<T> | undefined, values: readonly (T | undefined)[]): boolean {

@@ -8,6 +8,7 @@ import type { EventRow, EventsRequest } from "../../model/event-stream.js";
 import type { MonitorEvent } from "../../model/monitor-event.js";
 import type { Completeness, RowStream } from "../../model/readers.js";
 import { dropReasonCodes } from "../events/drop-reason-words.js";
+import { EventForms } from "../events/event-forms.js";
 import { EventMatcher } from "../events/event-matcher.js";
 import type { EventSource, RawEvent } from "../events/event-source.js";
 import { InterfaceNames } from "../events/interface-names.js";
@@ -45,7 +46,8 @@ export async function* readEvents(
     throw error;
   });
   if (source === undefined) return counts.end();
-  const decoding = new EventDecoding(context, source, new EventMatcher(filter));
+  const matcher = new EventMatcher(filter);
+  const decoding = new EventDecoding({ context, source, matcher, hasRecords: request.hasRecords ?? false });
   const ring = source.ring ?? (await upstreamRing(context, signal));
   yield [{ kind: "stream-opened", node, source: source.description, ring }];
   try {
@@ -88,6 +90,13 @@ async function upstreamRing({ place }: NodeContext, signal: AbortSignal): Promis
   };
 }
 
+interface EventDecodingOptions {
+  readonly context: NodeContext;
+  readonly source: EventSource;
+  readonly matcher: EventMatcher;
+  readonly hasRecords: boolean;
+}
+
 /** What becomes of one node's raw events. */
 class EventDecoding {
   readonly #node: string;
@@ -95,8 +104,10 @@ class EventDecoding {
   readonly #release: Release;
   readonly #decoder: RecordDecoder;
   readonly #interfaces: InterfaceNames;
+  /** Of our own records, whose layout is known. */
+  readonly #forms: EventForms | undefined;
 
-  constructor(context: NodeContext, source: EventSource, matcher: EventMatcher) {
+  constructor({ context, source, matcher, hasRecords }: EventDecodingOptions) {
     const { name, root } = context.place;
     const releases = source.isOwn ? ownReleases : context.releasesOf(eventsMap);
     this.#node = name;
@@ -104,20 +115,25 @@ class EventDecoding {
     this.#release = newestOf(releases);
     this.#decoder = createRecordDecoder(releases);
     this.#interfaces = new InterfaceNames(root);
+    if (source.isOwn && !hasRecords) this.#forms = new EventForms((record) => this.#whole(record));
   }
 
   /** Undefined for one that nobody wants. */
   event(raw: RawEvent): MonitorEvent | undefined {
     if (raw.kind === "record" && !this.#matcher.admitsType(raw.bytes[0] ?? 0)) return undefined;
+    const event = raw.kind === "record" && this.#forms ? this.#forms.event(raw) : this.#whole(raw);
+    return this.#matcher.matches(event) ? event : undefined;
+  }
+
+  #whole(raw: RawEvent): MonitorEvent {
     const { record, release } = this.#decode(raw);
-    const event = createMonitorEvent(record, {
+    return createMonitorEvent(record, {
       release,
       node: this.#node,
       cpu: raw.cpu,
       receivedAtMs: raw.timeMs,
       interfaceName: (index) => this.#interfaces.nameOf(index),
     });
-    return this.#matcher.matches(event) ? event : undefined;
   }
 
   #decode(raw: RawEvent): DecodedRecord {

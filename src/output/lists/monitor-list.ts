@@ -5,7 +5,7 @@ import { protocolName } from "../../model/protocol-names.js";
 import type { AddressName } from "../../model/rows.js";
 import type { BatchPrinter } from "../batch-printer.js";
 import { type MonitorFormatOptions, MonitorFormatter } from "../cilium/monitor/monitor-formatter.js";
-import { type JsonField, JsonFields, jsonField, jsonObjectField } from "../json-fields.js";
+import { type JsonField, JsonFields, JsonForm, jsonField, jsonObjectField, ownField } from "../json-fields.js";
 import { type Column, jsonCounter, type ListFormat } from "../list-format.js";
 import { hex, nameText, nodeColumn, orDash } from "./cells.js";
 
@@ -32,11 +32,13 @@ const columns: readonly Column<MonitorEvent>[] = [
 /** `monitor`; the options shape upstream's own forms. */
 export function monitorList(options: MonitorFormatOptions = { verbosity: "info" }): ListFormat<MonitorEvent> {
   const fields = monitorFields();
+  const forms = new JsonForms(fields);
   return {
     kind: "MonitorEventList",
     columns,
     item: (row) => fields.item(row),
-    writeItem: (row, out) => fields.write(row, out),
+    writeItem: (row, out) =>
+      row.form === undefined ? fields.write(row, out) : forms.of(row, row.form).write(row, out),
     name: (row) => row.kind,
     cilium: {
       text: () => lines(new MonitorFormatter(options)),
@@ -109,9 +111,9 @@ const packetFields: readonly JsonField<PacketSummary>[] = [
   jsonField("destinationMac", (packet) => packet.destinationMac),
   jsonField("etherType", (packet) => packet.etherType),
   jsonField("source", (packet) => packet.source?.text),
-  jsonField("sourcePort", (packet) => packet.sourcePort),
+  ownField("sourcePort", (packet) => packet.sourcePort),
   jsonField("destination", (packet) => packet.destination?.text),
-  jsonField("destinationPort", (packet) => packet.destinationPort),
+  ownField("destinationPort", (packet) => packet.destinationPort),
   jsonField("protocol", ({ protocol }) => (protocol === undefined ? undefined : protocolName(protocol))),
   jsonField("tcpFlags", (packet) => packet.tcpFlags),
   jsonField("icmpType", (packet) => packet.icmpType),
@@ -129,8 +131,8 @@ const monitorFields = (): JsonFields<MonitorEvent> =>
   new JsonFields<MonitorEvent>([
     jsonField("node", (row) => row.node),
     jsonField("type", (row) => row.kind),
-    jsonField("time", timeOf()),
-    jsonField("cpu", (row) => row.cpu),
+    ownField("time", timeOf()),
+    ownField("cpu", (row) => row.cpu),
     jsonField("release", (row) => row.release),
     jsonField("verdict", (row) => row.verdict),
     jsonField("reason", (row) => row.reasonText),
@@ -153,14 +155,42 @@ const monitorFields = (): JsonFields<MonitorEvent> =>
     jsonField("originalAddress", (row) => row.originalAddress?.text),
     jsonField("interfaceIndex", (row) => row.interfaceIndex),
     jsonField("interfaceName", (row) => row.interfaceName),
-    jsonField("lengthBytes", (row) => row.lengthBytes),
-    jsonField("flowHash", (row) => row.flowHash),
+    ownField("lengthBytes", (row) => row.lengthBytes),
+    ownField("flowHash", (row) => row.flowHash),
     jsonField("ipTraceId", (row) => counterItem(row.ipTraceId)),
     jsonField("socketCookie", (row) => counterItem(row.socketCookie)),
     jsonField("cgroupId", (row) => counterItem(row.cgroupId)),
-    jsonField("lost", ({ record }) => (record.kind === "lost" ? jsonCounter(record.count) : undefined)),
+    jsonField("lost", (row) => counterItem(row.lostCount)),
     jsonField("message", (row) => row.message),
   ]);
+
+interface NamedForm extends Pick<MonitorEvent, "sourceName" | "destinationName"> {
+  readonly json: JsonForm<MonitorEvent>;
+}
+
+/** As many names as an address has at different ports. */
+const maxNamings = 16;
+
+/** What events of a form, and of the same names, are printed with. */
+class JsonForms {
+  readonly #fields: JsonFields<MonitorEvent>;
+  readonly #byForm = new WeakMap<MonitorEvent, NamedForm[]>();
+
+  constructor(fields: JsonFields<MonitorEvent>) {
+    this.#fields = fields;
+  }
+
+  of(row: MonitorEvent, form: MonitorEvent): JsonForm<MonitorEvent> {
+    const { sourceName, destinationName } = row;
+    const known = this.#byForm.get(form) ?? [];
+    for (const one of known) {
+      if (one.sourceName === sourceName && one.destinationName === destinationName) return one.json;
+    }
+    const json = new JsonForm(this.#fields, row);
+    this.#byForm.set(form, [{ sourceName, destinationName, json }, ...known].slice(0, maxNamings));
+    return json;
+  }
+}
 
 /** Events that were read together have one time. */
 function timeOf(): (row: MonitorEvent) => string | undefined {

@@ -32,8 +32,9 @@ export class MonitorFormatter {
     this.#options = options;
   }
 
-  /** Whole lines; empty for what upstream does not print at this level. */
+  /** Whole lines; empty for what upstream does not print at this level. The event has its record. */
   format(event: MonitorEvent): string {
+    if (event.record === undefined) throw new TypeError("upstream's forms are made of records, and the event has none");
     const scope: EventScope = {
       release: event.release,
       cpuPrefix: `CPU ${String(event.cpu ?? 0).padStart(2, "0")}:`,
