@@ -75,20 +75,35 @@ function toService(
   const master = group.find((row) => row.slot === 0);
   if (master === undefined || (master.port === 0 && master.protocol === 0)) return undefined;
   const slots = group.filter((row) => row.slot > 0).sort(compareBy((row) => row.slot));
-  const name = names.ofFrontend(master.address, master.port, master.protocol);
+  const name = ownerName(master, slots, names);
   return {
     node: master.node,
     id: master.revNatId,
     frontend: { address: master.address, port: master.port, protocol: master.protocol },
     scope: master.scope,
     serviceType: master.serviceType,
-    name: name?.name,
-    namespace: name?.namespace,
+    ...name,
     externalTrafficPolicy: (master.flags & flagExternalLocal) === 0 ? "Cluster" : "Local",
     internalTrafficPolicy: (master.flags2 & flag2InternalLocal) === 0 ? "Cluster" : "Local",
     affinityTimeoutSeconds: master.affinityTimeoutSeconds,
     backends: slots.flatMap((slot) => toBackend(slot, master, backends, names) ?? []),
   };
+}
+
+/** The Service; of a host port the pod, in the words that upstream makes a Service of it with. */
+function ownerName(
+  { address, port, protocol, serviceType }: LbServiceRow,
+  [slot]: readonly LbServiceRow[],
+  names: NameIndex,
+): Pick<ServiceRow, "name" | "namespace" | "healthCheckNodePort"> {
+  if (serviceType !== "HostPort") {
+    const { namespace, name, healthCheckNodePort } = names.serviceOfFrontend(address, port, protocol) ?? {};
+    return { namespace, name, healthCheckNodePort };
+  }
+  const pod = slot?.backend === undefined ? undefined : names.podOf(slot.backend.address);
+  if (pod === undefined) return {};
+  const uid = pod.uid === undefined ? "" : `:${pod.uid}`;
+  return { namespace: pod.namespace, name: `hostport:${pod.name}:${port}${uid}` };
 }
 
 function toBackend(

@@ -1,7 +1,7 @@
 import type { KubeEndpointSlice, KubeNode, KubeService, SlicePort } from "./kubernetes.js";
 import type { NamedService, NamedTransportAddress } from "./names-document.js";
 import { protocolNumber } from "./protocol-names.js";
-import { clusterAddresses } from "./service-query.js";
+import { serviceAddresses } from "./service-query.js";
 
 /**
  * Every transport address that belongs to a Service, whatever a datapath makes of it.
@@ -9,11 +9,12 @@ import { clusterAddresses } from "./service-query.js";
  * @param nodeAddresses where node ports are open, see {@link nodeAddressesOf}
  */
 export function nameService(
-  { metadata, spec }: KubeService,
+  service: KubeService,
   slices: readonly KubeEndpointSlice[],
   nodeAddresses: readonly string[],
 ): NamedService {
-  const addresses = [...clusterAddresses(spec), ...(spec.externalIPs ?? [])];
+  const { metadata, spec } = service;
+  const addresses = serviceAddresses(service);
   const frontends = (spec.ports ?? []).flatMap((port): NamedTransportAddress[] => {
     const protocol = protocolNumber(port.protocol ?? "TCP") ?? 6;
     const at = (address: string, number: number): NamedTransportAddress => ({
@@ -25,11 +26,13 @@ export function nameService(
     const { nodePort } = port;
     return [
       ...addresses.map((address) => at(address, port.port)),
-      ...(nodePort === undefined ? [] : ["0.0.0.0", ...nodeAddresses].map((address) => at(address, nodePort))),
+      ...(nodePort === undefined ? [] : ["0.0.0.0", "::", ...nodeAddresses].map((address) => at(address, nodePort))),
     ];
   });
   const { namespace = "default", name } = metadata;
-  return { namespace, name, frontends, backends: slices.flatMap(backendsOfSlice) };
+  const { healthCheckNodePort } = spec;
+  const checked = healthCheckNodePort === undefined ? {} : { healthCheckNodePort };
+  return { namespace, name, frontends, backends: slices.flatMap(backendsOfSlice), ...checked };
 }
 
 /** Addresses of all nodes. */

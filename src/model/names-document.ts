@@ -11,6 +11,7 @@ export interface NamesDocument {
 export interface NamedPod {
   readonly namespace: string;
   readonly name: string;
+  readonly uid?: string | undefined;
   readonly node?: string | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Empty while the pod has none; pods of the host's network are left out, their address is the node's. */
@@ -23,6 +24,8 @@ export interface NamedService {
   readonly name: string;
   readonly frontends: readonly NamedTransportAddress[];
   readonly backends: readonly NamedTransportAddress[];
+  /** Where balancers outside ask how many backends a node has. */
+  readonly healthCheckNodePort?: number;
 }
 
 export interface NamedTransportAddress {

@@ -252,8 +252,10 @@ export interface ServiceRow extends NodeRowBase {
   readonly scope: "external" | "internal";
   readonly serviceType: string;
   readonly backends: readonly ServiceBackend[];
+  /** Of a pod's host port what upstream calls its Service: `hostport:POD:PORT:UID`. */
   readonly name?: string | undefined;
   readonly namespace?: string | undefined;
+  readonly healthCheckNodePort?: number | undefined;
   readonly externalTrafficPolicy: "Cluster" | "Local";
   readonly internalTrafficPolicy: "Cluster" | "Local";
   readonly affinityTimeoutSeconds: number;

@@ -3,7 +3,7 @@ import type { NamedService } from "./names-document.js";
 
 /** Which Services somebody wants to know: all that meet one of the conditions. Plain JSON. */
 export interface ServiceQuery {
-  /** Canonical texts of cluster and external addresses. */
+  /** Canonical texts of addresses of the cluster, of external ones and of balancers. */
   readonly addresses?: readonly string[] | undefined;
   readonly nodePorts?: readonly number[] | undefined;
   /** `namespace/name`, or the name alone in any namespace. */
@@ -32,13 +32,16 @@ export function createServiceTest(query: ServiceQuery): (service: KubeService) =
   const namespaces = new Set(query.namespaces);
   if (query.all === true) return () => true;
   const isAddressed = (address: string): boolean => addresses.has(address);
-  return ({ metadata: { name, namespace = "default" }, spec }) =>
-    (names.size > 0 && (names.has(name) || names.has(`${namespace}/${name}`))) ||
-    namespaces.has(namespace) ||
-    (addresses.size > 0 &&
-      (clusterAddresses(spec).some(isAddressed) || spec.externalIPs?.some(isAddressed) === true)) ||
-    (nodePorts.size > 0 &&
-      spec.ports?.some(({ nodePort }) => nodePort !== undefined && nodePorts.has(nodePort)) === true);
+  return (service) => {
+    const { name, namespace = "default" } = service.metadata;
+    return (
+      (names.size > 0 && (names.has(name) || names.has(`${namespace}/${name}`))) ||
+      namespaces.has(namespace) ||
+      (addresses.size > 0 && serviceAddresses(service).some(isAddressed)) ||
+      (nodePorts.size > 0 &&
+        service.spec.ports?.some(({ nodePort }) => nodePort !== undefined && nodePorts.has(nodePort)) === true)
+    );
+  };
 }
 
 /** Whether something has this name: `namespace/name`, or the name alone. */
@@ -50,4 +53,10 @@ export function isCalled({ namespace, name }: Pick<NamedService, "namespace" | "
 export function clusterAddresses(spec: KubeService["spec"]): readonly string[] {
   const all = spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP]);
   return all.filter((text) => text !== "" && text !== "None");
+}
+
+/** Every address at which a Service's own ports answer, as written: of the cluster, external ones, a balancer's. */
+export function serviceAddresses({ spec, status }: KubeService): readonly string[] {
+  const balanced = status?.loadBalancer?.ingress?.flatMap(({ ip }) => ip ?? []) ?? [];
+  return [...clusterAddresses(spec), ...(spec.externalIPs ?? []), ...balanced];
 }

@@ -19,6 +19,7 @@ function sortedLines(text: string): readonly string[] {
 describe("the maps of a real upstream node, read through the kernel by the binary", () => {
   const files: readonly (readonly [command: string, file: string])[] = [
     ["bpf lb list", "bpf-lb-list"],
+    ["service list", "service-list"],
     ["bpf lb list --frontends", "bpf-lb-list-frontends"],
     ["bpf lb list --backends", "bpf-lb-list-backends"],
     ["bpf lb list --revnat", "bpf-lb-list-revnat"],
@@ -36,13 +37,24 @@ describe("the maps of a real upstream node, read through the kernel by the binar
     expect(sortedLines(stdout)).toEqual(sortedLines(node.captureOutput(`${file}.txt`)));
   });
 
-  test.each(files.filter(([, file]) => file !== "bpf-nodeid-list"))(
+  test.each(files.filter(([, file]) => file !== "bpf-nodeid-list" && file !== "service-list"))(
     "%s -o cilium-json prints upstream's bytes",
     async (command, file) => {
       const { stdout } = await run(...command.split(" "), "-o", "cilium-json");
       expect(stdout).toBe(node.captureOutput(`${file}.json`));
     },
   );
+
+  test("service list -o cilium-json has all of upstream's but the names, which no map holds", async () => {
+    const nameless = (text: string): readonly string[] =>
+      text
+        .split("\n")
+        .filter((line) => !/^\s*"(name|namespace|nodeName|zone)": /.test(line))
+        .map((line) => line.replace(/,$/, ""))
+        .sort();
+    const { stdout } = await run("service", "list", "-o", "cilium-json");
+    expect(nameless(stdout)).toEqual(nameless(node.captureOutput("service-list.json")));
+  });
 
   const goldens: readonly string[] = [
     "bpf lb list",

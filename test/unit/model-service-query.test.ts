@@ -18,7 +18,11 @@ const services = [
     ports: [{ port: 80, nodePort: 30080 }],
   }),
   service("bank", "web", { clusterIP: "None" }),
-];
+  {
+    ...service("bank", "desk", { type: "LoadBalancer", clusterIP: "10.96.0.3", healthCheckNodePort: 31500 }),
+    status: { loadBalancer: { ingress: [{ ip: "192.0.2.9" }, { hostname: "desk.example" }] } },
+  },
+] satisfies readonly KubeService[];
 
 const find = (query: ServiceQuery): readonly string[] =>
   services.filter(createServiceTest(query)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
@@ -26,15 +30,16 @@ const find = (query: ServiceQuery): readonly string[] =>
 describe("a query for Services", () => {
   it.each<[ServiceQuery, readonly string[]]>([
     [{}, []],
-    [{ all: true }, ["shop/cart", "shop/web", "bank/web"]],
+    [{ all: true }, ["shop/cart", "shop/web", "bank/web", "bank/desk"]],
     [{ addresses: ["fd00::1"] }, ["shop/cart"]],
     [{ addresses: ["192.0.2.1", "None", ""] }, ["shop/web"]],
+    [{ addresses: ["192.0.2.9"] }, ["bank/desk"]],
     [{ nodePorts: [30080] }, ["shop/web"]],
     [{ nodePorts: [80] }, []],
     [{ names: ["web"] }, ["shop/web", "bank/web"]],
     [{ names: ["shop/web"] }, ["shop/web"]],
-    [{ namespaces: ["bank"] }, ["bank/web"]],
-    [{ namespaces: ["bank"], addresses: ["10.96.0.1"] }, ["shop/cart", "bank/web"]],
+    [{ namespaces: ["bank"] }, ["bank/web", "bank/desk"]],
+    [{ namespaces: ["bank"], addresses: ["10.96.0.1"] }, ["shop/cart", "bank/web", "bank/desk"]],
   ])("%j finds %j", (query, found) => {
     expect(find(query)).toEqual(found);
   });
@@ -66,9 +71,11 @@ describe("the name of a Service", () => {
       "10.96.0.2:80",
       "192.0.2.1:80",
       "0.0.0.0:30080",
+      ":::30080",
       "172.18.0.2:30080",
     ]);
     expect(named.backends).toEqual([{ address: "10.244.0.2", port: 8080, protocol: 6, portName: "http" }]);
     expect(nameService(services[2]!, [], []).frontends).toEqual([]);
+    expect(nameService(services[3]!, [], []).healthCheckNodePort).toBe(31500);
   });
 });

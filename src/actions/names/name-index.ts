@@ -60,6 +60,12 @@ export class NameIndex {
     return this.names[this.#idOfFrontend(address, port, protocol)];
   }
 
+  /** As {@link ofFrontend}, all that is known of the Service. */
+  serviceOfFrontend(address: IpAddress | string, port: number, protocol: number): NamedService | undefined {
+    const name = this.ofFrontend(address, port, protocol);
+    return name && this.#services.get(`${name.namespace}/${name.name}`);
+  }
+
   /** The Service of a frontend, or else whoever has the address. */
   ofTransportAddress(address: IpAddress | string, port: number, protocol: number): AddressName | undefined {
     return this.names[this.idOfTransportAddress(address, port, protocol)];

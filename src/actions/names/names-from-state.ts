@@ -24,6 +24,7 @@ function toNamedPod(pod: KubePod): NamedPod {
   return {
     namespace: pod.metadata.namespace ?? "default",
     name: pod.metadata.name,
+    uid: pod.metadata.uid,
     node: pod.spec.nodeName,
     labels: pod.metadata.labels ?? {},
     // A pod that has ended keeps its address in its status, but another pod may have been given it.

@@ -26,6 +26,7 @@ function toNamedPod(endpoint: CiliumEndpoint, nodeNames: ReadonlyMap<string, str
   return {
     namespace: endpoint.metadata.namespace ?? "default",
     name: endpoint.metadata.name,
+    uid: endpoint.metadata.ownerReferences?.find(({ kind }) => kind === "Pod")?.uid,
     node: nodeNames.get(networking?.node ?? ""),
     labels: endpoint.metadata.labels,
     addresses: addresses.filter((address): address is string => address !== undefined),

@@ -11,28 +11,45 @@ import {
 } from "../../model/rows.js";
 import { compareBytes } from "../go-json.js";
 import { definedFields } from "../list-format.js";
-import { l4Text } from "../lists/cells.js";
+import { frontendText } from "../lists/cells.js";
 import { collectedTable } from "./collected.js";
 
 /** `cilium-dbg service list`: sorted by id, one line a backend. */
 export const ciliumServices = collectedTable<ServiceRow>({
   minWidth: 5,
-  lines: (rows) => ["ID\tFrontend\tService Type\tBackend\t", ...byId(rows).flatMap(serviceLines)],
+  lines: (rows) => ["ID\tFrontend\tService Type\tBackend\t", ...byId(agentServices(rows)).flatMap(serviceLines)],
   items: (rows) =>
-    byId(rows).map((row) => {
+    byId(agentServices(rows)).map((row) => {
       const spec = serviceSpec(row);
       return { spec, status: { realized: spec } };
     }),
 });
 
+/**
+ * What upstream's agent calls its services: a port of the whole node is one, at the surrogate address, though the maps
+ * have an entry for each address of the node.
+ */
+function agentServices(rows: readonly ServiceRow[]): readonly ServiceRow[] {
+  const key = ({ node, frontend, scope }: ServiceRow): string =>
+    [node, frontend.address.family, frontend.port, frontend.protocol, scope].join();
+  const nodeWide = rows.filter(({ frontend }) => surrogates.has(frontend.address.text));
+  const keys = new Set(nodeWide.map(key));
+  const isOfNode = ({ serviceType }: ServiceRow): boolean => serviceType === "NodePort" || serviceType === "HostPort";
+  return rows.filter((row) => !isOfNode(row) || surrogates.has(row.frontend.address.text) || !keys.has(key(row)));
+}
+
+const surrogates: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+
 function serviceLines(row: ServiceRow): readonly string[] {
-  const frontend = `${l4Text(row.frontend)}${row.scope === "internal" ? "/i" : ""}`;
   const backends = row.backends.map((backend, index) => {
     const port = `${addressPort(backend.address, backend.port)}/${protocolName(backend.protocol)}`;
     return `${index + 1} => ${port} (${backend.state})`;
   });
   const [first = "", ...others] = backends;
-  return [`${row.id}\t${frontend}\t${row.serviceType}\t${first}\t`, ...others.map((text) => `\t\t\t${text}\t`)];
+  return [
+    `${row.id}\t${frontendText(row)}\t${row.serviceType}\t${first}\t`,
+    ...others.map((text) => `\t\t\t${text}\t`),
+  ];
 }
 
 function serviceSpec(row: ServiceRow): JsonObject {
@@ -42,6 +59,7 @@ function serviceSpec(row: ServiceRow): JsonObject {
     "backend-addresses": row.backends.length === 0 ? null : row.backends.map(backendSpec),
     flags: definedFields({
       extTrafficPolicy: row.externalTrafficPolicy,
+      healthCheckNodePort: row.healthCheckNodePort,
       intTrafficPolicy: row.internalTrafficPolicy,
       name: row.name,
       namespace: row.namespace,

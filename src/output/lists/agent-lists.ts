@@ -3,7 +3,7 @@ import { protocolName } from "../../model/protocol-names.js";
 import type { IdentityRow, NodeRow, ServiceBackend, ServiceRow } from "../../model/rows.js";
 import { ciliumIdentities, ciliumNodes, ciliumServices } from "../cilium/agent-lists.js";
 import { definedFields, type ListFormat } from "../list-format.js";
-import { l4Item, l4Text, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
+import { frontendText, l4Item, l4Text, nameItem, nameText, nodeColumn, orDash } from "./cells.js";
 
 function backendText(backend: ServiceBackend): string {
   const text = l4Text(backend);
@@ -19,7 +19,7 @@ export const serviceList: ListFormat<ServiceRow> = {
     { header: "NAMESPACE", value: (row) => orDash(row.namespace) },
     { header: "NAME", value: (row) => orDash(row.name) },
     { header: "TYPE", value: (row) => row.serviceType },
-    { header: "FRONTEND", value: (row) => l4Text(row.frontend) },
+    { header: "FRONTEND", value: frontendText },
     { header: "BACKENDS", value: (row) => row.backends.map(backendText).join(",") || "<none>" },
     {
       header: "PODS",
@@ -56,6 +56,7 @@ export const serviceList: ListFormat<ServiceRow> = {
       externalTrafficPolicy: row.externalTrafficPolicy,
       internalTrafficPolicy: row.internalTrafficPolicy,
       affinityTimeoutSeconds: row.affinityTimeoutSeconds,
+      healthCheckNodePort: row.healthCheckNodePort,
     }),
   name: (row) => `service/${row.id}`,
   cilium: ciliumServices,

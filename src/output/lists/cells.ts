@@ -1,13 +1,18 @@
 import { addressPort } from "../../lib/ip.js";
 import type { JsonObject } from "../../lib/json-value.js";
 import { protocolName } from "../../model/protocol-names.js";
-import type { AddressName, L4Address, NodeRowBase } from "../../model/rows.js";
+import type { AddressName, L4Address, NodeRowBase, ServiceRow } from "../../model/rows.js";
 import type { Column } from "../list-format.js";
 import { definedFields } from "../list-format.js";
 
 /** `10.0.0.1:80/TCP` */
 export function l4Text(address: L4Address): string {
   return `${addressPort(address.address, address.port)}/${protocolName(address.protocol)}`;
+}
+
+/** `10.0.0.1:80/TCP`, and upstream's ending for what only pods and the node itself meet: `10.0.0.1:80/TCP/i`. */
+export function frontendText({ frontend, scope }: Pick<ServiceRow, "frontend" | "scope">): string {
+  return `${l4Text(frontend)}${scope === "internal" ? "/i" : ""}`;
 }
 
 /** `shop/cart-0`, the node's name, or `-` where nothing is known. */
