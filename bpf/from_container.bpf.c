@@ -136,6 +136,7 @@ static __always_inline int from_container(struct __sk_buff *skb, struct packet *
 	if (!sender || sender->ifindex != skb->ifindex)
 		return DROP_AT(pkt, DROP_INVALID_SIP);
 	pkt->source = sender->lxc_id;
+	EVENTS_OF(skb, sender);
 	pkt->src_identity = sender->sec_id;
 	/* The receiving node believes the identity in the VNI. */
 	if (pkt->proto == IPPROTO_UDP && pkt->dport == config.tunnel_port)
@@ -300,6 +301,7 @@ int cts_lxc_ingress(struct __sk_buff *skb)
 {
 	int verdict;
 
+	EVENTS_OF_NODE(skb);
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
 		return LXC_STEPS(4);

@@ -85,6 +85,7 @@ __attribute__((noinline)) int host_other(struct __sk_buff *skb)
 SEC("tc")
 int cts_host_egress(struct __sk_buff *skb)
 {
+	EVENTS_OF_NODE(skb);
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
 		return HOST_LEAVE(4);

@@ -321,6 +321,7 @@ STEP(netdev_host, netdev_host, METRIC_INGRESS)
 SEC("tc")
 int cts_netdev_ingress(struct __sk_buff *skb)
 {
+	EVENTS_OF_NODE(skb);
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
 		return NETDEV_STEP(4);

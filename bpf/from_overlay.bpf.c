@@ -134,6 +134,7 @@ STEP(overlay_expired, overlay_expired, METRIC_INGRESS)
 SEC("tc")
 int cts_vxlan_ingress(struct __sk_buff *skb)
 {
+	EVENTS_OF_NODE(skb);
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
 		return OVERLAY_STEPS(4);

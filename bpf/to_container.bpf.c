@@ -35,6 +35,7 @@ int cts_lxc_egress(struct __sk_buff *skb)
 	struct packet pkt = { .direction = METRIC_INGRESS };
 	int verdict;
 
+	EVENTS_OF_NODE(skb);
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
 		pkt.family = FAMILY_IPV4;

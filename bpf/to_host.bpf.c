@@ -37,6 +37,7 @@ __attribute__((noinline)) int host_other(struct __sk_buff *skb)
 SEC("tc")
 int cts_host_ingress(struct __sk_buff *skb)
 {
+	EVENTS_OF_NODE(skb);
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
 		return host_arrive4(skb);

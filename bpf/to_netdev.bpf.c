@@ -150,6 +150,7 @@ int cts_netdev_egress(struct __sk_buff *skb)
 {
 	if ((skb->mark & MARK_MAGIC_MASK) == MARK_MAGIC_SNAT_DONE)
 		return TC_ACT_UNSPEC;
+	EVENTS_OF_NODE(skb);
 	switch (packet_family(skb)) {
 	case FAMILY_IPV4:
 		return NETDEV_LEAVE(4);

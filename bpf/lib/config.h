@@ -16,17 +16,13 @@ struct datapath_config {
 	__u32 ct_tcp_syn_seconds;	 /* lifetime while only SYNs were seen */
 	__u32 ct_tcp_fin_seconds;	 /* lifetime after both sides closed */
 	__u32 trace_interval_seconds;	 /* an open connection is reported again after this time */
-	__u8 trace_flags;		 /* TCP flags whose first sight is reported */
-	__u8 drop_events;		 /* 1: a record of each dropped packet */
-	__u8 trace_events;		 /* 1: records of forwarded packets, aggregated by connection */
-	__u8 trace_aggregation;		 /* 0: every forwarded packet is reported; else as trace_flags and the interval say */
+	__u8 event_options;		 /* EVENT_*: what is told of packets */
 	__u8 ct_accounting;		 /* 1: count packets and bytes in every conntrack entry */
 	__be16 tunnel_port;		 /* UDP port of cilium_vxlan */
 	__be32 service_loopback_ipv4;	 /* what a pod sees as its peer when a Service sends it to itself */
 	__be32 service_loopback_ipv6[4]; /* the same for IPv6 */
 	__u8 enable_ipv4;		 /* 1: pods have IPv4 addresses */
 	__u8 enable_ipv6;		 /* 1: pods have IPv6 addresses */
-	__u8 policy_verdict_events;	 /* 1: a record of each new connection and denied packet that policies judge */
 	__u8 policy_accounting;		 /* 1: count how often each policy entry decides */
 	__u8 policy_audit_mode;		 /* 1: what policies deny is forwarded and told */
 	__u8 lb_maglev;			 /* 1: services that do not say choose by their Maglev table */

@@ -15,6 +15,7 @@ static __always_inline int endpoint_ingress(struct __sk_buff *skb, struct packet
 	pkt->direction = METRIC_INGRESS;
 	pkt->dst_identity = ep->sec_id;
 	pkt->dst_endpoint = ep->lxc_id;
+	EVENTS_OF(skb, ep);
 	ret = ct_lookup(skb, pkt, CT_INGRESS);
 	if (ret || pkt->ct_state == CT_RELATED)
 		return ret;

@@ -230,7 +230,7 @@ static __always_inline int dsr_remember(struct __sk_buff *skb, struct packet *pk
 	if (entry)
 		dsr_entry_frontend(entry, pkt, &known);
 	if (entry && (!is_told || (!is_opening(pkt) && ip_equal(&known.address, &told.address) && known.port == told.port))) {
-		ct_entry_touch(entry, pkt, skb->len, CT_EGRESS);
+		ct_entry_touch(skb, entry, pkt, CT_EGRESS);
 		return DSR_IS_DIRECT;
 	}
 	ret = dsr_create(skb, pkt, &told);
@@ -246,6 +246,6 @@ static __always_inline int dsr_answer(struct __sk_buff *skb, struct packet *pkt)
 	if (!entry)
 		return DROP_AT(pkt, DROP_NAT_NO_MAPPING);
 	dsr_entry_frontend(entry, pkt, &frontend);
-	ct_entry_touch(entry, pkt, skb->len, CT_INGRESS);
+	ct_entry_touch(skb, entry, pkt, CT_INGRESS);
 	return nat_rewrite_source(skb, pkt, &frontend);
 }

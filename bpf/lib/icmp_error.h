@@ -216,13 +216,13 @@ static __always_inline void icmp_error_order(struct __sk_buff *skb, __u32 what, 
 {
 	skb->cb[0] = rev_nat_index;
 	skb->cb[3] = what;
-	skb->cb[4] = mtu;
+	skb->cb[2] = mtu;
 }
 
 /* The packet is lost, which is counted and reported, and becomes the error that was ordered. 0 or a drop reason. */
 static __always_inline int icmp_error_answer(struct __sk_buff *skb, struct packet *pkt, bool is_inside)
 {
-	__u32 what = skb->cb[3], mtu = skb->cb[4];
+	__u32 what = skb->cb[3], mtu = skb->cb[2];
 	union ip_address source = {}, frontend;
 	int ret = DROP_AT(pkt, DROP_NO_SERVICE);
 	__be16 port;

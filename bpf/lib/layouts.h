@@ -237,7 +237,8 @@ struct endpoint_info {
 	__u8 node_mac[8]; /* 6 octets, 2 zero */
 	__u32 sec_id;
 	__u32 parent_ifindex;
-	__u32 pad[2];
+	__u32 event_options; /* in which EVENT_* it differs from its node; upstream has padding here */
+	__u32 pad;
 };
 
 struct ipcache_key {

@@ -190,6 +190,7 @@ static __always_inline int error_to_pod(struct __sk_buff *skb, struct packet *pk
 
 	pkt->dst_identity = pod->sec_id;
 	pkt->dst_endpoint = pod->lxc_id;
+	EVENTS_OF(skb, pod);
 	ret = packet_forward_l2_l3(skb, pkt, pod->node_mac, pod->mac);
 	return ret ? ret : EXIT_AT(pkt, bpf_redirect_peer(pod->ifindex, 0));
 }

@@ -109,7 +109,7 @@ static __always_inline void notify_drop(struct __sk_buff *skb, struct packet *pk
 {
 	struct drop_record *record;
 
-	if (!config.drop_events)
+	if (!EVENT_WANTED(skb, EVENT_DROPS))
 		return;
 	FOR_EACH_EVENT_SLOT (slot) {
 		record = event_reserve(slot, sizeof(*record));
@@ -127,7 +127,7 @@ static __always_inline void notify_trace(struct __sk_buff *skb, struct packet *p
 {
 	struct trace_record *record;
 
-	if (!config.trace_events || !(pkt->report || !config.trace_aggregation))
+	if (!EVENT_WANTED(skb, EVENT_TRACES) || !(pkt->report || EVENT_WANTED(skb, EVENT_TRACE_EVERY)))
 		return;
 	FOR_EACH_EVENT_SLOT (slot) {
 		record = event_reserve(slot, sizeof(*record));

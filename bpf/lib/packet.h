@@ -101,6 +101,26 @@ struct packet {
 	__u64 policy_stamp; /* of its entry; after policy_check_connection() what the entry shall remember */
 };
 
+/* What is told of packets. */
+#define EVENT_DROPS	    0x01
+#define EVENT_TRACES	    0x02
+#define EVENT_VERDICTS	    0x04
+#define EVENT_TRACE_EVERY   0x08 /* of every packet, not of a connection's first and last ones alone */
+#define EVENT_TRACE_FLAGS   0x10 /* of the first packet with each of EVENT_TCP_FLAGS too */
+#define EVENT_TCP_FLAGS	    (TCP_FLAG_FIN | TCP_FLAG_SYN | TCP_FLAG_RST)
+
+/* In which of them the endpoint on whose side the packet is differs from the node's settings. In the packet's scratch memory:
+ * the verifier does not walk its values one by one, it takes no stack, and every step finds it there. */
+#define EVENTS_CB 4
+
+#define EVENT_WANTED(skb, option) ((config.event_options ^ (skb)->cb[EVENTS_CB]) & (option))
+
+/* A program begins: no endpoint is known yet, and in the memory is what others left there. */
+#define EVENTS_OF_NODE(skb) ((skb)->cb[EVENTS_CB] = 0)
+
+/* The packet is on this endpoint's side now. */
+#define EVENTS_OF(skb, endpoint) ((skb)->cb[EVENTS_CB] = (endpoint)->event_options)
+
 /* Notes where a packet was decided; the value of the expression is `verdict`. */
 #define EXIT_AT(pkt, verdict)                                                                                          \
 	({                                                                                                             \

@@ -112,7 +112,7 @@ __attribute__((noinline)) int policy_judge(struct __sk_buff *skb, __u32 endpoint
 		verdict.audited = 1;
 		verdict.result = 0;
 	}
-	if (config.policy_verdict_events && (verdict.result || what.is_new) && !policy_is_unenforced(&verdict))
+	if (EVENT_WANTED(skb, EVENT_VERDICTS) && (verdict.result || what.is_new) && !policy_is_unenforced(&verdict))
 		notify_policy_verdict(skb, endpoint_id, remote_identity, what, &verdict);
 	return verdict.result;
 }

@@ -160,7 +160,7 @@ static __always_inline int service_backend(struct __sk_buff *skb, struct packet 
 	entry = bpf_map_lookup_elem(map, &key);
 	if (entry && entry->rev_nat_index == service->rev_nat_index && !ct_entry_is_reopened(entry, pkt)) {
 		/* Before the backend is read: its address would wait on the stack. */
-		ct_entry_touch(entry, pkt, skb->len, CT_SERVICE);
+		ct_entry_touch(skb, entry, pkt, CT_SERVICE);
 		chosen->is_forced = entry->need_dsr_info;
 		if (backend_lookup(entry->backend_id, pkt->family, chosen))
 			return 0;

@@ -29,6 +29,8 @@ export interface EndpointInfo {
   readonly identity: number;
   /** Since 1.17. */
   readonly parentInterfaceIndex: number;
+  /** Ours alone, 0 for all others: in which `EVENT_*` of the programs the endpoint differs from its node. */
+  readonly eventOptions: number;
 }
 
 export const endpointFlag = { host: 1, atHostNamespace: 2, noSnatV4: 4, noSnatV6: 8 } as const;
@@ -69,6 +71,7 @@ export function createEndpointCodecs(releases: Releases): EndpointCodecs {
       nodeMac: mac("node_mac"),
       identity: uint("sec_id"),
       parentInterfaceIndex: orElse(uint("parent_ifindex"), 0),
+      eventOptions: orElse(uint("event_options"), 0),
     }),
     row: (key, value, node) => ({
       node,

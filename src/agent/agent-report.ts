@@ -1,3 +1,4 @@
+import { type EndpointOptionsAnswer, type EventOptions, nodeEventOptions } from "../model/event-options.js";
 import { HOST_ENDPOINT_ID } from "../model/host-endpoint.js";
 import { formatLabel } from "../model/labels.js";
 import { emptyNames } from "../model/names-document.js";
@@ -45,6 +46,7 @@ export function createAgentApi(sources: ReportSources): AgentApi {
     services: (query) => current?.names.findServices(query),
     policies: () => current && describePolicies(current.policies, current.config),
     policyCookies: () => current && describeCookies(current.policies),
+    configureEndpoint: async ({ endpointId, change }) => describeOptions(await whenReady(), endpointId, change),
     drops: () => current?.drops.recent() ?? [],
     events: (filter) => current?.events.subscription(filter) ?? { refusal: "the agent is starting" },
     metrics: () => formatMetrics(collectMetrics(sources, current)),
@@ -94,6 +96,17 @@ async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<s
     features: [...datapath.readFeatures(), ...runtime.sockets.features()],
     maps: datapath.readMapFill(),
   };
+}
+
+async function describeOptions(
+  { manager, config }: AgentRuntime,
+  endpointId: number,
+  change: Partial<EventOptions>,
+): Promise<EndpointOptionsAnswer | undefined> {
+  const record = await manager.configure(endpointId, change);
+  if (record === undefined) return undefined;
+  const own = Object.keys(record.eventOptions ?? {}) as (keyof EventOptions)[];
+  return { endpointId, options: { ...nodeEventOptions(config), ...record.eventOptions }, own };
 }
 
 function listEndpoints({ table, policies, config, node: self }: AgentRuntime, node: string): readonly EndpointRow[] {

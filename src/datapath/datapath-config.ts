@@ -5,19 +5,15 @@ import type { MapSpec } from "../kernel/bpf-map.js";
 import { possibleCpus } from "../kernel/net.js";
 import { IpAddress } from "../lib/ip.js";
 import type { AgentConfig } from "../model/agent-config.js";
+import { nodeEventOptions } from "../model/event-options.js";
 import { HOST_ENDPOINT_ID } from "../model/host-endpoint.js";
 import { maglevSeeds } from "../model/maglev.js";
 import { be, bytes, ip4, ip6, u64, uint } from "../model/struct-fields.js";
 import { tunnelPortOf } from "../model/tunnel-protocol.js";
 import type { Devices } from "./devices.js";
+import { eventOptionBits } from "./event-options.js";
 import { maglevTableSpec } from "./maglev-maps.js";
 import { type NodeNetwork, networkFields, networkValues } from "./network-config.js";
-
-/**
- * TCP flags whose first sight in a direction is an event: FIN, SYN and RST, upstream's default, at the low levels. From
- * `medium` on a connection is reported when it begins and when both sides have closed: two records, not six.
- */
-const TRACE_FLAGS = { none: 0, lowest: 0x07, low: 0x07, medium: 0, maximum: 0 } as const;
 
 /** Upstream's defaults: what a pod that reaches itself through a Service sees as its peer. */
 const SERVICE_LOOPBACK_IPV4 = IpAddress.parse("169.254.42.1");
@@ -35,17 +31,13 @@ const codec = structCodec("datapath_config", ownReleases, {
   ctTcpSynSeconds: uint("ct_tcp_syn_seconds"),
   ctTcpFinSeconds: uint("ct_tcp_fin_seconds"),
   traceIntervalSeconds: uint("trace_interval_seconds"),
-  traceFlags: uint("trace_flags"),
-  dropEvents: uint("drop_events"),
-  traceEvents: uint("trace_events"),
-  traceAggregation: uint("trace_aggregation"),
+  eventOptions: uint("event_options"),
   ctAccounting: uint("ct_accounting"),
   tunnelPort: be("tunnel_port"),
   serviceLoopbackIpv4: ip4("service_loopback_ipv4"),
   serviceLoopbackIpv6: ip6("service_loopback_ipv6"),
   enableIpv4: uint("enable_ipv4"),
   enableIpv6: uint("enable_ipv6"),
-  policyVerdictEvents: uint("policy_verdict_events"),
   policyAccounting: uint("policy_accounting"),
   policyAuditMode: uint("policy_audit_mode"),
   lbMaglev: uint("lb_maglev"),
@@ -82,17 +74,13 @@ export function encodeDatapathConfig(
     ctTcpSynSeconds: config.ctTimeoutTcpSynSeconds,
     ctTcpFinSeconds: config.ctTimeoutTcpFinSeconds,
     traceIntervalSeconds: config.monitorAggregationIntervalSeconds,
-    traceFlags: TRACE_FLAGS[config.monitorAggregation],
-    dropEvents: config.eventsDrop ? 1 : 0,
-    traceEvents: config.eventsTrace ? 1 : 0,
-    traceAggregation: config.monitorAggregation === "none" ? 0 : 1,
+    eventOptions: eventOptionBits(nodeEventOptions(config)),
     ctAccounting: config.ctAccounting ? 1 : 0,
     tunnelPort: tunnelPortOf(config),
     serviceLoopbackIpv4: SERVICE_LOOPBACK_IPV4,
     serviceLoopbackIpv6: SERVICE_LOOPBACK_IPV6,
     enableIpv4: config.enableIpv4 ? 1 : 0,
     enableIpv6: config.enableIpv6 ? 1 : 0,
-    policyVerdictEvents: config.eventsPolicyVerdict ? 1 : 0,
     policyAccounting: config.policyAccounting ? 1 : 0,
     policyAuditMode: config.policyAuditMode ? 1 : 0,
     lbMaglev: config.lbAlgorithm === "maglev" ? 1 : 0,

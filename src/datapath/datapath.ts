@@ -21,6 +21,7 @@ import type {
   PolicyEntry,
   RecordTaker,
 } from "../model/datapath-port.js";
+import { nodeEventOptions } from "../model/event-options.js";
 import { type MaglevOptions, maglevSeeds } from "../model/maglev.js";
 import { tunnelPortOf } from "../model/tunnel-protocol.js";
 import { prepareBpfFolder } from "./bpf-folder.js";
@@ -195,7 +196,9 @@ export class Datapath implements DatapathPort {
   }
 
   writeEndpoints(desired: DesiredEndpoints): void {
-    const entries = [...desired.pods.map(encodeEndpoint), ...desired.hostAddresses.map(encodeHostAddress)];
+    const node = nodeEventOptions(this.#config);
+    const pods = desired.pods.map((pod) => encodeEndpoint(pod, node));
+    const entries = [...pods, ...desired.hostAddresses.map(encodeHostAddress)];
     reconcileTable(this.#maps.get("cilium_lxc"), entries);
   }
 

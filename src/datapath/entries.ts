@@ -5,7 +5,9 @@ import { ownReleases } from "../abi/release.js";
 import { structCodec } from "../abi/struct-codec.js";
 import { IpAddress, type IpPrefix } from "../lib/ip.js";
 import type { EndpointEntry, IpcacheEntry, NodeDevice, PolicyEntry } from "../model/datapath-port.js";
+import type { EventOptions } from "../model/event-options.js";
 import { ip4, ip6 } from "../model/struct-fields.js";
+import { eventOptionBits } from "./event-options.js";
 import type { TableEntry } from "./table.js";
 
 const PROTOCOL_BITS = 8;
@@ -20,7 +22,8 @@ const policyCodecs = createPolicyCodecs(ownReleases);
 export const POLICY_KEY_BYTES = policyCodecs.key.sizeBytes;
 export const POLICY_ENTRY_BYTES = policyCodecs.value.sizeBytes;
 
-export function encodeEndpoint(entry: EndpointEntry): TableEntry {
+/** @param node what endpoints have that have no options of their own */
+export function encodeEndpoint(entry: EndpointEntry, node: EventOptions): TableEntry {
   return {
     key: endpointCodecs.key.encode({ address: entry.address, key: 0, clusterId: 0 }),
     value: endpointCodecs.value.encode({
@@ -32,6 +35,7 @@ export function encodeEndpoint(entry: EndpointEntry): TableEntry {
       nodeMac: entry.nodeMac,
       identity: entry.identity,
       parentInterfaceIndex: 0,
+      eventOptions: eventOptionBits(node) ^ eventOptionBits({ ...node, ...entry.eventOptions }),
     }),
   };
 }
@@ -49,6 +53,7 @@ export function encodeHostAddress(address: IpAddress): TableEntry {
       nodeMac: NO_MAC,
       identity: 0,
       parentInterfaceIndex: 0,
+      eventOptions: 0,
     }),
   };
 }

@@ -1,4 +1,5 @@
 import type { IpAddress, IpPrefix } from "../lib/ip.js";
+import type { EventOptions } from "./event-options.js";
 import type { MonitorEvent } from "./monitor-event.js";
 
 /**
@@ -71,6 +72,8 @@ export interface EndpointEntry {
   /** Address of the host side of the veth. */
   readonly nodeMac: string;
   readonly identity: number;
+  /** Where it differs from the node's settings. */
+  readonly eventOptions?: Partial<EventOptions> | undefined;
 }
 
 export interface IpcacheEntry {

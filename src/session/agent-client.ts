@@ -1,5 +1,6 @@
 import { AgentError, TimeoutError } from "../lib/errors.js";
 import { exchangeOverSocket, type SocketQuestion } from "../lib/socket-exchange.js";
+import type { EndpointOptionsAnswer, EndpointOptionsRequest } from "../model/event-options.js";
 import type { NamedService, NamesDocument } from "../model/names-document.js";
 import type { PolicyCookies, PolicyDocument } from "../model/policy/rule-rows.js";
 import type { EndpointRow } from "../model/rows.js";
@@ -41,6 +42,23 @@ export async function fetchAgentEndpoints(socketPath: string): Promise<readonly 
   const items = typeof value === "object" && value !== null && "items" in value ? value.items : undefined;
   if (Array.isArray(items)) return items;
   throw new AgentError("agent-answer", `the agent's answer to GET /v1/endpoints on ${socketPath} is no list`);
+}
+
+/**
+ * Changes what is told of an endpoint's packets, or asks for it.
+ * @throws AgentError, TimeoutError as {@link getFromAgent}
+ */
+export async function configureAgentEndpoint(
+  socketPath: string,
+  body: EndpointOptionsRequest,
+): Promise<EndpointOptionsAnswer> {
+  const value = await askAgent(socketPath, { method: "POST", path: "/v1/endpoint-options", body });
+  const answer = value as Partial<EndpointOptionsAnswer> | null;
+  if (typeof answer?.options === "object" && Array.isArray(answer.own)) return answer as EndpointOptionsAnswer;
+  throw new AgentError(
+    "agent-answer",
+    `the agent's answer to POST /v1/endpoint-options on ${socketPath} names no options`,
+  );
 }
 
 /** Policies as the agent has them in force. @throws AgentError, TimeoutError as {@link getFromAgent} */

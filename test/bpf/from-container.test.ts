@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { DatapathHarness, hostIp, hostMac, LOOPBACK_IFINDEX, pod, remotePod, tc, worldIp } from "./harness.js";
+import {
+  allowAll,
+  DatapathHarness,
+  hostIp,
+  hostMac,
+  LOOPBACK_IFINDEX,
+  pod,
+  remotePod,
+  tc,
+  worldIp,
+} from "./harness.js";
 import { arpRequest, ipv4Packet, parseFrame, proto, tcpFlag } from "./packet-builder.js";
 
 let datapath: DatapathHarness;
@@ -216,5 +226,36 @@ describe("from-container: events", () => {
     const packet = ipv4Packet({ source: client.ip, destination: server.ip, tcpFlags: tcpFlag.ack });
     for (let i = 0; i < 5; i++) loud.run("fromContainer", packet);
     expect(loud.events.drain().traces).toBe(5);
+  });
+
+  it("tells of an endpoint what its own options say, of the others what the node's do", () => {
+    const told = (options: object = {}) => {
+      for (let i = 0; i < 3; i++) send(server.ip, { tcpFlags: tcpFlag.ack, ...options });
+      send(server.ip, { source: "10.9.9.9" });
+      datapath.setPolicy(client.id, []);
+      send(server.ip, { sourcePort: 5000 });
+      datapath.setPolicy(client.id, allowAll);
+      const { drops, traces } = datapath.events.drain();
+      return [traces, drops.map(({ endpointId }) => endpointId)];
+    };
+    expect(told()).toEqual([1, [0, client.id]]);
+    datapath.relabel(client, LOOPBACK_IFINDEX, client.identity, { drops: false, aggregation: "none" });
+    // The packets are the receiver's when they are delivered.
+    expect(told({ sourcePort: 40_001 })).toEqual([1, [0]]);
+    datapath.relabel(server, 77, server.identity, { aggregation: "none" });
+    expect(told({ sourcePort: 40_002 })).toEqual([3, [0]]);
+    datapath.relabel(server, 77, server.identity, { traces: false });
+    expect(told({ sourcePort: 40_003 })).toEqual([0, [0]]);
+  });
+
+  it("tells of an endpoint what its node keeps to itself", () => {
+    using quiet = new DatapathHarness({ eventsDrop: false, eventsTrace: false });
+    const packet = (options: object) => ipv4Packet({ source: client.ip, destination: server.ip, ...options });
+    quiet.relabel(server, 77, server.identity, { drops: true, traces: true });
+    quiet.run("fromContainer", packet({}));
+    quiet.setPolicy(server.id, []);
+    quiet.run("fromContainer", packet({ sourcePort: 5000 }));
+    const { drops, traces } = quiet.events.drain();
+    expect([drops.length, traces]).toEqual([1, 1]);
   });
 });

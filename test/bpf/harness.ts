@@ -20,6 +20,7 @@ import { BpfObject } from "../../src/kernel/bpf-object.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
 import { type AgentConfig, defaultAgentConfig } from "../../src/model/agent-config.js";
 import type { LoadBalancerFrontend, PolicyEntry } from "../../src/model/datapath-port.js";
+import { type EventOptions, nodeEventOptions } from "../../src/model/event-options.js";
 import type { CtRow, MetricRow } from "../../src/model/rows.js";
 
 export const objectsDir = fileURLToPath(new URL("../../bpf/build", import.meta.url));
@@ -113,6 +114,8 @@ export class DatapathHarness implements Disposable {
   /** By endpoint id: the handle of the policy map that was made last. */
   readonly #policies = new Map<number, BpfMap>();
   #policyEpoch: PolicyEpoch;
+  /** Of the node. */
+  readonly #eventOptions: EventOptions;
   #events: EventReader;
 
   /**
@@ -124,6 +127,7 @@ export class DatapathHarness implements Disposable {
     hostNetnsCookie = 0n,
     maps: ReadonlyMap<string, BpfMap> = createMaps(config),
   ) {
+    this.#eventOptions = nodeEventOptions({ ...defaultAgentConfig(), ...config });
     this.maps = maps;
     const bytes = encodeHarnessConfig(config, hostNetnsCookie);
     this.programs = loadPrograms({ objectsDir, maps: this, config: bytes });
@@ -187,9 +191,10 @@ export class DatapathHarness implements Disposable {
   }
 
   /** Gives a pod another identity; its policy stays. */
-  relabel(endpoint: HarnessPod, ifindex: number, identity: number): void {
+  relabel(endpoint: HarnessPod, ifindex: number, identity: number, eventOptions: Partial<EventOptions> = {}): void {
     const { id: endpointId, ip, mac, nodeMac } = endpoint;
-    const entry = encodeEndpoint({ endpointId, address: IpAddress.parse(ip), ifindex, mac, nodeMac, identity });
+    const pod = { endpointId, address: IpAddress.parse(ip), ifindex, mac, nodeMac, identity, eventOptions };
+    const entry = encodeEndpoint(pod, this.#eventOptions);
     this.get("cilium_lxc").update(entry.key, entry.value);
     this.addIpcache(IpPrefix.host(IpAddress.parse(ip)).text, identity);
   }

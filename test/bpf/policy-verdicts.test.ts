@@ -6,7 +6,7 @@ import type { AgentConfig } from "../../src/model/agent-config.js";
 import type { PolicyEntry, RecordBatch } from "../../src/model/datapath-port.js";
 import type { PolicyVerdictRecord } from "../../src/model/monitor.js";
 import type { MonitorEvent } from "../../src/model/monitor-event.js";
-import { allowAll, DatapathHarness, pod, tc } from "./harness.js";
+import { allowAll, DatapathHarness, LOOPBACK_IFINDEX, pod, tc } from "./harness.js";
 import { ipv4Packet, proto, tcpFlag } from "./packet-builder.js";
 
 const { client, server } = pod;
@@ -66,6 +66,13 @@ function suite(name: string, config: Partial<AgentConfig>, tests: () => void): v
 }
 
 suite("verdict events", {}, () => {
+  it("are not told of an endpoint whose own options say so", () => {
+    datapath.relabel(client, LOOPBACK_IFINDEX, client.identity, { verdicts: false });
+    datapath.setPolicy(client.id, [rule("egress", { identity: server.identity, ...http })]);
+    datapath.setPolicy(server.id, [rule("ingress", { protocol: proto.tcp, cookie: 4 })]);
+    expect(texts(() => send())).toEqual([`${server.id} ingress ${client.identity} Proto-Only 0 4`]);
+  });
+
   it("tell a new connection's allow on both sides: who asks, what matched, which rules", () => {
     datapath.setPolicy(client.id, [rule("egress", { identity: server.identity, ...http, cookie: 3 })]);
     datapath.setPolicy(server.id, [rule("ingress", { protocol: proto.tcp, cookie: 4 })]);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CliOutcome, finishCli, runCli, startCli } from "../support/run-cli.js";
-import { podManifest, TestLab } from "./support/lab-fixture.js";
+import { eventually, podManifest, TestLab } from "./support/lab-fixture.js";
 
 interface Item {
   readonly kind?: string;
@@ -146,6 +146,28 @@ describe("monitor, on a lab with our agents", () => {
       expect.arrayContaining(["node-1 to-overlay", "node-2 to-endpoint"]),
     );
     expect(traces[0]).toMatchObject({ sourceName: { name: "client" }, destinationName: { name: "server" } });
+  });
+
+  it("tells of one endpoint what its own options say, over a restart of its agent too", async () => {
+    const config = (...words: readonly string[]) => lab.product("endpoint", "config", "server", ...words);
+    const level = "MonitorAggregationLevel";
+    expect(config(`${level}=none`, "-o", "cilium").stdout).toMatch(/^MonitorAggregationLevel +: None$/m);
+    expect(lab.cli("agent", "stop", "node-2").status).toBe(0);
+    expect(lab.cli("agent", "start", "node-2").status).toBe(0);
+    const told = await eventually(
+      () => config("-o", "jsonl").stdout,
+      (text) => text.includes(level),
+    );
+    expect(told).toContain('"option":"MonitorAggregationLevel","value":"none","setBy":"endpoint"');
+    expect(told).toContain('"option":"DropNotification","value":true,"setBy":"node"');
+    const monitor = await RunningMonitor.start(lab);
+    request();
+    const of = (name: string) => monitor.items.filter(({ node, type }) => node === name && type === "trace");
+    await monitor.until(() => of("node-2").length >= 6);
+    await monitor.stop();
+    expect(of("node-1").length).toBeLessThan(of("node-2").length);
+    expect(config(`${level}=medium`).status).toBe(0);
+    expect(lab.product("endpoint", "config", "server", "Debug=true").status).toBe(2);
   });
 
   it("filters on the node, and ends at the limit though nothing more happens", async () => {

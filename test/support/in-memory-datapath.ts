@@ -99,7 +99,9 @@ export class InMemoryDatapath implements DatapathPort {
     this.lxc.clear();
     for (const address of desired.hostAddresses) this.lxc.set(address.text, "host");
     for (const pod of desired.pods) {
-      this.lxc.set(pod.address.text, `${pod.endpointId} ${pod.identity} ${pod.ifindex} ${pod.mac} ${pod.nodeMac}`);
+      const own = pod.eventOptions === undefined ? "" : ` ${Object.entries(pod.eventOptions).join(" ")}`;
+      const text = `${pod.endpointId} ${pod.identity} ${pod.ifindex} ${pod.mac} ${pod.nodeMac}${own}`;
+      this.lxc.set(pod.address.text, text);
     }
   }
 

@@ -8,6 +8,7 @@ import { type HttpServer, openHttpServer } from "../../src/agent/api/http-server
 import { CniError, CniErrorCode } from "../../src/agent/cni/cni-error.js";
 import { parseCniRequest } from "../../src/agent/cni/cni-request.js";
 import { AgentError } from "../../src/lib/errors.js";
+import type { EventOptions } from "../../src/model/event-options.js";
 import { cniRequest, silentLog } from "../support/agent-fixture.js";
 
 interface Reply {
@@ -42,6 +43,15 @@ const api: AgentApi = {
   services: (query) => (isHealthy ? [query] : undefined),
   policies: () => (isHealthy ? { revision: 1, policies: [] } : undefined),
   policyCookies: () => ({ items: [] }),
+  configureEndpoint: async ({ endpointId, change }) => {
+    if (endpointId !== 1) return undefined;
+    const own = Object.keys(change) as (keyof EventOptions)[];
+    return {
+      endpointId,
+      options: { drops: true, traces: true, verdicts: true, aggregation: "medium", ...change },
+      own,
+    };
+  },
   drops: () => [],
   events: () => ({ refusal: "the agent is starting" }),
   metrics: () => "cilium_x 1\n",
@@ -129,6 +139,18 @@ describe("the agent's socket", () => {
     expect(await call("GET", "/v1/drops")).toEqual({ status: 200, body: { items: [] } });
     expect(await call("GET", "/v1/names")).toEqual({ status: 200, body: { pods: [] } });
     expect(await call("GET", "/metrics")).toEqual({ status: 200, body: "cilium_x 1\n" });
+  });
+
+  it("changes options of an endpoint that is there", async () => {
+    const ask = (endpointId: unknown, change: unknown) =>
+      call("POST", "/v1/endpoint-options", JSON.stringify({ endpointId, change }));
+    expect(await ask(1, { drops: false })).toMatchObject({
+      status: 200,
+      body: { options: { drops: false }, own: ["drops"] },
+    });
+    expect((await ask(2, {})).status).toBe(404);
+    expect((await ask(1, { colour: "red" })).status).toBe(400);
+    expect((await call("GET", "/v1/endpoint-options")).status).toBe(405);
   });
 
   it("finds the Services of a query, and says 503 while it does not know them", async () => {

@@ -256,6 +256,23 @@ describe("restart", () => {
     expect(agent.restored.living).toHaveLength(2);
   });
 
+  it("keeps what was set of an endpoint's options, and refuses an endpoint that is not there", async () => {
+    await agent.manager.add(cniRequest("web"));
+    await agent.manager.add(cniRequest("db"));
+    const { endpointId } = agent.table.findByPod("shop", "web")!;
+    await agent.manager.configure(endpointId, { drops: false });
+    await agent.manager.configure(endpointId, { aggregation: "none" });
+    const before = agent.datapath.snapshot();
+    expect(JSON.stringify(before)).toContain("drops,false aggregation,none");
+    await agent.restart();
+    expect(agent.datapath.snapshot()).toEqual(before);
+    expect((await agent.manager.configure(endpointId, {}))?.eventOptions).toEqual({
+      drops: false,
+      aggregation: "none",
+    });
+    expect(await agent.manager.configure(endpointId === 1 ? 2 : 1, { drops: true })).toBeUndefined();
+  });
+
   it("removes an endpoint whose interface vanished meanwhile", async () => {
     await agent.manager.add(cniRequest("web"));
     const before = agent.datapath.snapshot();

@@ -9,6 +9,7 @@ import { identityList, nodeList, serviceList } from "../../src/output/lists/agen
 import { conntrackList, withAge } from "../../src/output/lists/conntrack-list.js";
 import { conntrackTopList } from "../../src/output/lists/conntrack-top-list.js";
 import { endpointList, ipcacheList, localEndpointList, tunnelList } from "../../src/output/lists/endpoint-lists.js";
+import { endpointOptionList } from "../../src/output/lists/endpoint-option-list.js";
 import { labList, labStatusList } from "../../src/output/lists/lab-lists.js";
 import {
   lbBackendList,
@@ -306,6 +307,15 @@ export const samples: readonly Sample[] = [
       ...{ node: "b", agentRevision: 1, kind: "CiliumClusterwideNetworkPolicy", name: "all", revision: 1 },
       ...{ state: "none", endpoints: [], problems: [], rules: [] },
     },
+  ]),
+  sample(endpointOptionList, [
+    {
+      ...{ node: "a", endpointId: 1, podNamespace: "shop", podName: "web" },
+      option: "DropNotification",
+      value: true,
+      origin: "node",
+    },
+    { node: "a", endpointId: 1, option: "MonitorAggregationLevel", value: "none", origin: "endpoint" },
   ]),
   sample(policySelectorList, [{ selector: "k8s:app=web", rules: 2, identities: [0, 300] }]),
   sample(identityList, [

@@ -1,6 +1,11 @@
 import type { Writable } from "node:stream";
 import type { CniRequest, CniResult } from "../../model/cni.js";
 import { type EventFilter, parseEventFilter } from "../../model/event-filter.js";
+import {
+  type EndpointOptionsAnswer,
+  type EndpointOptionsRequest,
+  parseEndpointOptionsRequest,
+} from "../../model/event-options.js";
 import { parseServiceQuery, type ServiceQuery } from "../../model/service-query.js";
 import { CniError, CniErrorCode, formatCniError } from "../cni/cni-error.js";
 import { parseCniRequest } from "../cni/cni-request.js";
@@ -24,6 +29,8 @@ export interface AgentApi {
   /** Undefined while the agent does not know them yet, as are their cookies. */
   policies(): unknown;
   policyCookies(): unknown;
+  /** Undefined for an endpoint that is not there. */
+  configureEndpoint(request: EndpointOptionsRequest): Promise<EndpointOptionsAnswer | undefined>;
   drops(): unknown;
   /** Begins a stream of events, or says why there is none. */
   events(filter: EventFilter): ((out: Writable) => void) | { readonly refusal: string };
@@ -57,8 +64,9 @@ export function createAgentRoutes(api: AgentApi): HttpHandler {
 }
 
 /** What is asked for stands in the body. */
-const questions: Readonly<Record<string, (api: AgentApi, request: HttpRequest) => HttpAnswer>> = {
+const questions: Readonly<Record<string, (api: AgentApi, request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>>> = {
   "/v1/services": findServices,
+  "/v1/endpoint-options": configureEndpoint,
   "/v1/events": streamEvents,
 };
 
@@ -73,6 +81,16 @@ function findServices(api: AgentApi, { body }: HttpRequest): HttpAnswer {
   const query = parseServiceQuery(body);
   if (query === undefined) return { status: 400, body: { error: "the body is no query for Services" } };
   return known(asItems(api.services(query)), "the Services");
+}
+
+async function configureEndpoint(api: AgentApi, { body }: HttpRequest): Promise<HttpAnswer> {
+  const request = parseEndpointOptionsRequest(body);
+  if (request === undefined)
+    return { status: 400, body: { error: "the body is no request for an endpoint's options" } };
+  const answer = await api.configureEndpoint(request);
+  return answer === undefined
+    ? { status: 404, body: { error: `there is no endpoint ${request.endpointId}` } }
+    : { status: 200, body: answer };
 }
 
 function asItems(items: unknown): { readonly items: unknown } | undefined {

@@ -2,6 +2,7 @@ import { IpPrefix } from "../../lib/ip.js";
 import type { Logger } from "../../lib/log.js";
 import { waitForAll } from "../../lib/wait-for-all.js";
 import type { CniRequest, CniResult } from "../../model/cni.js";
+import type { EventOptions } from "../../model/event-options.js";
 import { CniError, CniErrorCode } from "../cni/cni-error.js";
 import type { IdentityResolver, ResolvedIdentity } from "../identities/identity-resolver.js";
 import type { AddressPools } from "../ipam/address-pools.js";
@@ -109,6 +110,23 @@ export class EndpointManager {
       await this.#options.store.save(changed);
       this.#options.log.info({ endpointId, from: record.identity, to: changed.identity }, "identity changed");
       this.#tell(changed);
+    });
+  }
+
+  /** Changes what is told of an endpoint's packets; its record then, or undefined where it is not ready. */
+  async configure(endpointId: number, change: Partial<EventOptions>): Promise<EndpointRecord | undefined> {
+    const { table, programmer, store, log } = this.#options;
+    const known = table.get(endpointId);
+    if (known === undefined) return undefined;
+    return await this.#lock.run(attachmentKey(known), async () => {
+      const record = table.get(endpointId);
+      if (record?.state !== "ready" || Object.keys(change).length === 0) return record;
+      const changed: EndpointRecord = { ...record, eventOptions: { ...record.eventOptions, ...change } };
+      table.set(changed);
+      programmer.writeTable();
+      await store.save(changed);
+      log.info({ endpointId, ...change }, "options of an endpoint changed");
+      return changed;
     });
   }
 

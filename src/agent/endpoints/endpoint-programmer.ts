@@ -72,6 +72,6 @@ export function ownIpcacheEntries({ addresses, identity }: EndpointRecord): read
 }
 
 function endpointEntries(record: EndpointRecord): readonly EndpointEntry[] {
-  const { endpointId, ifindex, mac, hostMac: nodeMac, identity } = record;
-  return record.addresses.map((address) => ({ endpointId, address, ifindex, mac, nodeMac, identity }));
+  const { endpointId, ifindex, mac, hostMac: nodeMac, identity, eventOptions } = record;
+  return record.addresses.map((address) => ({ endpointId, address, ifindex, mac, nodeMac, identity, eventOptions }));
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { AgentError } from "../../lib/errors.js";
 import { IpAddress } from "../../lib/ip.js";
+import { type EventOptions, parseEventOptions } from "../../model/event-options.js";
 import { HOST_ENDPOINT_ID } from "../../model/host-endpoint.js";
 
 /** Where an endpoint stands. Only `ready` ones survive a restart; the others are undone and the runtime asks again. */
@@ -31,6 +32,8 @@ export interface EndpointRecord {
   /** Identity labels, `k8s:app=web`, sorted. */
   readonly labels: readonly string[];
   readonly createdAt: string;
+  /** Set by hand; the others are the node's. */
+  readonly eventOptions?: Partial<EventOptions>;
 }
 
 /** Identity of a pod whose labels are not known yet (upstream `reserved:init`). */
@@ -82,7 +85,15 @@ export function parseEndpointRecord(text: string, source: string): EndpointRecor
     "hostIfname",
     "hostMac",
   ].every((field) => typeof raw[field] === "string");
-  if (raw.version !== 1 || addresses === undefined || !hasNumbers || !hasTexts || !Array.isArray(raw.labels)) {
+  const hasOptions = raw.eventOptions === undefined || parseEventOptions(raw.eventOptions) !== undefined;
+  if (
+    !hasOptions ||
+    raw.version !== 1 ||
+    addresses === undefined ||
+    !hasNumbers ||
+    !hasTexts ||
+    !Array.isArray(raw.labels)
+  ) {
     throw new AgentError("endpoint-file", `${source} is no endpoint record of this release`);
   }
   return { ...(raw as unknown as EndpointRecord), addresses };
