@@ -238,7 +238,7 @@ struct endpoint_info {
 	__u32 sec_id;
 	__u32 parent_ifindex;
 	__u32 event_options; /* in which EVENT_* it differs from its node; upstream has padding here */
-	__u32 pad;
+	__u32 pad2;
 };
 
 struct ipcache_key {

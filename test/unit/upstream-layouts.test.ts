@@ -20,6 +20,8 @@ const readOtherwise: readonly (readonly [field: string, among: readonly Release[
   ["edt_id.pad", ["1.14", "1.15", "1.16", "1.17"], "the upper half of the id"],
   ["drop_notify.flags", ["1.17"], "the bit fields ipv6 and l3_dev of the same byte"],
   ["trace_notify.flags", ["1.14", "1.15", "1.16", "1.17"], "the bit fields ipv6 and l3_dev of the same byte"],
+  ["endpoint_info.event_options", ["1.20"], "padding, which is zero"],
+  ["endpoint_info.pad2", ["1.20"], "the rest of it"],
   ["ipv6_revnat_tuple.pad2", releases, "padding, which is zero"],
   ["policy_verdict_notify.l3", ["1.14", "1.15", "1.16", "1.18"], "padding, which is zero"],
 ];

@@ -143,7 +143,7 @@ export const ownLayouts = {
       "sec_id": { offset: 32, sizeBytes: 4 },
       "parent_ifindex": { offset: 36, sizeBytes: 4 },
       "event_options": { offset: 40, sizeBytes: 4 },
-      "pad": { offset: 44, sizeBytes: 4 },
+      "pad2": { offset: 44, sizeBytes: 4 },
     },
   },
   endpoint_key: {
