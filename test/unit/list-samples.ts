@@ -4,7 +4,6 @@ import { ctDimensions } from "../../src/model/conntrack-groups.js";
 import type { AddressName, L4Address } from "../../src/model/rows.js";
 import type { SmallMap, SmallMapRow } from "../../src/model/small-maps/small-map.js";
 import { smallMaps } from "../../src/model/small-maps/small-maps.js";
-import type { ListFormat } from "../../src/output/list-format.js";
 import { identityList, nodeList, serviceList } from "../../src/output/lists/agent-lists.js";
 import { conntrackList, withAge } from "../../src/output/lists/conntrack-list.js";
 import { conntrackTopList } from "../../src/output/lists/conntrack-top-list.js";
@@ -25,23 +24,17 @@ import { monitorList } from "../../src/output/lists/monitor-list.js";
 import { mountList, templateHeaderList, templateList } from "../../src/output/lists/node-file-lists.js";
 import { featureList, mapFillList, sockRevNatList, whichList } from "../../src/output/lists/node-lists.js";
 import { policyList } from "../../src/output/lists/policy-list.js";
-import { knownPolicyList, policyRuleList, policySelectorList } from "../../src/output/lists/policy-rule-lists.js";
-import { policyVerdictList } from "../../src/output/lists/policy-verdict-list.js";
 import { smallMapList } from "../../src/output/lists/small-map-list.js";
 import { capturedRowsOf, clockAt, sampleRows } from "../support/small-map-samples.js";
 import { readCapturedMap } from "./abi-capture-files.js";
+import { type Sample, sample } from "./list-sample.js";
 import * as captured from "./output-cilium-rows.js";
+import { policySamples } from "./policy-list-samples.js";
 
 const pod: AddressName = { kind: "pod", namespace: "shop", name: "cart-0" };
 const backend: L4Address = { address: IpAddress.parse("10.0.1.2"), port: 80, protocol: 6 };
 const address = IpAddress.parse("fd00::1");
 
-/** Rows with every optional field set and rows with none, so that a field without a schema cannot hide. */
-export interface Sample {
-  readonly list: ListFormat<never>;
-  readonly rows: readonly never[];
-}
-const sample = <Row>(list: ListFormat<Row>, rows: readonly Row[]): Sample => ({ list, rows }) as unknown as Sample;
 const named = <Row extends object>(rows: readonly Row[], names: Partial<Row>): readonly Row[] => [
   ...rows,
   ...rows.map((row) => ({ ...row, node: "rn1", ...names })),
@@ -268,46 +261,7 @@ export const samples: readonly Sample[] = [
       hostMac: "06:d4:cb:6f:bf:16",
     },
   ]),
-  sample(policyVerdictList, [
-    {
-      ...{ from: "shop/client", to: "shop/web", fromIdentity: 300, toIdentity: 301, protocol: 6, port: 80 },
-      ...{ direction: "ingress", verdict: "default-deny", reason: "no policy allows it" },
-      rules: ["NetworkPolicy/shop/web spec.ingress"],
-    },
-    {
-      ...{ from: "world", to: "shop/web", fromIdentity: 2, toIdentity: 301, protocol: 1, port: 8 },
-      ...{ direction: "egress", verdict: "allow", reason: "no policy asks", rules: [] },
-    },
-  ]),
-  sample(policyRuleList, [
-    {
-      ...{ kind: "NetworkPolicy", namespace: "shop", name: "web", path: "spec.ingress[0]", subject: "k8s:app=web" },
-      ...{ direction: "ingress", verdict: "allow", hasDefaultDeny: true, peers: ["*"], ports: ["80/TCP"] },
-      labels: ["k8s:io.cilium.k8s.policy.name=web"],
-      description: "for the web",
-    },
-    {
-      ...{ kind: "CiliumClusterwideNetworkPolicy", name: "all", path: "spec.egress", subject: "*" },
-      ...{ direction: "egress", verdict: "deny", hasDefaultDeny: false, peers: [], ports: [], labels: [] },
-    },
-  ]),
-  sample(knownPolicyList, [
-    {
-      ...{ node: "a", agentRevision: 4, kind: "NetworkPolicy", namespace: "shop", name: "web", uid: "7", revision: 3 },
-      ...{ state: "partial", endpoints: [7, 8], problems: [{ path: "spec.ingress[1]", reason: "must be an object" }] },
-      rules: [
-        {
-          ...{ kind: "NetworkPolicy", namespace: "shop", name: "web", path: "spec.ingress[0]", subject: "k8s:app=web" },
-          ...{ direction: "ingress", verdict: "allow", hasDefaultDeny: true, peers: ["*"], ports: ["80/TCP"] },
-          labels: ["k8s:io.cilium.k8s.policy.name=web"],
-        },
-      ],
-    },
-    {
-      ...{ node: "b", agentRevision: 1, kind: "CiliumClusterwideNetworkPolicy", name: "all", revision: 1 },
-      ...{ state: "none", endpoints: [], problems: [], rules: [] },
-    },
-  ]),
+  ...policySamples,
   sample(endpointOptionList, [
     {
       ...{ node: "a", endpointId: 1, podNamespace: "shop", podName: "web" },
@@ -317,7 +271,6 @@ export const samples: readonly Sample[] = [
     },
     { node: "a", endpointId: 1, option: "MonitorAggregationLevel", value: "none", origin: "endpoint" },
   ]),
-  sample(policySelectorList, [{ selector: "k8s:app=web", rules: 2, identities: [0, 300] }]),
   sample(identityList, [
     { id: 104, labels: [] },
     { id: 1, labels: ["reserved:host"] },

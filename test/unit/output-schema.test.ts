@@ -6,7 +6,8 @@ import { parseOutput } from "../../src/output/output-format.js";
 import { printList } from "../../src/output/printer.js";
 import { statusItem } from "../../src/output/status-report.js";
 import { inBatches, joinText } from "./abi-capture-files.js";
-import { type Sample, samples } from "./list-samples.js";
+import type { Sample } from "./list-sample.js";
+import { samples } from "./list-samples.js";
 
 const folder = "docs/schema";
 const ajv = new Ajv2020({ allErrors: true, strict: true });
