@@ -2,6 +2,7 @@
 /* tcx ingress of the node's own devices: answers to translated connections, Services dialled from outside, and, where pods
  * are routed without a tunnel, packets for pods. Everything else is the stack's. */
 #include "lib/nodeport.h"
+#include "lib/ipip.h"
 #include "lib/host_policy.h"
 #include "lib/ndp.h"
 
@@ -20,6 +21,8 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 #define NEXT_ARRIVE    (STEP_NEXT + 10)
 #define NEXT_HOST      (STEP_NEXT + 11)
 #define NEXT_CLIENT    (STEP_NEXT + 12)
+#define NEXT_WRAPPED   (STEP_NEXT + 13)
+#define NEXT_UNWRAPPED (STEP_NEXT + 14)
 
 /* What goes on to the stack from the node's own address is for the node's processes, and their policy's business. */
 static __always_inline int way_to_stack(void)
@@ -71,7 +74,6 @@ static __always_inline int netdev_deliver(struct __sk_buff *skb, struct packet *
 static __always_inline int netdev_arrive(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	struct nat_end frontend = {};
-	struct endpoint_info *local;
 	int ret;
 
 	/* Linux 6.1 walks a step that nobody calls, too. */
@@ -84,14 +86,60 @@ static __always_inline int netdev_arrive(struct __sk_buff *skb, struct packet *p
 	ret = dsr_remember(skb, pkt);
 	if (ret < 0)
 		return ret;
-	local = endpoint_lookup(&pkt->daddr, pkt->family);
-	if (endpoint_is_pod(local)) {
+	if (endpoint_is_pod(endpoint_lookup(&pkt->daddr, pkt->family))) {
 		skb->cb[0] = ret;
 		return NEXT_DELIVER;
 	}
 	if (!ret || !dsr_frontend_of(pkt, false, &frontend))
 		return way_to_stack();
 	return stack_verdict(nodeport_answers_from(pkt, &frontend));
+}
+
+static __always_inline int netdev_unwrap(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	__be16 fragment = 0;
+	int ret;
+
+	if (config.dsr_dispatch != DSR_IN_PACKET)
+		return NEXT_STACK;
+	packet_parse(skb, pkt);
+	if (!packet_is_ip6(pkt))
+		bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, frag_off), &fragment, sizeof(fragment));
+	/* The stack puts parts together. */
+	if (fragment & bpf_htons(IP_MF | IP_OFFSET))
+		return NEXT_STACK;
+	ret = ipip_unwrap(skb, pkt);
+	return ret ? ret : NEXT_UNWRAPPED;
+}
+
+/* What another node or load balancer has sent on to a backend of this one, as it was dialled. */
+static __always_inline int netdev_unwrapped(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	struct backend backend = {};
+	struct lb4_service *service;
+	struct nat_end dialled = {};
+	struct frontend frontend;
+	int ret;
+
+	if (config.dsr_dispatch != DSR_IN_PACKET || packet_parse(skb, pkt))
+		return NEXT_STACK;
+	service = ipip_service(pkt, &frontend);
+	if (!service)
+		return way_to_stack();
+	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
+	dialled.address = pkt->daddr;
+	dialled.port = pkt->dport;
+	ret = ipip_backend(skb, pkt, &frontend, service, &backend);
+	if (!ret)
+		ret = packet_rewrite(skb, pkt, SIDE_DESTINATION, &backend.address, backend.port);
+	if (!ret)
+		ret = dsr_remember_frontend(skb, pkt, &dialled);
+	if (ret)
+		return ret;
+	skb->cb[0] = 1;
+	if (endpoint_is_pod(endpoint_lookup(&pkt->daddr, pkt->family)))
+		return NEXT_DELIVER;
+	return stack_verdict(nodeport_answers_from(pkt, &dialled));
 }
 
 static __always_inline int netdev_answer(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
@@ -175,20 +223,22 @@ static __always_inline int netdev_host(struct __sk_buff *skb, struct packet *pkt
 
 static __always_inline int netdev_direct(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
+	bool is_told = config.dsr_dispatch == DSR_IN_PACKET || skb->cb[1];
 	__u32 mtu;
 	int ret;
 
-	if (config.dsr_dispatch != DSR_IN_OPTION)
+	if (!config.dsr_dispatch)
 		return NEXT_STACK;
 	ret = packet_parse(skb, pkt);
 	if (ret)
 		return ret;
-	mtu = skb->cb[1] ? dsr_exceeded_mtu(skb, pkt) : 0;
+	mtu = is_told ? dsr_exceeded_mtu(skb, pkt) : 0;
 	if (mtu) {
 		icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, skb->cb[0]);
 		return NEXT_REPLY;
 	}
-	return nodeport_direct(skb, pkt, skb->cb[0], skb->cb[1]);
+	return config.dsr_dispatch == DSR_IN_PACKET ? ipip_send(skb, pkt, skb->cb[0]) :
+						      nodeport_direct(skb, pkt, skb->cb[0], is_told);
 }
 
 /* An address of a Service without this port: the node would send it back to where it came from. */
@@ -231,7 +281,9 @@ static __always_inline int netdev_way(struct __sk_buff *skb, struct packet *pkt,
 	struct frontend frontend;
 
 	/* What cannot be read is no answer and for no Service; of the rest the stack is the judge. */
-	if (packet_parse(skb, pkt) || (packet_is_ip6(pkt) && packet_is_nd(pkt)))
+	if (packet_parse(skb, pkt))
+		return packet_is_wrapped(pkt) ? NEXT_WRAPPED : NEXT_STACK;
+	if (packet_is_ip6(pkt) && packet_is_nd(pkt))
 		return NEXT_STACK;
 	local = endpoint_lookup(&pkt->daddr, pkt->family);
 	skb->cb[0] = 0;
@@ -262,6 +314,8 @@ STEP(netdev_to_pod, netdev_to_pod, METRIC_INGRESS)
 STEP(netdev_to_other, netdev_to_other, METRIC_INGRESS)
 STEP(netdev_direct, netdev_direct, METRIC_INGRESS)
 STEP(netdev_arrive, netdev_arrive, METRIC_INGRESS)
+STEP(netdev_unwrap, netdev_unwrap, METRIC_INGRESS)
+STEP(netdev_unwrapped, netdev_unwrapped, METRIC_INGRESS)
 STEP(netdev_refuse, netdev_refuse, METRIC_INGRESS)
 STEP(netdev_reply, netdev_reply, METRIC_INGRESS)
 STEP(netdev_host, netdev_host, METRIC_INGRESS)
@@ -292,6 +346,13 @@ STEP(netdev_host, netdev_host, METRIC_INGRESS)
 			break;                                                                                         \
 		case NEXT_ARRIVE:                                                                                      \
 			way = netdev_arrive##version(skb);                                                             \
+			if (way == NEXT_DELIVER)                                                                       \
+				way = netdev_deliver##version(skb);                                                    \
+			break;                                                                                         \
+		case NEXT_WRAPPED:                                                                                     \
+			way = netdev_unwrap##version(skb);                                                             \
+			if (way == NEXT_UNWRAPPED)                                                                     \
+				way = netdev_unwrapped##version(skb);                                                  \
 			if (way == NEXT_DELIVER)                                                                       \
 				way = netdev_deliver##version(skb);                                                    \
 			break;                                                                                         \

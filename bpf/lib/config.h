@@ -49,8 +49,16 @@ struct datapath_config {
 	__be32 native_ipv4_mask;	 /* of native_ipv4 */
 	__be32 native_ipv6[4];		 /* destinations below are not masqueraded; mask 0: none */
 	__be32 native_ipv6_mask[4];	 /* of native_ipv6 */
-	__u8 dsr_dispatch;		 /* how a frontend travels to its backend's node: 0 not at all, 1 in an option of IP */
+	__u8 dsr_dispatch;		 /* how a frontend travels to its backend's node: 0 not at all, 1 in an option of IP, 2 as the packet in another one */
+	__be32 ipip_source_ipv4;	 /* what such packets come from: this address or prefix */
+	__be32 ipip_source_ipv4_mask;	 /* the bits below are the connection's */
+	__be32 ipip_source_ipv6[4];	 /* the same for IPv6 */
+	__be32 ipip_source_ipv6_mask[4]; /* of ipip_source_ipv6 */
 	__u32 host_endpoint_id;		 /* whose policy is that of the node itself; 0: nodes have none */
 };
 
 volatile const struct datapath_config config = {};
+
+/* config.dsr_dispatch */
+#define DSR_IN_OPTION 1
+#define DSR_IN_PACKET 2

@@ -8,8 +8,6 @@
  * in an option of the IP header. That node remembers the frontend in a conntrack entry of the connection (flag DSRInternal)
  * and answers the client from there: no answer comes back here. Upstream's formats, on the wire and in the map. */
 
-#define DSR_IN_OPTION 1 /* config.dsr_dispatch */
-
 /* Copied into fragments, class "control", number 26; in host order on the wire, as upstream has it. */
 #define DSR_OPTION4_TYPE 0x9a
 #define IPV4_MAX_WORDS	 15
@@ -37,8 +35,11 @@ struct dsr_option6 {
 #define DSR_OPTION6_LENGTH ((sizeof(struct dsr_option6) - 8) / 8)
 #define DSR_OPTION6_BYTES  (sizeof(struct dsr_option6) - 4)
 
-static __always_inline __u32 dsr_option_bytes(const struct packet *pkt)
+/* What a packet grows by that tells its frontend. */
+static __always_inline __u32 dsr_bytes(const struct packet *pkt)
 {
+	if (config.dsr_dispatch == DSR_IN_PACKET)
+		return packet_is_ip6(pkt) ? sizeof(struct ipv6_header) : sizeof(struct iphdr);
 	return packet_is_ip6(pkt) ? sizeof(struct dsr_option6) : sizeof(struct dsr_option4);
 }
 
@@ -103,14 +104,14 @@ static __always_inline int dsr_write_option6(struct __sk_buff *skb, struct packe
 	return dsr_make_room(skb, pkt, &option, sizeof(option));
 }
 
-/* The bytes that fit beside the option where the packet and the option do not, else 0. */
+/* The bytes that fit beside the frontend where the packet and the frontend do not, else 0. */
 static __always_inline __u32 dsr_exceeded_mtu(struct __sk_buff *skb, const struct packet *pkt)
 {
 	__u32 mtu = 0;
 
-	if (bpf_check_mtu(skb, 0, &mtu, 0, 0) < 0 || packet_wire_bytes(skb, pkt) + dsr_option_bytes(pkt) <= mtu)
+	if (bpf_check_mtu(skb, 0, &mtu, 0, 0) < 0 || packet_wire_bytes(skb, pkt) + dsr_bytes(pkt) <= mtu)
 		return 0;
-	return mtu - dsr_option_bytes(pkt);
+	return mtu - dsr_bytes(pkt);
 }
 
 /* Tells the backend's node which frontend was dialled. 0 or a drop reason. */
@@ -235,6 +236,21 @@ static __always_inline int dsr_remember(struct __sk_buff *skb, struct packet *pk
 	}
 	ret = dsr_create(skb, pkt, &told);
 	return ret ? ret : DSR_IS_DIRECT;
+}
+
+/* Remembers the frontend of a packet that told it by being for it. 0 or a drop reason. */
+static __always_inline int dsr_remember_frontend(struct __sk_buff *skb, struct packet *pkt, const struct nat_end *frontend)
+{
+	struct ct_entry *entry = dsr_find(pkt, false);
+	struct nat_end known = {};
+
+	if (!entry || is_opening(pkt))
+		return dsr_create(skb, pkt, frontend);
+	dsr_entry_frontend(entry, pkt, &known);
+	if (!ip_equal(&known.address, &frontend->address) || known.port != frontend->port)
+		return dsr_create(skb, pkt, frontend);
+	ct_entry_touch(skb, entry, pkt, CT_EGRESS);
+	return 0;
 }
 
 /* A backend's answer leaves from the frontend that its client dialled on another node. 0 or a drop reason. */

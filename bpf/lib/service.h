@@ -146,10 +146,14 @@ static __always_inline __u32 backend_choose(struct __sk_buff *skb, const struct 
 	return packet_choose_backend(skb, choice.word, (__u32)pkt->dport << 16 | pkt->sport, kind);
 }
 
-/* The backend this connection already has, or a new one, remembered in a service entry. 0 or a drop reason. `is_outside` is
- * a constant: what direct server return needs is not compiled in for pods, whose stack is full. */
+typedef __u32 (*backend_choice)(struct __sk_buff *skb, const struct packet *pkt, __u8 scope,
+				const struct lb4_service *service);
+
+/* The backend this connection already has, or a new one by `choose`, remembered in a service entry. 0 or a drop reason.
+ * `is_outside` is a constant: what direct server return needs is not compiled in for pods, whose stack is full. */
 static __always_inline int service_backend(struct __sk_buff *skb, struct packet *pkt, const struct frontend *frontend,
-					   const struct lb4_service *service, bool is_outside, struct backend *chosen)
+					   const struct lb4_service *service, bool is_outside, backend_choice choose,
+					   struct backend *chosen)
 {
 	struct ct_entry *entry, fresh = {};
 	void *map = ct_map(pkt);
@@ -165,7 +169,7 @@ static __always_inline int service_backend(struct __sk_buff *skb, struct packet 
 		if (backend_lookup(entry->backend_id, pkt->family, chosen))
 			return 0;
 	}
-	id = backend_choose(skb, pkt, frontend->scope, service);
+	id = choose(skb, pkt, frontend->scope, service);
 	if (!backend_lookup(id, pkt->family, chosen))
 		return DROP_AT(pkt, DROP_NO_SERVICE);
 	ct_entry_init(&fresh, pkt, skb->len, CT_SERVICE);
@@ -210,7 +214,7 @@ static __always_inline int service_translate(struct __sk_buff *skb, struct packe
 
 	if (!service || service_is_spared(service, pkt))
 		return 0;
-	ret = service_backend(skb, pkt, &frontend, service, false, &backend);
+	ret = service_backend(skb, pkt, &frontend, service, false, backend_choose, &backend);
 	if (ret)
 		return ret;
 	*rev_nat_index = service->rev_nat_index;
@@ -236,7 +240,7 @@ static __always_inline int service_translate_outside(struct __sk_buff *skb, stru
 		return 0;
 	if (!service_takes_source(service, &pkt->saddr, pkt->family))
 		return DROP_AT(pkt, DROP_NOT_IN_SRC_RANGE);
-	ret = service_backend(skb, pkt, &frontend, service, true, &backend);
+	ret = service_backend(skb, pkt, &frontend, service, true, backend_choose, &backend);
 	if (ret)
 		return ret;
 	dialled->rev_nat_index = service->rev_nat_index;

@@ -34,6 +34,7 @@
 #define CTS_FILE_MASQUERADE	235 /* masquerade.h */
 #define CTS_FILE_NAT_ERROR	236 /* nat_error.h */
 #define CTS_FILE_DSR		237 /* dsr.h */
+#define CTS_FILE_IPIP		238 /* ipip.h */
 
 /* clang folds the comparisons of two literals: no string reaches the object. */
 static __always_inline __u8 source_file_id(const char *name)
@@ -71,6 +72,7 @@ static __always_inline __u8 source_file_id(const char *name)
 	CTS_FILE_MATCH("masquerade.h", CTS_FILE_MASQUERADE)
 	CTS_FILE_MATCH("nat_error.h", CTS_FILE_NAT_ERROR)
 	CTS_FILE_MATCH("dsr.h", CTS_FILE_DSR)
+	CTS_FILE_MATCH("ipip.h", CTS_FILE_IPIP)
 #undef CTS_FILE_MATCH
 	return 0;
 }

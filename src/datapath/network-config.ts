@@ -31,10 +31,14 @@ export const networkFields = {
   nativeIpv6: ip6("native_ipv6"),
   nativeIpv6Mask: ip6("native_ipv6_mask"),
   dsrDispatch: uint("dsr_dispatch"),
+  ipipSourceIpv4: ip4("ipip_source_ipv4"),
+  ipipSourceIpv4Mask: ip4("ipip_source_ipv4_mask"),
+  ipipSourceIpv6: ip6("ipip_source_ipv6"),
+  ipipSourceIpv6Mask: ip6("ipip_source_ipv6_mask"),
 } as const;
 
-/** `DSR_*` of bpf/lib/dsr.h. */
-const dsrDispatch = { opt: 1 } as const;
+/** `DSR_*` of bpf/lib/config.h. */
+const dsrDispatch = { none: 0, opt: 1, ipip: 2 } as const;
 
 const NO_ADDRESS = { 4: IpAddress.parse("0.0.0.0"), 6: IpAddress.parse("::") } as const;
 
@@ -43,6 +47,8 @@ export function networkValues(config: AgentConfig, node: NodeNetwork) {
   const nodeIp = ofFamily(node.internalIps);
   const native4 = nativePrefix(4, config.ipv4NativeRoutingCidr, config, node);
   const native6 = nativePrefix(6, config.ipv6NativeRoutingCidr, config, node);
+  const source4 = config.lbRssIpv4Cidr ?? IpPrefix.host(nodeIp(4));
+  const source6 = config.lbRssIpv6Cidr ?? IpPrefix.host(nodeIp(6));
   return {
     hostIpv4: hostIp(4),
     hostIpv6: hostIp(6),
@@ -60,8 +66,18 @@ export function networkValues(config: AgentConfig, node: NodeNetwork) {
     nativeIpv4Mask: maskOf(native4),
     nativeIpv6: native6.address,
     nativeIpv6Mask: maskOf(native6),
-    dsrDispatch: usesDsr(config) ? dsrDispatch[config.lbDsrDispatch] : 0,
+    dsrDispatch: dsrDispatch[dispatchOf(config)],
+    ipipSourceIpv4: source4.address,
+    ipipSourceIpv4Mask: maskOf(source4),
+    ipipSourceIpv6: source6.address,
+    ipipSourceIpv6Mask: maskOf(source6),
   };
+}
+
+/** How frontends travel: also to this node alone, from load balancers outside of the cluster. */
+function dispatchOf(config: AgentConfig): keyof typeof dsrDispatch {
+  if (usesDsr(config)) return config.lbDsrDispatch;
+  return config.ipipTermination ? "ipip" : "none";
 }
 
 function ofFamily(addresses: readonly IpAddress[]): (family: IpFamily) => IpAddress {
@@ -102,13 +118,15 @@ export function configuredFeatures(config: AgentConfig): readonly DatapathFeatur
       used: config.routingMode === "tunnel",
       detail: config.routingMode === "tunnel" ? config.tunnelProtocol : "native routing",
     },
-    { name: "dsr", used: usesDsr(config), detail: usesDsr(config) ? dsrDetail(config) : "off" },
+    { name: "dsr", used: dispatchOf(config) !== "none", detail: dsrDetail(config) },
     { name: "masquerading", used: families.length > 0, detail: families.join(", ") || "off" },
   ];
 }
 
-function dsrDetail({ lbMode, lbModeAnnotation, lbDsrDispatch }: AgentConfig): string {
+function dsrDetail(config: AgentConfig): string {
+  const { lbMode, lbModeAnnotation, lbDsrDispatch } = config;
+  if (!usesDsr(config)) return config.ipipTermination ? "what load balancers outside send by ipip" : "off";
   const services = { dsr: "all Services", hybrid: "TCP", snat: "Services that ask for it" }[lbMode];
   const annotation = lbModeAnnotation && lbMode !== "snat" ? ", unless a Service says otherwise" : "";
-  return `${services}${annotation}; frontend in ${lbDsrDispatch}`;
+  return `${services}${annotation}; ${{ opt: "frontend in opt", ipip: "packets in ipip" }[lbDsrDispatch]}`;
 }

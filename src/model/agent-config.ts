@@ -91,12 +91,8 @@ export function usesDsr({ lbMode, lbModeAnnotation }: Pick<AgentConfig, "lbMode"
 function conflictsOf(config: AgentConfig): readonly string[] {
   const { enableIpv4, enableIpv6 } = config;
   if (!enableIpv4 && !enableIpv6) return ['enable-ipv4 and enable-ipv6 are both "false": pods need an address'];
-  if (usesDsr(config) && config.routingMode === "tunnel") {
-    const key = config.lbMode === "snat" ? "bpf-lb-mode-annotation" : `bpf-lb-mode ${config.lbMode}`;
-    return [
-      `${key} with bpf-lb-dsr-dispatch ${config.lbDsrDispatch} needs routing-mode native: a tunnel leaves no place for the frontend`,
-    ];
-  }
+  const dsrProblems = dsrConflictsOf(config);
+  if (dsrProblems.length > 0) return dsrProblems;
   // Upstream's rule: without a tunnel nobody else knows which addresses lead back to pods.
   if (config.routingMode !== "native" || config.ipMasqAgent) return [];
   const families = [
@@ -109,6 +105,26 @@ function conflictsOf(config: AgentConfig): readonly string[] {
       ([family]) =>
         `${family}-native-routing-cidr is needed with routing-mode native and enable-${family}-masquerade: what is not masqueraded`,
     );
+}
+
+function dsrConflictsOf(config: AgentConfig): readonly string[] {
+  const key = config.lbMode === "snat" ? "bpf-lb-mode-annotation" : `bpf-lb-mode ${config.lbMode}`;
+  const wraps = usesDsr(config) && config.lbDsrDispatch === "ipip";
+  const rules = [
+    [
+      usesDsr(config) && config.routingMode === "tunnel",
+      `${key} with bpf-lb-dsr-dispatch ${config.lbDsrDispatch} needs routing-mode native: a tunnel leaves no place for the frontend`,
+    ],
+    [
+      usesDsr(config) && config.ipipTermination && !wraps,
+      `enable-ipip-termination with ${key} needs bpf-lb-dsr-dispatch ipip: frontends come one way or the other`,
+    ],
+    [
+      (config.lbRssIpv4Cidr !== undefined || config.lbRssIpv6Cidr !== undefined) && !wraps,
+      "bpf-lb-rss-ipv4-src-cidr and bpf-lb-rss-ipv6-src-cidr need bpf-lb-mode dsr and bpf-lb-dsr-dispatch ipip",
+    ],
+  ] as const;
+  return rules.filter(([isBroken]) => isBroken).map(([, problem]) => problem);
 }
 
 /** A key that is no setting of ours: upstream's and harmless, upstream's and switched on, or a slip. */

@@ -85,10 +85,23 @@ export const deviceSettings = {
     defaultValue: false,
   }),
   lbDsrDispatch: choiceSetting("bpf-lb-dsr-dispatch", {
-    description: "How the frontend travels to the backend's node with dsr: in an option of the IP header",
+    description:
+      "How the frontend travels to the backend's node with dsr: in an option of the IP header (opt), or each packet as it came inside of another one (ipip)",
     defaultValue: "opt",
-    choices: ["opt"],
-    later: ["ipip", "geneve"],
+    choices: ["opt", "ipip"],
+    later: ["geneve"],
+  }),
+  ipipTermination: booleanSetting("enable-ipip-termination", {
+    description:
+      "Take what a load balancer outside of the cluster sends to backends here inside of another packet (bpf-lb-dsr-dispatch ipip does so by itself)",
+    defaultValue: false,
+  }),
+  lbRssIpv4Cidr: prefixSetting("bpf-lb-rss-ipv4-src-cidr", 4, {
+    description:
+      "With bpf-lb-dsr-dispatch ipip the outer packets come from here, each connection's from one address; none: the node's",
+  }),
+  lbRssIpv6Cidr: prefixSetting("bpf-lb-rss-ipv6-src-cidr", 6, {
+    description: "As bpf-lb-rss-ipv4-src-cidr",
   }),
   natMax: numberSetting("bpf-nat-global-max", {
     description: "Entries of the NAT map of each family: a translated connection takes two",

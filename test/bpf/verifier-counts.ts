@@ -10,6 +10,7 @@ export const configurations: Readonly<Record<string, Partial<AgentConfig>>> = {
   "no events": { eventsDrop: false, eventsTrace: false },
   "IPv4 and IPv6": { enableIpv6: true },
   "direct server return": { enableIpv6: true, routingMode: "native", lbMode: "dsr" },
+  "packets in packets": { enableIpv6: true, routingMode: "native", lbMode: "dsr", lbDsrDispatch: "ipip" },
   "IPv6 only": { enableIpv4: false, enableIpv6: true },
   "host firewall": { enableHostFirewall: true },
 };

@@ -19,6 +19,11 @@ const modes = {
   native: nativeRouting,
   "tunnel through the node's stack": { "enable-host-legacy-routing": "true" },
   "native with direct server return": { ...nativeRouting, "bpf-lb-mode": "dsr" },
+  "native with direct server return, packet in packet": {
+    ...nativeRouting,
+    "bpf-lb-mode": "dsr",
+    "bpf-lb-dsr-dispatch": "ipip",
+  },
   "native, TCP with direct server return": { ...nativeRouting, "bpf-lb-mode": "hybrid" },
 } as const;
 

@@ -114,7 +114,7 @@ describe("agent settings", () => {
       'node-port-range takes two ports up to 61439, the lower one first, with a comma between, not "9,8"',
       expect.stringContaining("devices takes device names"),
       'enable-masquerade-to-route-source: "true" is not supported by this version; leave it out or set "false"',
-      'bpf-lb-dsr-dispatch "geneve" is not supported by this version; it takes opt',
+      'bpf-lb-dsr-dispatch "geneve" is not supported by this version; it takes opt, ipip',
     ]);
   });
 
@@ -128,6 +128,20 @@ describe("agent settings", () => {
     ]);
     const native = { "routing-mode": "native", "ipv4-native-routing-cidr": "10.0.0.0/8" };
     expect(problemsOf({ ...keys, ...native })).toEqual([]);
+  });
+
+  it("takes packets in packets where it has been told one way for frontends, and their source for those alone", () => {
+    const native = { "routing-mode": "native", "ipv4-native-routing-cidr": "10.0.0.0/8" };
+    const source = { "bpf-lb-rss-ipv4-src-cidr": "10.9.0.0/16" };
+    const ipip = { ...native, "bpf-lb-mode": "dsr", "bpf-lb-dsr-dispatch": "ipip" };
+    expect(problemsOf({ ...ipip, ...source, "enable-ipip-termination": "true" })).toEqual([]);
+    expect(problemsOf({ "enable-ipip-termination": "true" })).toEqual([]);
+    expect(problemsOf({ ...native, "bpf-lb-mode": "dsr", "enable-ipip-termination": "true" })).toEqual([
+      "enable-ipip-termination with bpf-lb-mode dsr needs bpf-lb-dsr-dispatch ipip: frontends come one way or the other",
+    ]);
+    expect(problemsOf(source)).toEqual([
+      "bpf-lb-rss-ipv4-src-cidr and bpf-lb-rss-ipv6-src-cidr need bpf-lb-mode dsr and bpf-lb-dsr-dispatch ipip",
+    ]);
   });
 
   it("wants to know what is not masqueraded where there is no tunnel", () => {

@@ -57,7 +57,7 @@ export const ownLayouts = {
     },
   },
   datapath_config: {
-    sizeBytes: 208,
+    sizeBytes: 248,
     fields: {
       "host_ifindex": { offset: 0, sizeBytes: 4 },
       "tunnel_ifindex": { offset: 4, sizeBytes: 4 },
@@ -104,7 +104,11 @@ export const ownLayouts = {
       "native_ipv6": { offset: 164, sizeBytes: 16 },
       "native_ipv6_mask": { offset: 180, sizeBytes: 16 },
       "dsr_dispatch": { offset: 196, sizeBytes: 1 },
-      "host_endpoint_id": { offset: 200, sizeBytes: 4 },
+      "ipip_source_ipv4": { offset: 200, sizeBytes: 4, isBigEndian: true },
+      "ipip_source_ipv4_mask": { offset: 204, sizeBytes: 4, isBigEndian: true },
+      "ipip_source_ipv6": { offset: 208, sizeBytes: 16 },
+      "ipip_source_ipv6_mask": { offset: 224, sizeBytes: 16 },
+      "host_endpoint_id": { offset: 240, sizeBytes: 4 },
     },
   },
   drop_notify: {

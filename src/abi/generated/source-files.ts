@@ -30,4 +30,5 @@ export const ownSourceFiles: Readonly<Record<number, string>> = {
   235: "masquerade.h",
   236: "nat_error.h",
   237: "dsr.h",
+  238: "ipip.h",
 };
