@@ -1,4 +1,5 @@
 import { CtsError } from "../lib/errors.js";
+import { describePressure, type MapPressure, pressureOf } from "../model/map-pressure.js";
 import type { ReaderName, ReaderRequest, ReaderRow } from "../model/readers.js";
 import type { MapFillRow, MetricRow } from "../model/rows.js";
 import type { AgentStatus, DatapathStatus, DropCount, NodeStatus, StatusReport } from "../model/status-report.js";
@@ -7,9 +8,6 @@ import type { Session, SessionNode } from "../session/session.js";
 import { agentSockets } from "./agent-sockets.js";
 import type { NameIndex } from "./names/name-index.js";
 import type { Target } from "./open-target.js";
-
-/** From here on a map counts as nearly full. */
-const fullShare = 0.9;
 
 /** `DROP_NAT_NO_MAPPING` */
 const NO_NAT_MAPPING = 167;
@@ -133,14 +131,14 @@ async function readDatapath(
   try {
     await using session = await node.open(options);
     const metrics = await readAll(session, "metrics", {}, options);
-    const maps = await readAll(session, "maps", { countEntries: true }, options);
+    const maps = await readAll(session, "maps", { countEntries: "estimate" }, options);
     const links = await readAll(session, "links", {}, options);
     const endpoints = await readAll(session, "local-endpoints", {}, options);
     const tunnels = await readAll(session, "tunnels", {}, options);
     const services = await readAll(session, "lb-services", {}, options);
     const conntrack = maps.filter((map) => /^cilium_ct(_any)?[46]_global$/.test(map.name));
     const nat = maps.filter((map) => /^cilium_snat_v[46]_external$/.test(map.name));
-    const fullMaps = maps.filter(isNearlyFull).map(describeFill);
+    const fullMaps = describePressed(maps, "full");
     const programs: Record<string, number> = {};
     for (const link of links) programs[link.kind] = (programs[link.kind] ?? 0) + 1;
     const status: DatapathStatus = {
@@ -158,6 +156,8 @@ async function readDatapath(
       forwardedPackets: sumPackets(metrics.filter((row) => !row.isDrop)),
       droppedPackets: sumPackets(metrics.filter((row) => row.isDrop)),
       programs,
+      areCountsEstimated: [...conntrack, ...nat].some(({ isEstimate }) => isEstimate === true),
+      pressedMaps: describePressed(maps, "high"),
       fullMaps,
     };
     const dangling = links.filter((link) => link.isDangling);
@@ -165,7 +165,7 @@ async function readDatapath(
       status,
       metrics,
       problems: [
-        ...fullMaps.map((text) => `map nearly full: ${text}`),
+        ...fullMaps,
         ...dangling.map((link) => `program ${link.programName} (link ${link.name}) is attached to nothing any more`),
       ],
     };
@@ -187,13 +187,11 @@ async function readAll<Name extends ReaderName>(
   return rows;
 }
 
-/** LRU maps run full by design: the oldest entries give way. */
-function isNearlyFull(map: MapFillRow): boolean {
-  return map.entries !== undefined && !map.type.includes("lru") && map.entries >= fullShare * map.maxEntries;
-}
-
-function describeFill(map: MapFillRow): string {
-  return `${map.name} (${map.entries} of ${map.maxEntries})`;
+function describePressed(maps: readonly MapFillRow[], pressure: MapPressure): readonly string[] {
+  return maps.flatMap(({ entries, ...map }) => {
+    if (entries === undefined || pressureOf({ ...map, entries }) !== pressure) return [];
+    return describePressure({ ...map, entries }) ?? [];
+  });
 }
 
 function sumEntries(maps: readonly MapFillRow[]): number {

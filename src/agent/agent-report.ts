@@ -49,7 +49,7 @@ export function createAgentApi(sources: ReportSources): AgentApi {
     configureEndpoint: async ({ endpointId, change }) => describeOptions(await whenReady(), endpointId, change),
     drops: () => current?.drops.recent() ?? [],
     events: (filter) => current?.events.subscription(filter) ?? { refusal: "the agent is starting" },
-    metrics: () => formatMetrics(collectMetrics(sources, current)),
+    metrics: async () => formatMetrics(await collectMetrics(sources, current)),
   };
 }
 
@@ -94,7 +94,7 @@ async function describeRuntime(runtime: AgentRuntime): Promise<Readonly<Record<s
     events: { ...drops.totals, subscribers: events.totals.subscribers },
     programs: await datapath.readPrograms(),
     features: [...datapath.readFeatures(), ...runtime.sockets.features()],
-    maps: datapath.readMapFill(),
+    maps: await datapath.readMapFill(),
   };
 }
 

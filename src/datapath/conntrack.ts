@@ -21,11 +21,6 @@ const TUPLE_SERVICE = 4;
 /** Entries between two turns of the event loop: about a millisecond. */
 const SLICE = 4096;
 
-export interface ConntrackScan extends ConntrackGarbage {
-  /** Living entries by map. */
-  readonly living: ReadonlyMap<string, number>;
-}
-
 /**
  * Deletes the entries whose lifetime is over. The kernel's LRU only acts when the map is full; until then expired
  * entries would make new connections on old ports look established.
@@ -33,12 +28,11 @@ export interface ConntrackScan extends ConntrackGarbage {
 export async function collectConntrackGarbage(
   maps: Pick<MapSet, "get">,
   options: { readonly slice?: number } = {},
-): Promise<ConntrackScan> {
+): Promise<ConntrackGarbage> {
   const slice = options.slice ?? SLICE;
   let scanned = 0;
   let deleted = 0;
   const backendIdsInUse = new Set<number>();
-  const living = new Map<string, number>();
   for (const { name, flagsOffset } of CT_MAPS) {
     const map = maps.get(name);
     const now = Number(monotonicNowNs() / 1_000_000_000n);
@@ -61,7 +55,6 @@ export async function collectConntrackGarbage(
     deleteKeys(map, dead);
     scanned += seen;
     deleted += dead.length;
-    living.set(name, seen - dead.length);
   }
-  return { scanned, deleted, backendIdsInUse, living };
+  return { scanned, deleted, backendIdsInUse };
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { createMetricCodecs } from "../abi/metrics.js";
 import { ownReleases } from "../abi/release.js";
+import { countEntries } from "../kernel/entry-count.js";
 import { probeKernelFeatures } from "../kernel/features.js";
 import { netnsCookie } from "../kernel/net.js";
 import type { IpAddress, IpPrefix } from "../lib/ip.js";
@@ -26,7 +27,7 @@ import { type MaglevOptions, maglevSeeds } from "../model/maglev.js";
 import { tunnelPortOf } from "../model/tunnel-protocol.js";
 import { prepareBpfFolder } from "./bpf-folder.js";
 import { ClsactHooks } from "./clsact-hooks.js";
-import { type ConntrackScan, collectConntrackGarbage } from "./conntrack.js";
+import { collectConntrackGarbage } from "./conntrack.js";
 import { configuredInnerMaps, configuredMapSizes, encodeDatapathConfig } from "./datapath-config.js";
 import type { DeviceHooks } from "./device-hooks.js";
 import { DevicePrograms } from "./device-programs.js";
@@ -44,7 +45,7 @@ import { releaseExpired } from "./event-slots.js";
 import { EventReader, eventRing } from "./events.js";
 import { LinkSet } from "./link-set.js";
 import { MapSet } from "./map-set.js";
-import { collectNatGarbage, type NatScan } from "./nat-garbage.js";
+import { collectNatGarbage } from "./nat-garbage.js";
 import { configuredFeatures } from "./network-config.js";
 import { PolicyMaps } from "./policy-maps.js";
 import { PreferredHooks } from "./preferred-hooks.js";
@@ -97,7 +98,12 @@ const COUNTED_MAPS = [
   "cilium_lxc",
   "cilium_ipcache_v2",
   "cilium_metrics",
-] as const;
+  ...[4, 6].flatMap((family) => [
+    `cilium_ct${family}_global`,
+    `cilium_ct_any${family}_global`,
+    `cilium_snat_v${family}_external`,
+  ]),
+];
 
 const metricCodecs = createMetricCodecs(ownReleases);
 
@@ -112,8 +118,6 @@ export class Datapath implements DatapathPort {
   readonly #devices: DevicePrograms;
   readonly #events: EventReader;
   readonly #config: AgentConfig;
-  #conntrack: ConntrackScan | undefined;
-  #nat: NatScan | undefined;
 
   private constructor(parts: {
     readonly maps: MapSet;
@@ -232,9 +236,9 @@ export class Datapath implements DatapathPort {
   }
 
   async collectConntrackGarbage(): Promise<ConntrackGarbage> {
-    this.#conntrack = await collectConntrackGarbage(this.#maps);
-    this.#nat = await collectNatGarbage(this.#maps);
-    return this.#conntrack;
+    const garbage = await collectConntrackGarbage(this.#maps);
+    await collectNatGarbage(this.#maps);
+    return garbage;
   }
 
   drainEvents(): DrainedEvents {
@@ -257,14 +261,14 @@ export class Datapath implements DatapathPort {
     });
   }
 
-  readMapFill(): readonly MapFill[] {
-    const counted = COUNTED_MAPS.map((name) => ({ name, entries: count(readEntries(this.#maps.get(name))) }));
-    const collected = [...(this.#conntrack?.living ?? []), ...(this.#nat?.living ?? [])];
-    const living = collected.map(([name, entries]) => ({ name, entries }));
-    return [...counted, ...living].map((fill) => ({
-      ...fill,
-      maxEntries: this.#maps.get(fill.name).info.maxEntries,
-    }));
+  readMapFill(): Promise<readonly MapFill[]> {
+    return Promise.all(
+      COUNTED_MAPS.map(async (name) => {
+        const map = this.#maps.get(name);
+        const { entries } = await countEntries(map);
+        return { name, entries, maxEntries: map.info.maxEntries };
+      }),
+    );
   }
 
   async readPrograms(): Promise<readonly AttachedProgram[]> {
@@ -314,10 +318,4 @@ async function attachSocketLb(links: LinkSet, programs: Programs, cgroupPath: st
     if (cgroupPath === undefined) await links.remove(`sock_${key}`);
     else await links.ensureCgroup(`sock_${key}`, programs[key], { cgroupPath, attachType });
   }
-}
-
-function count(entries: Iterable<unknown>): number {
-  let total = 0;
-  for (const _ of entries) total++;
-  return total;
 }

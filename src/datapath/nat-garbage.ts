@@ -20,8 +20,6 @@ const SLICE = 512;
 export interface NatScan {
   readonly scanned: number;
   readonly deleted: number;
-  /** Living entries by map. */
-  readonly living: ReadonlyMap<string, number>;
 }
 
 /** One address family: where addresses and ports stand in keys of `ipv4_ct_tuple` or `ipv6_ct_tuple` and in NAT values. */
@@ -57,7 +55,6 @@ const families = [familyOf(4), familyOf(6)];
 export async function collectNatGarbage(maps: Pick<MapSet, "get">): Promise<NatScan> {
   let scanned = 0;
   let deleted = 0;
-  const living = new Map<string, number>();
   for (const family of families) {
     const map = maps.get(family.natMap);
     const connections = { tcp: maps.get(family.tcpMap), any: maps.get(family.anyMap) };
@@ -81,9 +78,8 @@ export async function collectNatGarbage(maps: Pick<MapSet, "get">): Promise<NatS
     deleteKeys(map, stillDead);
     scanned += seen;
     deleted += stillDead.length;
-    living.set(family.natMap, seen - stillDead.length);
   }
-  return { scanned, deleted, living };
+  return { scanned, deleted };
 }
 
 /**

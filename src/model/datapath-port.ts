@@ -38,7 +38,8 @@ export interface DatapathPort extends AsyncDisposable {
   /** The ring of slot 0. */
   readonly eventRing: EventRing;
   readMetrics(): readonly DatapathMetric[];
-  readMapFill(): readonly MapFill[];
+  /** Of what was said to run full; in large maps an estimate. */
+  readMapFill(): Promise<readonly MapFill[]>;
   /** Programs in place, and where. */
   readPrograms(): Promise<readonly AttachedProgram[]>;
   /** Kernel features and whether this datapath uses them. */

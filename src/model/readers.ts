@@ -125,8 +125,8 @@ export interface PolicyRequest extends FilteredRequest {
 export interface MapsRequest {
   /** Only maps whose pin name contains this. */
   readonly nameContains?: string | undefined;
-  /** Count the entries of each map, which reads its keys. */
-  readonly countEntries: boolean;
+  /** Count the entries of each map, which reads its keys; or estimate the number in large ones, from a part of them. */
+  readonly countEntries: boolean | "estimate";
   /** Also those that are pinned elsewhere on the BPF file system, named by their paths below it. */
   readonly isEverywhere?: boolean | undefined;
 }

@@ -238,6 +238,8 @@ export interface MapFillRow extends NodeRowBase {
   readonly valueSizeBytes: number;
   /** Absent where counting means nothing: program arrays, event buffers. */
   readonly entries?: number | undefined;
+  /** The number of entries is an estimate, where one was asked for. */
+  readonly isEstimate?: boolean | undefined;
   readonly maxEntries: number;
   readonly flags: number;
   /** The map says itself what its entries are. */

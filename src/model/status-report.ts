@@ -70,7 +70,11 @@ export interface DatapathStatus {
   readonly droppedPackets: bigint;
   /** Programs in place by kind of hook; empty for a datapath that is not ours. */
   readonly programs: Readonly<Record<string, number>>;
-  /** Maps that are nearly full. */
+  /** The numbers of connections and translations are estimates: large maps are not counted. */
+  readonly areCountsEstimated: boolean;
+  /** Maps that are four fifths full, a sentence each. */
+  readonly pressedMaps: readonly string[];
+  /** Maps that are full: problems. */
   readonly fullMaps: readonly string[];
 }
 

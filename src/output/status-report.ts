@@ -47,8 +47,9 @@ function summaryLines(report: StatusReport): readonly (readonly [label: string, 
           ["Endpoints", `${endpoints}${report.pods === undefined ? "" : ` of ${report.pods} pods with an address`}`],
           ["Services", `${frontends} frontends, ${backends} backends`],
           ...identities,
-          ["Conntrack", `${connections} of ${capacity} entries`],
+          ["Conntrack", `${some(read)}${connections} of ${capacity} entries`],
           ["NAT", natFill(read)],
+          ...mapPressure(nodes),
           [
             "Packets",
             `${forwarded} forwarded, ${dropped} dropped${reasons.length === 0 ? "" : `   (${reasons.join(", ")})`}`,
@@ -72,7 +73,19 @@ function natFill(read: readonly DatapathStatus[]): string {
   const entries = read.reduce((sum, { translations }) => sum + translations, 0);
   const capacity = read.reduce((sum, { translationCapacity }) => sum + translationCapacity, 0);
   const refused = read.reduce((sum, { translationsRefused }) => sum + translationsRefused, 0n);
-  return `${entries} of ${capacity} entries${refused === 0n ? "" : `   (${refused} packets found no free port)`}`;
+  return `${some(read)}${entries} of ${capacity} entries${refused === 0n ? "" : `   (${refused} packets found no free port)`}`;
+}
+
+function some(read: readonly DatapathStatus[]): string {
+  return read.some(({ areCountsEstimated }) => areCountsEstimated) ? "some " : "";
+}
+
+/** A line each; full ones stand among the problems. */
+function mapPressure(nodes: readonly NodeStatus[]): readonly (readonly [label: string, value: string])[] {
+  const pressed = nodes.flatMap(({ name, datapath }) =>
+    (datapath?.pressedMaps ?? []).map((text) => `${name}: ${text}`),
+  );
+  return pressed.map((text) => ["Map pressure", text] as const);
 }
 
 /** Said of our own programs only: what a foreign datapath has attached is not ours to judge. */

@@ -169,7 +169,7 @@ export class InMemoryDatapath implements DatapathPort {
     return [];
   }
 
-  readMapFill(): readonly [] {
+  async readMapFill(): Promise<readonly []> {
     return [];
   }
 

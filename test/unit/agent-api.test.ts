@@ -54,7 +54,7 @@ const api: AgentApi = {
   },
   drops: () => [],
   events: () => ({ refusal: "the agent is starting" }),
-  metrics: () => "cilium_x 1\n",
+  metrics: async () => "cilium_x 1\n",
 };
 
 function call(method: string, path: string, body?: string): Promise<Reply> {

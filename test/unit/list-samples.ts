@@ -238,6 +238,7 @@ export const samples: readonly Sample[] = [
       externalTrafficPolicy: "Local",
       internalTrafficPolicy: "Cluster",
       affinityTimeoutSeconds: 10,
+      healthCheckNodePort: 31_500,
     },
   ]),
   sample(endpointList, [

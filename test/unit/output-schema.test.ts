@@ -74,7 +74,9 @@ describe("JSON Schemas of the lists", () => {
       forwardedPackets: 1n << 60n,
       droppedPackets: 0n,
       programs: { tcx: 6, cgroup: 4 },
-      fullMaps: ["cilium_lxc"],
+      areCountsEstimated: false,
+      pressedMaps: ["conntrack 81 %"],
+      fullMaps: ["endpoints 98 %"],
     };
     const report: StatusReport = {
       target: "lab demo",

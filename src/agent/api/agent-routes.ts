@@ -34,7 +34,7 @@ export interface AgentApi {
   drops(): unknown;
   /** Begins a stream of events, or says why there is none. */
   events(filter: EventFilter): ((out: Writable) => void) | { readonly refusal: string };
-  metrics(): string;
+  metrics(): Promise<string>;
 }
 
 /** Routes of the agent's socket. */
@@ -50,7 +50,7 @@ export function createAgentRoutes(api: AgentApi): HttpHandler {
     "/v1/policies": () => known(api.policies(), "the policies"),
     "/v1/policy-cookies": () => known(api.policyCookies(), "the policies"),
     "/v1/drops": () => ({ status: 200, body: { items: api.drops() } }),
-    "/metrics": () => ({ status: 200, body: api.metrics() }),
+    "/metrics": async () => ({ status: 200, body: await api.metrics() }),
   };
   return (request) => {
     const verb = /^\/v1\/cni\/(add|del|check)$/.exec(request.path)?.[1] as CniVerb | undefined;

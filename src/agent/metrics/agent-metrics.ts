@@ -1,11 +1,15 @@
+import type { MapFill } from "../../model/datapath-port.js";
 import type { AgentRuntime } from "../agent-runtime.js";
 import type { AddressPool } from "../ipam/address-pool.js";
 import type { ReportSources } from "../report-sources.js";
 import type { MetricFamily, MetricSample } from "./metrics-text.js";
 
 /** Metrics of the agent; names of upstream where upstream has the metric, `cilium_ts_*` otherwise. */
-export function collectMetrics(sources: ReportSources, runtime: AgentRuntime | undefined): readonly MetricFamily[] {
-  return [...processMetrics(sources), ...(runtime === undefined ? [] : runtimeMetrics(runtime))];
+export async function collectMetrics(
+  sources: ReportSources,
+  runtime: AgentRuntime | undefined,
+): Promise<readonly MetricFamily[]> {
+  return [...processMetrics(sources), ...(runtime === undefined ? [] : await runtimeMetrics(runtime))];
 }
 
 function familyLabel({ prefix }: AddressPool): Readonly<Record<string, string>> {
@@ -28,12 +32,12 @@ function processMetrics({ monitor, status, starts, options }: ReportSources): re
   ];
 }
 
-function runtimeMetrics(runtime: AgentRuntime): readonly MetricFamily[] {
+async function runtimeMetrics(runtime: AgentRuntime): Promise<readonly MetricFamily[]> {
   const { table, pools, services, conntrack, drops, events, datapath } = runtime;
   const states = new Map<string, number>();
   for (const { state } of table.list()) states.set(state, (states.get(state) ?? 0) + 1);
   const { counts } = services;
-  const maps = datapath.readMapFill();
+  const maps = [...(await datapath.readMapFill()), ...fullestPolicy(runtime)];
   return [
     gauge(
       "cilium_endpoint_state",
@@ -75,6 +79,20 @@ function runtimeMetrics(runtime: AgentRuntime): readonly MetricFamily[] {
     ),
     ...packetMetrics(datapath.readMetrics()),
   ];
+}
+
+/** Of hundreds of policy maps the one that counts. */
+function fullestPolicy({ policies, table, config }: AgentRuntime): readonly MapFill[] {
+  const maxEntries = config.policyMapMax;
+  const fills = table.list().map(({ endpointId }) => {
+    const policy = policies.endpoints.policyOf(endpointId);
+    return {
+      name: `cilium_policy_v2_${String(endpointId).padStart(5, "0")}`,
+      entries: policy?.entries.length ?? 0,
+      maxEntries,
+    };
+  });
+  return fills.sort((a, b) => b.entries - a.entries).slice(0, 1);
 }
 
 function packetMetrics(rows: ReturnType<AgentRuntime["datapath"]["readMetrics"]>): readonly MetricFamily[] {

@@ -1,5 +1,6 @@
 import { createOwnerCodecs } from "../../abi/owner.js";
 import type { BpfMap } from "../../kernel/bpf-map.js";
+import { countEntries, type EntryCount } from "../../kernel/entry-count.js";
 import type { MapsRequest, RowStream } from "../../model/readers.js";
 import type { MapFillRow } from "../../model/rows.js";
 import type { NodeContext } from "../node-context.js";
@@ -35,9 +36,11 @@ export async function* readMapFill(
     if (signal.aborted) return { ...combineEnds(ends), state: "partial", reason: "interrupted" };
     using map = openMapPin(context, path);
     if (map === undefined) continue;
-    const end = request.countEntries ? await countEntries(map, context, signal) : undefined;
+    const isCounted = countedTypes.has(map.info.type);
+    const count = isCounted && request.countEntries === "estimate" ? await countEntries(map) : undefined;
+    const end = isCounted && request.countEntries === true ? await scanEntries(map, context, signal) : undefined;
     ends.push(end ?? { state: "complete", entries: 0, restarts: 0, longestSliceMs: 0 });
-    yield [rowOf(context, { name: shownName(path), map, owned, entries: end?.entries })];
+    yield [rowOf(context, { name: shownName(path), map, owned, count: count ?? end })];
   }
   const end = combineEnds(ends);
   return isCut ? { ...end, state: "partial", reason: `more than ${paths.length} pins were not looked at` } : end;
@@ -52,10 +55,10 @@ interface FoundMap {
   readonly name: string;
   readonly map: BpfMap;
   readonly owned: ReadonlySet<number> | undefined;
-  readonly entries: number | undefined;
+  readonly count: (Pick<EntryCount, "entries"> & Partial<EntryCount>) | undefined;
 }
 
-function rowOf(context: NodeContext, { name, map, owned, entries }: FoundMap): MapFillRow {
+function rowOf(context: NodeContext, { name, map, owned, count }: FoundMap): MapFillRow {
   const { id, type, keySizeBytes, valueSizeBytes, maxEntries, flags, btfId } = map.info;
   return {
     node: context.place.name,
@@ -64,7 +67,8 @@ function rowOf(context: NodeContext, { name, map, owned, entries }: FoundMap): M
     type,
     keySizeBytes,
     valueSizeBytes,
-    entries,
+    entries: count?.entries,
+    ...(count?.isEstimate === true ? { isEstimate: true } : {}),
     maxEntries,
     flags,
     hasBtf: btfId !== 0,
@@ -78,8 +82,7 @@ function ownerOf(name: string, map: BpfMap, owned: ReadonlySet<number> | undefin
   return name === ownerMap || owned.has(map.info.id) ? "ours" : "foreign";
 }
 
-async function countEntries(map: BpfMap, context: NodeContext, signal: AbortSignal): Promise<ScanEnd | undefined> {
-  if (!countedTypes.has(map.info.type)) return undefined;
+async function scanEntries(map: BpfMap, context: NodeContext, signal: AbortSignal): Promise<ScanEnd> {
   const scan = scanBpfMap(map, context, signal);
   while (true) {
     const step = await scan.next();
