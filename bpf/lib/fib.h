@@ -6,20 +6,16 @@
 #define AF_INET_  2
 #define AF_INET6_ 10
 
-/* Sends the packet where the node's routes say, past the rest of its stack: neighbours are resolved by the kernel. What it
- * would not forward (no route, too large, TTL at its end) is VERDICT_PASS: the stack says so to the sender. A redirect
- * verdict, VERDICT_PASS or a drop reason. */
-static __always_inline int fib_redirect(struct __sk_buff *skb, struct packet *pkt)
+/* What the node's routes are asked for a packet that came in by a device. `wire_bytes`, from the IP header on, are compared
+ * with the route's MTU; without them it is the device's. */
+static __always_inline struct bpf_fib_lookup fib_question(const struct packet *pkt, __u32 ifindex, __u32 wire_bytes)
 {
 	struct bpf_fib_lookup fib = {
 		.family = packet_is_ip6(pkt) ? AF_INET6_ : AF_INET_,
 		.l4_protocol = pkt->proto,
-		.ifindex = skb->ifindex,
-		/* Asked against the route's MTU; without it against the device's. */
-		.tot_len = packet_wire_bytes(skb, pkt),
+		.ifindex = ifindex,
+		.tot_len = wire_bytes,
 	};
-	struct bpf_redir_neigh next = {};
-	int ret;
 
 	if (packet_is_ip6(pkt)) {
 		__builtin_memcpy(fib.ipv6_src, &pkt->saddr, sizeof(fib.ipv6_src));
@@ -28,6 +24,18 @@ static __always_inline int fib_redirect(struct __sk_buff *skb, struct packet *pk
 		fib.ipv4_src = pkt->saddr.ip4;
 		fib.ipv4_dst = pkt->daddr.ip4;
 	}
+	return fib;
+}
+
+/* Sends the packet where the node's routes say, past the rest of its stack: neighbours are resolved by the kernel. What it
+ * would not forward (no route, too large, TTL at its end) is VERDICT_PASS: the stack says so to the sender. A redirect
+ * verdict, VERDICT_PASS or a drop reason. */
+static __always_inline int fib_redirect(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct bpf_fib_lookup fib = fib_question(pkt, skb->ifindex, packet_wire_bytes(skb, pkt));
+	struct bpf_redir_neigh next = {};
+	int ret;
+
 	ret = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	if (ret != BPF_FIB_LKUP_RET_SUCCESS && ret != BPF_FIB_LKUP_RET_NO_NEIGH) {
 		pkt->exit_error = ret;

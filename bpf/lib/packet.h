@@ -130,14 +130,19 @@ struct packet {
 	})
 #define DROP_AT(pkt, reason) EXIT_AT(pkt, reason)
 
-/* FAMILY_* of a packet that this node serves, 0 for all others. */
-static __always_inline __u8 packet_family(const struct __sk_buff *skb)
+/* FAMILY_* of an EtherType that this node serves, 0 for all others. */
+static __always_inline __u8 family_of_protocol(__u32 protocol)
 {
-	if (skb->protocol == bpf_htons(ETH_P_IP) && config.enable_ipv4)
+	if (protocol == bpf_htons(ETH_P_IP) && config.enable_ipv4)
 		return FAMILY_IPV4;
-	if (skb->protocol == bpf_htons(ETH_P_IPV6) && config.enable_ipv6)
+	if (protocol == bpf_htons(ETH_P_IPV6) && config.enable_ipv6)
 		return FAMILY_IPV6;
 	return 0;
+}
+
+static __always_inline __u8 packet_family(const struct __sk_buff *skb)
+{
+	return family_of_protocol(skb->protocol);
 }
 
 static __always_inline bool packet_is_ip6(const struct packet *pkt)
@@ -216,12 +221,20 @@ static __always_inline bool packet_exceeds(struct __sk_buff *skb, const struct p
 	return fragment & bpf_htons(IP_DF);
 }
 
+/* RFC 1624: the TTL is the high byte of its 16-bit word. */
+static __always_inline void ip4_decrement_ttl(struct iphdr *ip4)
+{
+	__u32 sum = ip4->check + bpf_htons(0x0100);
+
+	ip4->check = sum + (sum >= 0xffff);
+	ip4->ttl--;
+}
+
 /* Takes one from the TTL or hop limit; 0 or a drop reason. */
 static __always_inline int packet_decrement_ttl(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct ipv6_header *ip6;
 	struct iphdr *ip4;
-	__u32 sum;
 	int ret;
 
 	ret = packet_pull(skb, packet_l3_bytes(pkt));
@@ -239,10 +252,7 @@ static __always_inline int packet_decrement_ttl(struct __sk_buff *skb, struct pa
 	}
 	if (ip4->ttl <= 1)
 		return DROP_AT(pkt, DROP_TTL_EXCEEDED);
-	/* RFC 1624: the TTL is the high byte of its 16-bit word. */
-	sum = ip4->check + bpf_htons(0x0100);
-	ip4->check = sum + (sum >= 0xffff);
-	ip4->ttl--;
+	ip4_decrement_ttl(ip4);
 	return 0;
 }
 
