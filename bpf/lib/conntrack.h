@@ -65,9 +65,9 @@ static __always_inline void ct_entry_note_flags(struct ct_entry *entry, __u8 fla
 }
 
 /* Accounts a packet to its entry. Writes only what changes, so that a busy entry's cache line stays shared; sets
- * pkt->report for the packet that ends the connection, for the first with a flag that is told and once an
- * interval. */
-static __always_inline void ct_entry_touch(struct __sk_buff *skb, struct ct_entry *entry, struct packet *pkt, int dir)
+ * pkt->report for the packet that ends the connection, for the first with one of `told_flags` and once an interval. */
+static __always_inline void ct_entry_account(struct ct_entry *entry, struct packet *pkt, __u32 bytes, int dir,
+					     __u8 told_flags)
 {
 	__u8 *seen = dir == CT_INGRESS ? &entry->rx_flags_seen : &entry->tx_flags_seen;
 	__u32 *last_report = dir == CT_INGRESS ? &entry->last_rx_report : &entry->last_tx_report;
@@ -82,18 +82,23 @@ static __always_inline void ct_entry_touch(struct __sk_buff *skb, struct ct_entr
 		entry->lifetime = expires;
 	if (config.ct_accounting) {
 		__sync_fetch_and_add(&entry->packets, 1);
-		__sync_fetch_and_add(&entry->bytes, skb->len);
+		__sync_fetch_and_add(&entry->bytes, bytes);
 	}
 	fresh = pkt->tcp_flags & ~*seen;
 	if (fresh)
 		*seen |= fresh;
-	/* Without a branch, each of which doubles what the verifier walks behind it. */
-	is_news = (fresh & EVENT_TCP_FLAGS * !!EVENT_WANTED(skb, EVENT_TRACE_FLAGS)) || (!was_closed && ct_entry_is_closed(entry)) ||
+	is_news = (fresh & told_flags) || (!was_closed && ct_entry_is_closed(entry)) ||
 		  (*last_report && *last_report + config.trace_interval_seconds < now);
 	if (is_news && dir != CT_SERVICE)
 		pkt->report = 1;
 	if (is_news || !*last_report)
 		*last_report = now;
+}
+
+/* Without a branch, each of which doubles what the verifier walks behind it. */
+static __always_inline void ct_entry_touch(struct __sk_buff *skb, struct ct_entry *entry, struct packet *pkt, int dir)
+{
+	ct_entry_account(entry, pkt, skb->len, dir, EVENT_TCP_FLAGS * !!EVENT_WANTED(skb, EVENT_TRACE_FLAGS));
 }
 
 static __always_inline void ct_entry_init(struct ct_entry *entry, struct packet *pkt, __u32 bytes, int dir)

@@ -353,6 +353,7 @@ struct ipv4_frag_l4ports {
 struct cts_device {
 	__be32 ipv4;
 	__u8 ipv6[16];
+	__u32 has_xdp; /* 1: our XDP program is on it, so it sends what others' have taken, too */
 };
 
 #define CTS_OWNER_INSTALL 0

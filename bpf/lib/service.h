@@ -3,6 +3,7 @@
 #include "affinity.h"
 #include "conntrack.h"
 #include "hash.h"
+#include "identity.h"
 #include "load_balancer.h"
 #include "rewrite.h"
 

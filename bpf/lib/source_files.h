@@ -12,6 +12,7 @@
 #define CTS_FILE_SOCK4		205 /* sock4.bpf.c */
 #define CTS_FILE_FROM_NETDEV	206 /* from_netdev.bpf.c */
 #define CTS_FILE_TO_NETDEV	207 /* to_netdev.bpf.c */
+#define CTS_FILE_XDP		208 /* xdp.bpf.c */
 #define CTS_FILE_PACKET		210 /* packet.h */
 #define CTS_FILE_FRAGMENT	211 /* fragment.h */
 #define CTS_FILE_CONNTRACK	212 /* conntrack.h */
@@ -66,6 +67,7 @@ static __always_inline __u8 source_file_id(const char *name)
 	CTS_FILE_MATCH("icmp_error.h", CTS_FILE_ICMP_ERROR)
 	CTS_FILE_MATCH("from_netdev.bpf.c", CTS_FILE_FROM_NETDEV)
 	CTS_FILE_MATCH("to_netdev.bpf.c", CTS_FILE_TO_NETDEV)
+	CTS_FILE_MATCH("xdp.bpf.c", CTS_FILE_XDP)
 	CTS_FILE_MATCH("nat.h", CTS_FILE_NAT)
 	CTS_FILE_MATCH("fib.h", CTS_FILE_FIB)
 	CTS_FILE_MATCH("nodeport.h", CTS_FILE_NODEPORT)

@@ -29,7 +29,10 @@ export class DevicePrograms {
   /** The named devices have programs afterwards, and no others. */
   async write(desired: readonly NodeDevice[]): Promise<void> {
     // Before the programs that look there.
-    reconcileTable(this.#maps.get("cts_devices"), desired.map(encodeDevice));
+    reconcileTable(
+      this.#maps.get("cts_devices"),
+      desired.map((device) => encodeDevice(device)),
+    );
     const wanted = new Set(desired.map(({ ifindex }) => ifindex));
     await waitForAll([...wanted].map((ifindex) => this.#attach(ifindex)));
     const surplus = this.#hooks.names().filter((name) => {

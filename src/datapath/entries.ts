@@ -6,7 +6,7 @@ import { structCodec } from "../abi/struct-codec.js";
 import { IpAddress, type IpPrefix } from "../lib/ip.js";
 import type { EndpointEntry, IpcacheEntry, NodeDevice, PolicyEntry } from "../model/datapath-port.js";
 import type { EventOptions } from "../model/event-options.js";
-import { ip4, ip6 } from "../model/struct-fields.js";
+import { ip4, ip6, uint } from "../model/struct-fields.js";
 import { eventOptionBits } from "./event-options.js";
 import type { TableEntry } from "./table.js";
 
@@ -105,15 +105,19 @@ export function encodePolicyEntry(entry: PolicyEntry): TableEntry {
   };
 }
 
-const deviceCodec = structCodec("cts_device", ownReleases, { ipv4: ip4("ipv4"), ipv6: ip6("ipv6") });
+const deviceCodec = structCodec("cts_device", ownReleases, {
+  ipv4: ip4("ipv4"),
+  ipv6: ip6("ipv6"),
+  hasXdp: uint("has_xdp"),
+});
 const NO_IPV4 = IpAddress.parse("0.0.0.0");
 const NO_IPV6 = IpAddress.parse("::");
 
-/** What a device of the node is masqueraded with. */
-export function encodeDevice({ ifindex, ipv4 = NO_IPV4, ipv6 = NO_IPV6 }: NodeDevice): TableEntry {
+/** What a device of the node is masqueraded with, and whether XDP programs of other devices may send by it. */
+export function encodeDevice({ ifindex, ipv4 = NO_IPV4, ipv6 = NO_IPV6 }: NodeDevice, hasXdp = false): TableEntry {
   const key = Buffer.alloc(4);
   key.writeUInt32LE(ifindex);
-  return { key, value: deviceCodec.encode({ ipv4, ipv6 }) };
+  return { key, value: deviceCodec.encode({ ipv4, ipv6, hasXdp: hasXdp ? 1 : 0 }) };
 }
 
 /** `lpm_v4_key` or `lpm_v6_key`: bits, then the address. */

@@ -12,6 +12,7 @@ const objects = {
   to_host: { toHost: "cts_host_ingress" },
   from_netdev: { fromNetdev: "cts_netdev_ingress" },
   to_netdev: { toNetdev: "cts_netdev_egress" },
+  xdp: { xdp: "cts_xdp_ingress" },
   sock4: {
     connect4: "cts_sock4_connect",
     sendmsg4: "cts_sock4_sendmsg",

@@ -22,6 +22,7 @@ import { type AgentConfig, defaultAgentConfig } from "../../src/model/agent-conf
 import type { LoadBalancerFrontend, PolicyEntry } from "../../src/model/datapath-port.js";
 import { type EventOptions, nodeEventOptions } from "../../src/model/event-options.js";
 import type { CtRow, MetricRow } from "../../src/model/rows.js";
+import { clearMap, isMapOfMaps } from "./clear-map.js";
 
 export const objectsDir = fileURLToPath(new URL("../../bpf/build", import.meta.url));
 
@@ -31,10 +32,12 @@ export const LOOPBACK_IFINDEX = 1;
 /** Of packets to other nodes' pods. */
 export const ROUTE_MTU = 1450;
 
-/** Offset of `mark` in `struct __sk_buff`. */
+/** Offsets in what programs get beside the packet. */
 const MARK_OFFSET = 8;
 const IFINDEX_OFFSET = 40;
+const xdpMd = { bytes: 24, dataEnd: 4, ingressIfindex: 12 } as const;
 
+export const xdp = { pass: 2, tx: 3, redirect: 4 } as const;
 export const tc = { next: 0xffffffff, shot: 2, redirect: 7 } as const;
 
 export const pod = {
@@ -47,6 +50,7 @@ export const ip6 = {
   server: "fd00:10:244::6",
   remotePod: "fd00:10:244:1::7",
   host: "fd00:10:244::1",
+  node: "fd00:172:18::2",
   vip: "fd00:10:96::10",
   world: "2001:db8::10",
 } as const;
@@ -99,7 +103,7 @@ export function encodeHarnessConfig(config: Partial<AgentConfig> = {}, hostNetns
   const devices = { hostIfindex: 1, netIfindex: 1, tunnelIfindex: 1, hostMac: Buffer.from(hostMac, "hex") };
   const network = {
     ciliumHostIps: [IpAddress.parse(hostIp), IpAddress.parse(ip6.host)],
-    internalIps: [IpAddress.parse(nodeIp)],
+    internalIps: [IpAddress.parse(nodeIp), IpAddress.parse(ip6.node)],
     podCidrs: [IpPrefix.parse("10.244.0.0/24")],
     routeMtu: ROUTE_MTU,
   };
@@ -319,6 +323,15 @@ export class DatapathHarness implements Disposable {
     return { verdict: result.retval >>> 0, data: result.data, mark: result.context.readUInt32LE(MARK_OFFSET) };
   }
 
+  /** The same before there is an skb. */
+  runXdp(data: Buffer, ifindex = LOOPBACK_IFINDEX) {
+    const context = Buffer.alloc(xdpMd.bytes);
+    context.writeUInt32LE(data.length, xdpMd.dataEnd);
+    context.writeUInt32LE(ifindex, xdpMd.ingressIfindex);
+    const { retval, data: sent } = this.programs.xdp.testRun({ data, context });
+    return { verdict: retval, data: sent };
+  }
+
   metrics(): readonly MetricRow[] {
     return [...readEntries(this.get("cilium_metrics"))].map(({ key, value }) =>
       metricCodecs.row(metricCodecs.key.decode(key), metricCodecs.sumPerCpu(value, 0, value.length)),
@@ -370,20 +383,6 @@ export class DatapathHarness implements Disposable {
       { keys: key, values: value, count: 1 },
     ).row(0);
   }
-}
-
-function isMapOfMaps(map: BpfMap): boolean {
-  return map.info.type.endsWith("_of_maps");
-}
-
-/** Arrays have every key always: theirs become zero. */
-function clearMap(map: BpfMap): void {
-  const { type, maxEntries } = map.info;
-  if (!/array/.test(type)) {
-    for (let key = map.nextKey(); key !== undefined; key = map.nextKey()) map.delete(key);
-    return;
-  }
-  for (let index = 0; index < maxEntries; index++) map.update(u32(index), Buffer.alloc(map.valueStrideBytes));
 }
 
 export function u32(value: number): Buffer {

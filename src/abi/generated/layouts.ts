@@ -33,10 +33,11 @@ export const ownLayouts = {
     },
   },
   cts_device: {
-    sizeBytes: 20,
+    sizeBytes: 24,
     fields: {
       "ipv4": { offset: 0, sizeBytes: 4, isBigEndian: true },
       "ipv6": { offset: 4, sizeBytes: 16 },
+      "has_xdp": { offset: 20, sizeBytes: 4 },
     },
   },
   cts_owner_key: {

@@ -8,6 +8,7 @@ export const ownSourceFiles: Readonly<Record<number, string>> = {
   205: "sock4.bpf.c",
   206: "from_netdev.bpf.c",
   207: "to_netdev.bpf.c",
+  208: "xdp.bpf.c",
   210: "packet.h",
   211: "fragment.h",
   212: "conntrack.h",
