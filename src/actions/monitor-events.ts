@@ -6,6 +6,7 @@ import type { MonitorEvent } from "../model/monitor-event.js";
 import type { NameIndex } from "./names/name-index.js";
 import { namesFor } from "./names/names-for.js";
 import type { Target, TransportEnd } from "./open-target.js";
+import { CookieRuleNames } from "./policy/cookie-rules.js";
 import { readNodes } from "./read-nodes.js";
 import type { RowList } from "./row-list.js";
 import { type RowSelection, resolveSelection } from "./row-selection.js";
@@ -60,6 +61,7 @@ async function* withNames(
   target: Target,
 ): AsyncGenerator<readonly MonitorEvent[]> {
   let readAtMs = Date.now();
+  const cookies = new CookieRuleNames(target);
   for await (const events of batches) {
     const ends = strangeEnds(events, await target.names());
     const isAnyUnknown = ends.some(({ isUnknown }) => isUnknown);
@@ -68,8 +70,9 @@ async function* withNames(
       readAtMs = Date.now();
     }
     await target.learnServices(ends);
+    await cookies.learn(events);
     const names = await target.names();
-    yield events.map((event) => named(event, names));
+    yield events.map((event) => named(event, names, cookies));
   }
 }
 
@@ -91,11 +94,11 @@ function strangeEnds(
 }
 
 /** Answers come from a Service's address, where the packet was translated back. */
-function named(event: MonitorEvent, names: NameIndex): MonitorEvent {
+function named(event: MonitorEvent, names: NameIndex, cookies: CookieRuleNames): MonitorEvent {
   const { packet } = event;
   if (packet?.source === undefined || packet.destination === undefined) return event;
   const { source, sourcePort = 0, destination, destinationPort = 0, protocol = 0 } = packet;
   const sourceName = names.ofTransportAddress(source, sourcePort, protocol);
   const destinationName = names.ofTransportAddress(destination, destinationPort, protocol);
-  return { ...event, sourceName, destinationName };
+  return { ...event, sourceName, destinationName, rules: cookies.of(event.cookie) };
 }

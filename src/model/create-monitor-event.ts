@@ -59,6 +59,8 @@ const blank: { readonly [Field in Exclude<keyof MonitorEvent, "kind" | "release"
   isEncrypted: undefined,
   proxyPort: undefined,
   matchType: undefined,
+  cookie: undefined,
+  rules: undefined,
   packet: undefined,
   outer: undefined,
   originalAddress: undefined,
@@ -193,6 +195,7 @@ function verdictDetails(record: PolicyVerdictRecord): Details {
     reasonText: record.reasonText,
     direction: isIngress ? "ingress" : "egress",
     matchType: record.matchTypeText,
+    cookie: record.cookie || undefined,
     ...(record.verdict > 0 ? { proxyPort: record.verdict } : {}),
     flowHash: record.hash,
   };

@@ -52,6 +52,10 @@ export interface MonitorEvent extends NodeRowBase {
   readonly proxyPort?: number | undefined;
   /** How a policy matched: `L3-L4` … */
   readonly matchType?: string | undefined;
+  /** Of the policy entry that decided. */
+  readonly cookie?: number | undefined;
+  /** The rules behind it, as far as anybody knows them: `NetworkPolicy/shop/web spec.ingress[0]`. */
+  readonly rules?: readonly string[] | undefined;
 
   /** The packet; that inside of the tunnel where there is one. */
   readonly packet?: PacketSummary | undefined;
@@ -77,6 +81,7 @@ export type OwnField =
   | "lengthBytes"
   | "flowHash"
   | "sourceName"
-  | "destinationName";
+  | "destinationName"
+  | "rules";
 
 export type MonitorVerdict = "forwarded" | "dropped" | "allowed" | "denied" | "redirected" | "audited" | "error";

@@ -1,98 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type CliOutcome, finishCli, runCli, startCli } from "../support/run-cli.js";
+import { runCli } from "../support/run-cli.js";
 import { eventually, podManifest, TestLab } from "./support/lab-fixture.js";
-
-interface Item {
-  readonly kind?: string;
-  readonly type: string;
-  readonly node: string;
-  readonly lost?: number;
-  readonly reason?: string;
-  readonly observationPoint?: string;
-  readonly packet?: { readonly source: string; readonly destinationPort?: number };
-}
-
-/** A `monitor` that runs, and what it has printed so far. */
-class RunningMonitor {
-  readonly items: Item[] = [];
-  readonly #child: ReturnType<typeof startCli>;
-  readonly #ended: Promise<CliOutcome>;
-  #rest = "";
-  #said = "";
-
-  constructor(lab: TestLab, ...args: readonly string[]) {
-    this.#child = startCli(["monitor", "--lab", lab.name, "-o", "jsonl", ...args]);
-    this.#ended = finishCli(this.#child);
-    this.#child.stderr!.on("data", (text: string) => {
-      this.#said += text;
-    });
-    this.#child.stdout!.on("data", (text: string) => this.#take(text));
-  }
-
-  /** Resolves when every node's stream stands. */
-  static async start(lab: TestLab, ...args: readonly string[]): Promise<RunningMonitor> {
-    const monitor = new RunningMonitor(lab, ...args);
-    await monitor.until(() => (monitor.#said.match(/Listening for events on \d+ CPUs/g)?.length ?? 0) === 2);
-    return monitor;
-  }
-
-  get said(): string {
-    return this.#said;
-  }
-
-  /** As if nobody read it: the pipe fills, and the command waits. */
-  stall(): void {
-    this.#child.stdout!.pause();
-  }
-
-  resume(): void {
-    this.#child.stdout!.resume();
-  }
-
-  /** Looks again whenever the command says something, and when it ends. */
-  async until(isRight: () => boolean): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const look = (): void => {
-        if (isRight()) resolve();
-      };
-      this.#child.stdout!.on("data", look);
-      this.#child.stderr!.on("data", look);
-      this.#child.once("close", () => resolve());
-      look();
-    });
-    if (!isRight()) throw new Error(`the command ended before what was waited for: ${this.#said}`);
-  }
-
-  /** Ctrl-C. */
-  async stop(): Promise<CliOutcome> {
-    this.#child.kill("SIGINT");
-    return this.#ended;
-  }
-
-  async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#ended;
-  }
-
-  get ended(): Promise<CliOutcome> {
-    return this.#ended;
-  }
-
-  /** Records of a node that came or were said to be lost. */
-  accounted(node: string): number {
-    return this.items.filter((item) => item.node === node).reduce((sum, { lost = 1 }) => sum + lost, 0);
-  }
-
-  lost(): number {
-    return this.items.reduce((sum, { lost = 0 }) => sum + lost, 0);
-  }
-
-  #take(text: string): void {
-    const lines = (this.#rest + text).split("\n");
-    this.#rest = lines.pop() ?? "";
-    this.items.push(...lines.map((line): Item => JSON.parse(line)).filter(({ kind }) => kind !== "ListStatus"));
-  }
-}
+import { type MonitorItem, RunningMonitor } from "./support/running-monitor.js";
 
 /** One UDP packet. */
 const sendPacket = `
@@ -124,7 +33,7 @@ describe("monitor, on a lab with our agents", () => {
     lab.exec("client", process.execPath, "-e", sendPacket, source, server, String(port));
   /** Anti-spoofing drops what a pod sends from an address that is not its own. */
   const sendSpoofed = (): string => send("10.1.2.3", 7777);
-  const isSpoofed = ({ reason }: Item): boolean => reason === "Invalid source ip";
+  const isSpoofed = ({ reason }: MonitorItem): boolean => reason === "Invalid source ip";
 
   it("shows a connection from both nodes, and a packet with somebody else's source with file and line", async () => {
     const monitor = await RunningMonitor.start(lab);
@@ -185,7 +94,7 @@ describe("monitor, on a lab with our agents", () => {
     const requests = ["lab", "exec", "client", "--name", lab.name, "--", "cts-lab", "http", "--summary"];
     await runCli([...requests, "--count", "6000", `http://${server}:8080/`]);
     send(client, 7778);
-    const isLast = (node: string) => (item: Item) => item.node === node && item.packet?.destinationPort === 7778;
+    const isLast = (node: string) => (item: MonitorItem) => item.node === node && item.packet?.destinationPort === 7778;
     await other.until(() => other.items.some(isLast("node-1")) && other.items.some(isLast("node-2")));
     stalled.resume();
     await stalled.until(() => ["node-1", "node-2"].every((node) => stalled.accounted(node) >= other.accounted(node)));

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, podManifest, TestLab } from "./support/lab-fixture.js";
+import { RunningMonitor } from "./support/running-monitor.js";
 
 const server = `image: echo
       ports: [{ name: http, containerPort: 8080 }]`;
@@ -115,5 +116,34 @@ describe("policies as agents have them", () => {
       (state) => state === "partial",
     );
     expect(entries()).toEqual(named);
+  });
+
+  it("stand in verdict events, of policies too that come while the events are read", async () => {
+    const [a] = read("endpoint", "list", "--pod", "a").items;
+    const connect = (port: number) =>
+      lab.cli("exec", "b", "--", "cts-lab", "http", "--timeout-ms", "1000", `http://${a!.ipv4}:${port}/`);
+    const monitor = await RunningMonitor.start(lab, "--type", "policy-verdict");
+    const verdictOf = (text: string) => monitor.items.find(({ verdict, rules }) => `${verdict} ${rules}` === text);
+    connect(8080);
+    await monitor.until(() => verdictOf(`allowed ${rule}`) !== undefined);
+    expect(verdictOf(`allowed ${rule}`)).toMatchObject({ node: "node-1", direction: "ingress", match: "L3-L4" });
+    const denial = {
+      ...{
+        apiVersion: "cilium.io/v2",
+        kind: "CiliumNetworkPolicy",
+        metadata: { name: "closed", namespace: "default" },
+      },
+      spec: { endpointSelector: { matchLabels: { app: "a" } }, ingressDeny: [{ fromEntities: ["all"] }] },
+    };
+    expect(apply(denial).status).toBe(0);
+    const denied = "denied CiliumNetworkPolicy/default/closed spec.ingressDeny[0]";
+    await eventually(
+      () => {
+        connect(8080);
+        return verdictOf(denied);
+      },
+      (found) => found !== undefined,
+    );
+    expect((await monitor.stop()).exitCode).toBe(130);
   });
 });

@@ -66,13 +66,18 @@ describe("events decoded by their form", () => {
     const { item, writeItem } = monitorList();
     const out = new TextBuffer();
     let formed = 0;
+    const rules = ["NetworkPolicy/shop/web spec.ingress[0]"];
     fc.assert(
       fc.property(frames, fc.constantFrom("x", "y", undefined), (frame, name) => {
         const expected = whole(frame);
         const event = forms.event(frame);
         if (event.form !== undefined) formed++;
         expect({ ...event, form: undefined, record: undefined }).toEqual({ ...expected, record: undefined });
-        const named: MonitorEvent = { ...event, sourceName: name === undefined ? undefined : { kind: "node", name } };
+        const named: MonitorEvent = {
+          ...event,
+          sourceName: name === undefined ? undefined : { kind: "node", name },
+          rules: name === undefined ? undefined : rules,
+        };
         writeItem?.(named, out);
         expect(out.take().toString()).toBe(JSON.stringify(item(named)));
       }),

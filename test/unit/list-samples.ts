@@ -322,7 +322,7 @@ export const samples: readonly Sample[] = [
   ]),
   sample(monitorList(), [
     ...named(captured.monitorEvents(), {
-      record: { kind: "lost", count: 1n << 60n },
+      record: { kind: "lost", count: 3n },
       sourceName: pod,
       destinationName: pod,
       interfaceName: "lxc1",
@@ -332,6 +332,9 @@ export const samples: readonly Sample[] = [
       ipTraceId: 7n,
       outer: { tunnel: "vxlan", vni: 4189, source: address, tcpFlags: ["SYN"], icmpType: 8, icmpCode: 0 },
       message: "what was said",
+      lostCount: 3n,
+      cookie: 7,
+      rules: ["NetworkPolicy/shop/web spec.ingress[0]"],
     }),
   ]),
   sample(featureList, [

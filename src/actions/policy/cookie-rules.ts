@@ -1,3 +1,4 @@
+import type { MonitorEvent } from "../../model/monitor-event.js";
 import { originKey } from "../../model/policy/rule-table.js";
 import { fetchAgentCookies } from "../../session/agent-client.js";
 import { askAgents } from "../agent-sockets.js";
@@ -13,6 +14,28 @@ export async function readCookieRules(target: Target): Promise<ReadonlyMap<numbe
   const known = answers.flatMap(({ answer }) => answer ?? []);
   const isWhole = answers.every(({ failure }) => failure === undefined);
   return new Map([...(isWhole ? [] : await compileCookies(target)), ...known]);
+}
+
+/** The rules behind the cookies of events, asked for when one comes that was not seen before. */
+export class CookieRuleNames {
+  readonly #target: Target;
+  readonly #known = new Map<number, readonly string[] | undefined>();
+
+  constructor(target: Target) {
+    this.#target = target;
+  }
+
+  of(cookie: number | undefined): readonly string[] | undefined {
+    return cookie === undefined ? undefined : this.#known.get(cookie);
+  }
+
+  /** An agent knows its cookies before its datapath does: what nobody knows by now nobody is asked about again. */
+  async learn(events: readonly MonitorEvent[]): Promise<void> {
+    const strange = events.flatMap(({ cookie }) => (cookie === undefined || this.#known.has(cookie) ? [] : [cookie]));
+    if (strange.length === 0) return;
+    for (const [cookie, rules] of await readCookieRules(this.#target)) this.#known.set(cookie, rules);
+    for (const cookie of strange) if (!this.#known.has(cookie)) this.#known.set(cookie, undefined);
+  }
 }
 
 type CookieRules = readonly (readonly [number, readonly string[]])[];

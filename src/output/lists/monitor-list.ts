@@ -27,6 +27,7 @@ const columns: readonly Column<MonitorEvent>[] = [
   { header: "FLOW", isWide: true, value: ({ flowHash }) => (flowHash === undefined ? "-" : hex(flowHash, 8)) },
   { header: "CPU", isWide: true, value: (row) => orDash(row.cpu) },
   { header: "DETAIL", value: detailText },
+  { header: "RULES", isWide: true, value: ({ rules = [] }) => orDash(rules.join(", ") || undefined) },
 ];
 
 /** `monitor`; the options shape upstream's own forms. */
@@ -144,6 +145,8 @@ const monitorFields = (): JsonFields<MonitorEvent> =>
     jsonField("encrypted", (row) => row.isEncrypted),
     jsonField("proxyPort", (row) => row.proxyPort),
     jsonField("match", (row) => row.matchType),
+    jsonField("cookie", (row) => row.cookie),
+    jsonField("rules", (row) => row.rules),
     jsonField("endpointId", (row) => row.endpointId),
     jsonField("destinationEndpointId", (row) => row.destinationEndpointId),
     jsonField("sourceIdentity", (row) => row.sourceIdentity),
@@ -164,7 +167,7 @@ const monitorFields = (): JsonFields<MonitorEvent> =>
     jsonField("message", (row) => row.message),
   ]);
 
-interface NamedForm extends Pick<MonitorEvent, "sourceName" | "destinationName"> {
+interface NamedForm extends Pick<MonitorEvent, "sourceName" | "destinationName" | "rules"> {
   readonly json: JsonForm<MonitorEvent>;
 }
 
@@ -181,13 +184,14 @@ class JsonForms {
   }
 
   of(row: MonitorEvent, form: MonitorEvent): JsonForm<MonitorEvent> {
-    const { sourceName, destinationName } = row;
+    const { sourceName, destinationName, rules } = row;
     const known = this.#byForm.get(form) ?? [];
     for (const one of known) {
-      if (one.sourceName === sourceName && one.destinationName === destinationName) return one.json;
+      if (one.sourceName === sourceName && one.destinationName === destinationName && one.rules === rules)
+        return one.json;
     }
     const json = new JsonForm(this.#fields, row);
-    this.#byForm.set(form, [{ sourceName, destinationName, json }, ...known].slice(0, maxNamings));
+    this.#byForm.set(form, [{ sourceName, destinationName, rules, json }, ...known].slice(0, maxNamings));
     return json;
   }
 }
