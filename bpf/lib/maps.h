@@ -93,6 +93,9 @@ struct {
 	__array(values, struct event_ring);
 } cts_events SEC(".maps");
 
+/* Which types of messages (bit n: type n) the reader of each slot's ring wants: what nobody wants is not made. */
+DECLARE_MAP(cts_event_types, BPF_MAP_TYPE_ARRAY, __u32, __u32, CTS_EVENT_SLOTS, 0);
+
 /* Records that found a slot's ring full, by slot and CPU. */
 DECLARE_MAP(cts_events_lost, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, CTS_EVENT_SLOTS, 0);
 

@@ -40,12 +40,16 @@ struct trace_record {
 	__u8 payload[CAPTURE_BYTES];
 };
 
-/* Room for a record in the ring of a slot, or NULL where there is no ring or no room; then the loss is counted. */
-static __always_inline void *event_reserve(__u32 slot, __u64 bytes)
+/* Room for a record in the ring of a slot, or NULL where nobody wants it, or there is no room; then the loss is counted. */
+static __always_inline void *event_reserve(__u32 slot, __u8 message_type, __u64 bytes)
 {
 	void *ring, *record = NULL;
+	__u32 *types;
 	__u64 *lost;
 
+	types = bpf_map_lookup_elem(&cts_event_types, &slot);
+	if (!types || !(*types & (1U << message_type)))
+		return NULL;
 	ring = bpf_map_lookup_elem(&cts_events, &slot);
 	if (!ring)
 		return NULL;
@@ -78,7 +82,7 @@ static __always_inline __u32 event_capture(struct __sk_buff *skb, __u8 *payload)
 /* Readers drain on a timer: waking one for each record costs a third of all new connections. */
 #define EVENT_SUBMIT(record) bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP)
 
-/* Every slot that has a reader gets each record. */
+/* Every slot whose reader wants it gets a record of its own. */
 #define FOR_EACH_EVENT_SLOT(slot) for (__u32 slot = 0; slot < CTS_EVENT_SLOTS; slot++)
 
 /* What all messages about a packet begin with, and the packet's first bytes behind it. */
@@ -112,7 +116,7 @@ static __always_inline void notify_drop(struct __sk_buff *skb, struct packet *pk
 	if (!EVENT_WANTED(skb, EVENT_DROPS))
 		return;
 	FOR_EACH_EVENT_SLOT (slot) {
-		record = event_reserve(slot, sizeof(*record));
+		record = event_reserve(slot, NOTIFY_DROP, sizeof(*record));
 		if (!record)
 			continue;
 		NOTIFY_CAPTURE(record, skb, pkt, NOTIFY_DROP, reason, NOTIFY_DROP_VERSION);
@@ -130,7 +134,7 @@ static __always_inline void notify_trace(struct __sk_buff *skb, struct packet *p
 	if (!EVENT_WANTED(skb, EVENT_TRACES) || !(pkt->report || EVENT_WANTED(skb, EVENT_TRACE_EVERY)))
 		return;
 	FOR_EACH_EVENT_SLOT (slot) {
-		record = event_reserve(slot, sizeof(*record));
+		record = event_reserve(slot, NOTIFY_TRACE, sizeof(*record));
 		if (!record)
 			continue;
 		NOTIFY_CAPTURE(record, skb, pkt, NOTIFY_TRACE, point, NOTIFY_TRACE_VERSION);
@@ -167,7 +171,7 @@ static __always_inline void notify_policy_verdict(struct __sk_buff *skb, __u32 e
 	struct policy_verdict_record *record;
 
 	FOR_EACH_EVENT_SLOT (slot) {
-		record = event_reserve(slot, sizeof(*record));
+		record = event_reserve(slot, NOTIFY_POLICY_VERDICT, sizeof(*record));
 		if (!record)
 			continue;
 		NOTIFY_BEGIN(record, skb, NOTIFY_POLICY_VERDICT, 0, NOTIFY_POLICY_VERDICT_VERSION);

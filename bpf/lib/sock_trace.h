@@ -22,7 +22,7 @@ static __always_inline void sock_trace(struct bpf_sock_addr *ctx, __u8 point, co
 	if (!config.trace_sock)
 		return;
 	FOR_EACH_EVENT_SLOT (slot) {
-		record = event_reserve(slot, sizeof(*record));
+		record = event_reserve(slot, NOTIFY_TRACE_SOCK, sizeof(*record));
 		if (!record)
 			continue;
 		__builtin_memset(record, 0, sizeof(*record));

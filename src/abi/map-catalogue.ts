@@ -200,6 +200,7 @@ export const mapCatalogue: readonly CatalogueEntry[] = [
   entry("cts_policy_maps", "array_of_maps", ["u32", "u32", 0, 65_536], "policy maps by endpoint id"),
   entry("cts_policy_epoch", "array", ["u32", "u32", 0, 1], "counts the changes of policy maps; odd during one"),
   entry("cts_events", "array_of_maps", ["u32", "u32", 0, 4], "event ring buffers, one a reader"),
+  entry("cts_event_types", "array", ["u32", "u32", 0, 4], "types of events that each ring's reader wants, as bits"),
   entry("cts_events_lost", "percpu_array", ["u32", "u64", 0, 4], "events that found their ring full"),
   entry("cts_event_leases", "hash", ["u32", "u64", 0, 4], "until when a session has its event ring"),
 ];

@@ -171,7 +171,8 @@ export class Datapath implements DatapathPort {
     const programs = loadPrograms({ objectsDir: options.objectsDir, maps, config: datapathConfig });
     const links = new LinkSet({ folder: folder.links, ownership: maps.ownership });
     // The reader first: no event is lost between a program's start and its reader's.
-    releaseExpired({ slots: maps.get("cts_events"), leases: maps.get("cts_event_leases") });
+    const [slots, types, leases] = ["cts_events", "cts_event_types", "cts_event_leases"].map((name) => maps.get(name));
+    releaseExpired({ slots: slots!, types: types!, leases: leases! });
     const events = new EventReader(maps);
     const clsact = new ClsactHooks(maps.ownership);
     const hooks = usesTcx(config) ? new PreferredHooks(links, clsact) : new PreferredHooks(clsact, links);

@@ -1,6 +1,7 @@
 import { BpfMap } from "../kernel/bpf-map.js";
 import { AgentError, KernelError } from "../lib/errors.js";
 import type { RecordLoss } from "../model/datapath-port.js";
+import { type MessageTypeName, messageTypes } from "../model/monitor.js";
 
 /** Slot of the agent in `cts_events`. */
 export const AGENT_SLOT = 0;
@@ -17,6 +18,8 @@ const LEASE_NS = 5_000_000_000n;
 export interface EventMaps {
   /** `cts_events` */
   readonly slots: BpfMap;
+  /** `cts_event_types` */
+  readonly types: BpfMap;
   /** `cts_events_lost` */
   readonly lost: BpfMap;
   /** `cts_event_leases` */
@@ -30,6 +33,16 @@ export function openAgentRing(slots: BpfMap): BpfMap {
   const ring = createRing("cts_ring_agent");
   slots.update(u32(AGENT_SLOT), u32(ring.fd));
   return ring;
+}
+
+/** What the datapath sends. */
+const sentTypes = ["drop", "trace", "policy-verdict", "trace-sock"] as const satisfies readonly MessageTypeName[];
+
+/** From now on the slot's ring gets records of these types, and no others; of all types where none are named. */
+export function setWantedTypes(types: BpfMap, slot: number, wanted: Iterable<number> | undefined): void {
+  const numbers = wanted ?? sentTypes.map((name) => messageTypes[name]);
+  const bits = [...numbers].filter((type) => type < 32).reduce((sum, type) => sum | (1 << type), 0);
+  types.update(u32(slot), u32(bits >>> 0));
 }
 
 /** Counts by CPU what a slot's ring had no room for, since the last call. */
@@ -59,7 +72,7 @@ export class SessionSlot implements Disposable {
   readonly #maps: EventMaps;
   readonly #slot: number;
 
-  private constructor(maps: EventMaps, slot: number) {
+  private constructor(maps: EventMaps, slot: number, types: Iterable<number> | undefined) {
     this.#maps = maps;
     this.#slot = slot;
     this.losses = new SlotLosses(maps.lost, slot);
@@ -67,16 +80,18 @@ export class SessionSlot implements Disposable {
     this.losses.take();
     this.ring = createRing(`cts_ring_${slot}`);
     maps.slots.update(u32(slot), u32(this.ring.fd));
+    setWantedTypes(maps.types, slot, types);
   }
 
   /**
    * Takes a free slot. A holder that was killed cannot give its slot back: whose lease has run out is put out first.
+   * @param types numbers of the messages that are wanted; undefined: all
    * @throws AgentError `no-event-slot`
    */
-  static claim(maps: EventMaps, nowNs: bigint = monotonicNs()): SessionSlot {
+  static claim(maps: EventMaps, types?: Iterable<number>, nowNs: bigint = monotonicNs()): SessionSlot {
     releaseExpired(maps, nowNs);
     for (let slot = AGENT_SLOT + 1; slot < SLOTS; slot++) {
-      if (takeLease(maps.leases, slot, nowNs)) return new SessionSlot(maps, slot);
+      if (takeLease(maps.leases, slot, nowNs)) return new SessionSlot(maps, slot, types);
     }
     throw new AgentError("no-event-slot", `${SLOTS - 1} sessions read the node's events already`, {
       nextSteps: ["end one of them, or start the agent, which serves any number"],
@@ -97,7 +112,7 @@ export class SessionSlot implements Disposable {
 }
 
 /** Takes the slots of dead sessions away, so that no program writes for them. */
-export function releaseExpired(maps: Pick<EventMaps, "slots" | "leases">, nowNs: bigint = monotonicNs()): void {
+export function releaseExpired(maps: Omit<EventMaps, "lost">, nowNs: bigint = monotonicNs()): void {
   for (let slot = AGENT_SLOT + 1; slot < SLOTS; slot++) {
     const lease = maps.leases.lookup(u32(slot))?.readBigUInt64LE();
     if (lease !== undefined && lease < nowNs) freeSlot(maps, slot);
@@ -116,7 +131,8 @@ function takeLease(leases: BpfMap, slot: number, nowNs: bigint): boolean {
 }
 
 /** The ring first: a slot that is free has none. */
-function freeSlot({ slots, leases }: Pick<EventMaps, "slots" | "leases">, slot: number): void {
+function freeSlot({ slots, types, leases }: Omit<EventMaps, "lost">, slot: number): void {
+  setWantedTypes(types, slot, []);
   slots.delete(u32(slot));
   leases.delete(u32(slot));
 }

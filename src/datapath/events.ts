@@ -8,13 +8,16 @@ import { createMonitorEvent } from "../model/create-monitor-event.js";
 import type { DrainedEvents, DropEvent, EventRing, RecordTaker } from "../model/datapath-port.js";
 import { messageTypes } from "../model/monitor.js";
 import type { MonitorEvent } from "../model/monitor-event.js";
-import { AGENT_SLOT, DRAIN_INTERVAL_MS, openAgentRing, RING_BYTES, SlotLosses } from "./event-slots.js";
+import { AGENT_SLOT, DRAIN_INTERVAL_MS, openAgentRing, RING_BYTES, SlotLosses, setWantedTypes } from "./event-slots.js";
 import type { MapSet } from "./map-set.js";
 import { RecordTakers } from "./record-takers.js";
 
 const PAGE_BYTES = 4096;
 /** Drops kept between two calls of {@link EventReader.drain}; more are counted as lost. */
 const MAX_PENDING = 4096;
+
+/** What the agent itself reads, whoever watches. */
+const ownTypes = [messageTypes.drop];
 
 /** One ring for all CPUs. */
 export const eventRing: EventRing = {
@@ -30,7 +33,7 @@ export class EventReader implements Disposable {
   readonly #map: BpfMap;
   readonly #ring: RingBuffer;
   readonly #losses: SlotLosses;
-  readonly #takers = new RecordTakers(decodeEvent);
+  readonly #takers: RecordTakers;
   #pending: DropEvent[] = [];
   #dropped = 0;
   #traces = 0;
@@ -38,6 +41,11 @@ export class EventReader implements Disposable {
   constructor(maps: Pick<MapSet, "get">) {
     this.#map = openAgentRing(maps.get("cts_events"));
     this.#losses = new SlotLosses(maps.get("cts_events_lost"), AGENT_SLOT);
+    const types = maps.get("cts_event_types");
+    const want = (wanted: ReadonlySet<number> | undefined): void =>
+      setWantedTypes(types, AGENT_SLOT, wanted && [...ownTypes, ...wanted]);
+    want(new Set());
+    this.#takers = new RecordTakers(decodeEvent, want);
     this.#ring = new RingBuffer({
       map: this.#map,
       onRecords: (buffer, records) => this.#take(buffer, records),

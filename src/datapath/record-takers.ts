@@ -6,14 +6,30 @@ export class RecordTakers {
   readonly #takers = new Set<RecordTaker>();
   readonly #decode: (bytes: Uint8Array) => MonitorEvent;
 
-  /** @param decode never throws */
-  constructor(decode: (bytes: Uint8Array) => MonitorEvent) {
+  readonly #onChange: (types: ReadonlySet<number> | undefined) => void;
+
+  /**
+   * @param decode never throws
+   * @param onChange told of the types that all takers together want, whenever one comes or goes
+   */
+  constructor(decode: (bytes: Uint8Array) => MonitorEvent, onChange: (types: ReadonlySet<number> | undefined) => void) {
     this.#decode = decode;
+    this.#onChange = onChange;
   }
 
   add(taker: RecordTaker): Disposable {
     this.#takers.add(taker);
-    return { [Symbol.dispose]: () => void this.#takers.delete(taker) };
+    this.#onChange(this.#types());
+    return { [Symbol.dispose]: () => this.#remove(taker) };
+  }
+
+  #remove(taker: RecordTaker): void {
+    if (this.#takers.delete(taker)) this.#onChange(this.#types());
+  }
+
+  #types(): ReadonlySet<number> | undefined {
+    const all = [...this.#takers].map(({ types }) => types);
+    return all.includes(undefined) ? undefined : new Set(all.flatMap((types) => [...(types ?? [])]));
   }
 
   /** @param places pairs of (offset, length) into `bytes`, which nobody changes later */

@@ -192,7 +192,7 @@ export interface ConntrackGarbage {
 
 export interface DrainedEvents {
   readonly drops: readonly DropEvent[];
-  /** Trace records since the last call. */
+  /** Trace records since the last call; there are some while somebody watches them. */
   readonly traces: number;
   /** Records the kernel could not store since the last call. */
   readonly lost: number;
@@ -200,6 +200,8 @@ export interface DrainedEvents {
 
 /** Neither call may throw or wait. */
 export interface RecordTaker {
+  /** Numbers of the messages that it takes; absent: all. What nobody takes is not written. It may get others too. */
+  readonly types?: ReadonlySet<number> | undefined;
   records(batch: RecordBatch): void;
   lost(losses: readonly RecordLoss[]): void;
 }

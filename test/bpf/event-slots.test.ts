@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type EventMaps, releaseExpired, SessionSlot } from "../../src/datapath/event-slots.js";
+import { EventReader } from "../../src/datapath/events.js";
 import { RingBuffer } from "../../src/kernel/ring-buffer.js";
+import { messageTypes } from "../../src/model/monitor.js";
 import { DatapathHarness, pod, u32 } from "./harness.js";
 import { ipv4Packet } from "./packet-builder.js";
 
@@ -14,6 +16,7 @@ beforeEach(() => {
   datapath.reset();
   maps = {
     slots: datapath.get("cts_events"),
+    types: datapath.get("cts_event_types"),
     lost: datapath.get("cts_events_lost"),
     leases: datapath.get("cts_event_leases"),
   };
@@ -25,7 +28,7 @@ afterEach(() => {
 afterAll(() => datapath[Symbol.dispose]());
 
 const claim = (nowNs?: bigint): SessionSlot => {
-  const slot = SessionSlot.claim(maps, nowNs);
+  const slot = SessionSlot.claim(maps, undefined, nowNs);
   slots.push(slot);
   return slot;
 };
@@ -50,6 +53,24 @@ describe("slots of sessions", () => {
     expect(maps.slots.lookup(u32(1))).toBeUndefined();
     dropOne();
     expect(recordsIn(other)).toBe(1);
+  });
+
+  it("get no other types of records than their readers want, nor does the agent's", () => {
+    const onlyTraces = SessionSlot.claim(maps, [messageTypes.trace]);
+    slots.push(onlyTraces);
+    const connect = (sourcePort: number) =>
+      datapath.run("fromContainer", ipv4Packet({ source: pod.client.ip, destination: pod.server.ip, sourcePort }));
+    using unwatched = new EventReader(datapath);
+    dropOne();
+    connect(1001);
+    expect(recordsIn(onlyTraces)).toBe(1);
+    expect(unwatched.drain()).toMatchObject({ drops: [{ reasonText: "Invalid source ip" }], traces: 0, lost: 0 });
+    const watch = unwatched.watch({ types: new Set([messageTypes.trace]), records: () => {}, lost: () => {} });
+    connect(1002);
+    expect(unwatched.drain().traces).toBe(1);
+    watch[Symbol.dispose]();
+    connect(1003);
+    expect(unwatched.drain().traces).toBe(0);
   });
 
   it("are three; a fourth session is told what to do", () => {

@@ -136,7 +136,7 @@ export class DatapathHarness implements Disposable {
     const bytes = encodeHarnessConfig(config, hostNetnsCookie);
     this.programs = loadPrograms({ objectsDir, maps: this, config: bytes });
     this.#policyEpoch = new PolicyEpoch(this.get("cts_policy_epoch"));
-    this.#events = new EventReader(this);
+    this.#events = this.#openEvents();
     this.#addEndpoints();
   }
 
@@ -150,8 +150,15 @@ export class DatapathHarness implements Disposable {
     for (const map of this.maps.values()) if (!isMapOfMaps(map)) clearMap(map);
     this.#forgetPolicies();
     this.#policyEpoch = new PolicyEpoch(this.get("cts_policy_epoch"));
-    this.#events = new EventReader(this);
+    this.#events = this.#openEvents();
     this.#addEndpoints();
+  }
+
+  /** As if somebody watched everything. */
+  #openEvents(): EventReader {
+    const events = new EventReader(this);
+    events.watch({ records: () => {}, lost: () => {} });
+    return events;
   }
 
   /** Policies of other endpoints than the two that every test has. */

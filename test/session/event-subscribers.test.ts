@@ -136,9 +136,11 @@ describe("subscribers of the agent's events", () => {
     stalled.destroy();
   });
 
-  it("one that goes away leaves nothing behind: with the last of them the ring is no longer watched", async () => {
-    const [first, second] = await Promise.all([subscribe(), subscribe()]);
-    expect(datapath.takers.size).toBe(1);
+  it("one that goes away leaves nothing behind: its types are no longer asked for", async () => {
+    const [first, second] = await Promise.all([subscribe({ types: ["trace"] }), subscribe()]);
+    const asked = [...datapath.takers].map(({ types }) => types && [...types]);
+    expect(asked).toEqual(expect.arrayContaining([[4], undefined]));
+    expect(asked).toHaveLength(2);
     first[Symbol.dispose]();
     second[Symbol.dispose]();
     while (hub.totals.subscribers > 0) await new Promise(setImmediate);

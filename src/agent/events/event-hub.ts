@@ -22,8 +22,8 @@ export interface EventHubOptions {
 export class EventHub implements Disposable {
   readonly #options: EventHubOptions;
   readonly #now: () => number;
-  readonly #subscribers = new Set<Subscriber>();
-  #watch: Disposable | undefined;
+  /** Each with its watch of the ring. */
+  readonly #subscribers = new Map<Subscriber, Disposable>();
   #lostTotal = 0n;
 
   constructor(options: EventHubOptions) {
@@ -43,40 +43,32 @@ export class EventHub implements Disposable {
 
   /** Writes frames to `out` until it closes; the first of them tells of the ring. */
   #subscribe(filter: EventFilter, out: Writable): void {
-    const subscriber = new Subscriber(filter, out, this.#options.queueBytes ?? QUEUE_BYTES);
-    this.#subscribers.add(subscriber);
+    const { datapath, queueBytes = QUEUE_BYTES } = this.#options;
+    const subscriber = new Subscriber(filter, out, queueBytes);
+    const watch = datapath.watchRecords({
+      types: subscriber.types,
+      records: (batch) => {
+        this.#lostTotal += subscriber.records(batch, this.#now());
+      },
+      lost: (losses) => subscriber.losses(losses, this.#now()),
+    });
+    this.#subscribers.set(subscriber, watch);
     out.on("close", () => this.#remove(subscriber));
     out.on("error", () => this.#remove(subscriber));
     out.on("drain", () => subscriber.tellLoss(this.#now()));
-    out.write(encodeFrame({ kind: "ring", ...this.#options.datapath.eventRing }));
-    this.#watch ??= this.#options.datapath.watchRecords({
-      records: (batch) => this.#records(batch),
-      lost: (losses) => this.#lost(losses),
-    });
+    out.write(encodeFrame({ kind: "ring", ...datapath.eventRing }));
   }
 
   #remove(subscriber: Subscriber): void {
-    if (!this.#subscribers.delete(subscriber)) return;
-    if (this.#subscribers.size > 0) return;
-    this.#watch?.[Symbol.dispose]();
-    this.#watch = undefined;
-  }
-
-  #records(batch: RecordBatch): void {
-    const timeMs = this.#now();
-    for (const subscriber of this.#subscribers) this.#lostTotal += subscriber.records(batch, timeMs);
-  }
-
-  #lost(losses: readonly RecordLoss[]): void {
-    const timeMs = this.#now();
-    for (const subscriber of this.#subscribers) subscriber.losses(losses, timeMs);
+    this.#subscribers.get(subscriber)?.[Symbol.dispose]();
+    this.#subscribers.delete(subscriber);
   }
 
   [Symbol.dispose](): void {
-    this.#watch?.[Symbol.dispose]();
-    this.#watch = undefined;
-    for (const { out } of this.#subscribers) out.end();
-    this.#subscribers.clear();
+    for (const subscriber of [...this.#subscribers.keys()]) {
+      this.#remove(subscriber);
+      subscriber.out.end();
+    }
   }
 }
 
@@ -91,6 +83,10 @@ class Subscriber {
     this.out = out;
     this.#matcher = new EventMatcher(filter);
     this.#queueBytes = queueBytes;
+  }
+
+  get types(): ReadonlySet<number> | undefined {
+    return this.#matcher.types;
   }
 
   /** @returns how many had no room */

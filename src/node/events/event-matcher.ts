@@ -9,7 +9,8 @@ const reasonTypes: readonly MessageTypeName[] = ["drop", "policy-verdict"];
 
 /** Tests events against a filter whose lists were made into sets once. What an event lacks, it does not have. */
 export class EventMatcher {
-  readonly #types: ReadonlySet<number> | undefined;
+  /** Numbers of the messages that it asks for; undefined: all. */
+  readonly types: ReadonlySet<number> | undefined;
   readonly #from: ReadonlySet<number> | undefined;
   readonly #to: ReadonlySet<number> | undefined;
   readonly #relatedTo: ReadonlySet<number> | undefined;
@@ -24,7 +25,7 @@ export class EventMatcher {
     // Only these have a reason: most records of a busy node are traces, and need not be decoded to be left out.
     const possible =
       dropReasons === undefined ? types : (types ?? reasonTypes).filter((name) => reasonTypes.includes(name));
-    this.#types = possible && new Set(possible.map((name) => messageTypes[name]));
+    this.types = possible && new Set(possible.map((name) => messageTypes[name]));
     this.#from = from && new Set(from);
     this.#to = to && new Set(to);
     this.#relatedTo = relatedTo && new Set(relatedTo);
@@ -37,7 +38,7 @@ export class EventMatcher {
 
   /** @param type first byte of the record */
   admitsType(type: number): boolean {
-    return this.#types === undefined || this.#types.has(type);
+    return this.types === undefined || this.types.has(type);
   }
 
   /** Of an event whose type is admitted. */

@@ -36,7 +36,7 @@ export async function openEventSource(options: EventSourceOptions): Promise<Even
       ? []
       : [() => openAgentStream(place.agentSocket!, smallEnough(filter), signal)]),
     () => openUpstreamSocket(join(upstreamRunFolder(root), upstreamSocket), signal),
-    async () => openSessionSlot(pinDir, signal),
+    async () => openSessionSlot(pinDir, filter, signal),
   ];
   const failures: CtsError[] = [];
   for (const attempt of attempts) {

@@ -6,6 +6,8 @@ import { Ownership } from "../../datapath/ownership.js";
 import { BpfMap } from "../../kernel/bpf-map.js";
 import { RingBuffer } from "../../kernel/ring-buffer.js";
 import { AgentError } from "../../lib/errors.js";
+import type { EventFilter } from "../../model/event-filter.js";
+import { EventMatcher } from "./event-matcher.js";
 import type { EventSource, RawEvent } from "./event-source.js";
 
 const LEASE_RENEWAL_MS = 1000;
@@ -14,16 +16,17 @@ const LEASE_RENEWAL_MS = 1000;
  * Reads the datapath's events from a slot of this session's own, beside whatever the agent's slot holds: for nodes of ours
  * whose agent is down. The slot is given back with the source; when this process is killed, its lease runs out.
  * @param pinDir folder of the node's pins
+ * @param filter its types are all that comes; the rest of it is the reader's business
  * @throws AgentError `no-own-datapath` where the maps are not ours, `no-event-slot`; KernelError what the kernel refused
  */
-export function openSessionSlot(pinDir: string, signal: AbortSignal): EventSource {
+export function openSessionSlot(pinDir: string, filter: EventFilter, signal: AbortSignal): EventSource {
   signal.throwIfAborted();
   const maps = openEventMaps(pinDir);
   const closeMaps = (): void => {
-    for (const map of [maps.slots, maps.lost, maps.leases]) map.close();
+    for (const map of Object.values<BpfMap>({ ...maps })) map.close();
   };
   try {
-    return new SlotReader(SessionSlot.claim(maps), signal, closeMaps);
+    return new SlotReader(SessionSlot.claim(maps, new EventMatcher(filter).types), signal, closeMaps);
   } catch (error) {
     closeMaps();
     throw error;
@@ -33,7 +36,12 @@ export function openSessionSlot(pinDir: string, signal: AbortSignal): EventSourc
 /** Opened for writing, which only the owner of a map may: the record says whose they are. */
 function openEventMaps(pinDir: string): EventMaps {
   const owner = join(pinDir, "cts_owner");
-  const names = { slots: "cts_events", lost: "cts_events_lost", leases: "cts_event_leases" } as const;
+  const names = {
+    slots: "cts_events",
+    types: "cts_event_types",
+    lost: "cts_events_lost",
+    leases: "cts_event_leases",
+  } as const;
   const paths = Object.values(names).map((name) => join(pinDir, name));
   if (![owner, ...paths].every((path) => existsSync(path))) throw notOurs(pinDir);
   using records = BpfMap.openPinned(owner, { readOnly: true });
@@ -44,7 +52,12 @@ function openEventMaps(pinDir: string): EventMaps {
     map.close();
     throw notOurs(pinDir);
   };
-  return { slots: open(names.slots), lost: open(names.lost), leases: open(names.leases) };
+  return {
+    slots: open(names.slots),
+    types: open(names.types),
+    lost: open(names.lost),
+    leases: open(names.leases),
+  };
 }
 
 function notOurs(pinDir: string): AgentError {
