@@ -63,7 +63,7 @@ export class EdgeOracle {
     address: string,
     peer: string,
   ): readonly { readonly port: number; readonly peerPort: number }[] {
-    const pattern = new RegExp(`^${protocol} ${escape(address)}:(\\d+) < ${escape(peer)}:(\\d+)$`);
+    const pattern = new RegExp(`^${protocol} ${asPattern(address)}:(\\d+) < ${asPattern(peer)}:(\\d+)$`);
     return [...this.#owners.keys()].flatMap((key) => {
       const found = pattern.exec(key);
       return found === null ? [] : [{ port: Number(found[1]), peerPort: Number(found[2]) }];
@@ -171,7 +171,7 @@ function to(destination: string, destinationPort: number): Pick<Ends, "destinati
   return { destination, destinationPort };
 }
 
-function escape(address: string): string {
+function asPattern(address: string): string {
   return address.replaceAll(".", "\\.");
 }
 
