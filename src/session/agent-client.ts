@@ -3,6 +3,7 @@ import { exchangeOverSocket, type SocketQuestion } from "../lib/socket-exchange.
 import type { EndpointOptionsAnswer, EndpointOptionsRequest } from "../model/event-options.js";
 import type { NamedService, NamesDocument } from "../model/names-document.js";
 import type { PolicyCookies, PolicyDocument } from "../model/policy/rule-rows.js";
+import type { RecordedDrop } from "../model/recorded-drop.js";
 import type { EndpointRow } from "../model/rows.js";
 import type { ServiceQuery } from "../model/service-query.js";
 
@@ -76,6 +77,13 @@ export async function fetchAgentCookies(socketPath: string): Promise<PolicyCooki
   const value = (await getFromAgent(socketPath, "/v1/policy-cookies")) as Partial<PolicyCookies> | null;
   if (Array.isArray(value?.items)) return value.items;
   throw new AgentError("agent-answer", `the agent's answer to GET /v1/policy-cookies on ${socketPath} is no list`);
+}
+
+/** The last packets that the agent saw dropped. @throws AgentError, TimeoutError as {@link getFromAgent} */
+export async function fetchAgentDrops(socketPath: string): Promise<readonly RecordedDrop[]> {
+  const value = (await getFromAgent(socketPath, "/v1/drops")) as { readonly items?: unknown } | null;
+  if (Array.isArray(value?.items)) return value.items;
+  throw new AgentError("agent-answer", `the agent's answer to GET /v1/drops on ${socketPath} is no list`);
 }
 
 /**

@@ -147,3 +147,38 @@ describe("policies as agents have them", () => {
     expect((await monitor.stop()).exitCode).toBe(130);
   });
 });
+
+describe("which, of a pod whose packets a policy denies", () => {
+  it("says how often they were dropped, when last, where and why", async () => {
+    const spec = { podSelector: { matchLabels: { app: "b" } }, policyTypes: ["Egress"] };
+    const metadata = { name: "silent", namespace: "default" };
+    const none = () => {
+      const { status, stderr } = lab.cli(
+        "exec",
+        "b",
+        "--",
+        "cts-lab",
+        "http",
+        "--timeout-ms",
+        "500",
+        `http://${address}:8080/`,
+      );
+      expect([status, stderr]).not.toEqual([0, ""]);
+      return lab.product("which", "b", "--to", "a", "--port", "8080");
+    };
+    const address = (await lab.pod("a"))!.status!.podIP!;
+    expect(apply({ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata, spec }).status).toBe(0);
+    const { status, stderr } = await eventually(none, (answer) => answer.stderr.includes("dropped"));
+    expect(status).toBe(5);
+    const [message = ""] = stderr.split("\n").filter((line) => line.includes("reached nobody"));
+    expect(message).toMatch(
+      /b has no connection to a on port 8080, live or recent, on node-2; it reached nobody: dropped /,
+    );
+    expect(message).toMatch(/dropped (once|\d+ times), last 20\S+Z on node-2, to [\d.]+:8080\/TCP: Policy denied/);
+    expect(message).toContain("(policy.h:");
+    expect(stderr).toContain("policy verdict --from b --to a --port 8080");
+    // Another port was not tried.
+    expect(lab.product("which", "b", "--to", "a", "--port", "81").stderr).not.toContain("reached nobody");
+    expect(lab.cli("delete", "networkpolicy", "silent").status).toBe(0);
+  });
+});

@@ -1,6 +1,7 @@
 import { NotFoundError } from "../../lib/errors.js";
-import { IpAddress } from "../../lib/ip.js";
+import { addressPort, IpAddress } from "../../lib/ip.js";
 import { summarizeNodeStatuses } from "../../model/list-status.js";
+import { protocolName } from "../../model/protocol-names.js";
 import type { L4Address, WhichRow } from "../../model/rows.js";
 import type { SocketRow } from "../../model/sockets.js";
 import type { SessionNode } from "../../session/session.js";
@@ -11,6 +12,7 @@ import { collectRows, type RowList } from "../row-list.js";
 import type { RowSelection } from "../row-selection.js";
 import type { Connection } from "./connections.js";
 import { readConnections } from "./read-connections.js";
+import { type DropFinding, findDrops } from "./recorded-drops.js";
 import { isWanted, resolveDestination, resolveSource, type WhichQuestion } from "./which-question.js";
 
 interface ReadOptions {
@@ -40,7 +42,10 @@ export async function whichBackend(
   const statuses = readings.map((reading) => reading.status);
   // "None" may only be said by whoever has looked everywhere.
   const isWhole = statuses.every((status) => status.state === "complete");
-  if (connections.length === 0 && isWhole) throw noConnection(question, nodes, names);
+  if (connections.length === 0 && isWhole) {
+    const drops = await findDrops(target.resolved, { question, sources, isDestination });
+    throw noConnection({ question, nodes, names, drops });
+  }
   const servers = await serverSockets(
     target,
     connections.map(({ connection }) => connection.backend),
@@ -144,24 +149,52 @@ function closedService({ destination, namespace }: WhichQuestion, { services }: 
   return service?.backends.length === 0 ? `${service.namespace}/${service.name}` : undefined;
 }
 
-function noConnection(question: WhichQuestion, nodes: readonly SessionNode[], names: NameIndex): NotFoundError {
+interface Nothing {
+  readonly question: WhichQuestion;
+  readonly nodes: readonly SessionNode[];
+  readonly names: NameIndex;
+  readonly drops: DropFinding | undefined;
+}
+
+function noConnection({ question, nodes, names, drops }: Nothing): NotFoundError {
   const closed = closedService(question, names);
   const to = question.destination === undefined ? "" : ` to ${question.destination}`;
   const port = question.port === undefined ? "" : ` on port ${question.port}`;
   const where = nodes.map((node) => node.name).join(", ");
   return new NotFoundError(
     "which-none",
-    `${question.source} has no connection${to}${port}, live or recent, on ${where}`,
+    `${question.source} has no connection${to}${port}, live or recent, on ${where}${dropText(drops)}`,
     {
       hint:
         closed === undefined
-          ? "Looked at its sockets, the socket load balancer's reverse map and conntrack."
+          ? "Looked at its sockets, the socket load balancer's reverse map, conntrack and the last drops that agents know."
           : `Service ${closed} has no backends: connect() to it fails at once (EHOSTUNREACH, or EPERM before Linux 5.18), without a packet.`,
       nextSteps: [
         ...(closed === undefined ? [] : [`kubectl cilium-ts service list --service ${closed}`]),
+        ...verdictStep(question, drops),
         `kubectl cilium-ts bpf ct list --pod ${question.source}`,
         "kubectl cilium-ts bpf metrics list --drops   (was it dropped?)",
       ],
+      ...(drops === undefined ? {} : { details: { drops: drops.count, lastDrop: drops.last } }),
     },
   );
+}
+
+function dropText(drops: DropFinding | undefined): string {
+  if (drops === undefined) return "";
+  const { node, reasonText, direction, file, line, timeMs, packet } = drops.last;
+  const address = IpAddress.tryParse(packet?.destination ?? "");
+  const end =
+    address && packet ? `${addressPort(address, packet.destinationPort)}/${protocolName(packet.protocol)}` : "";
+  const times = drops.count === 1 ? "once" : `${drops.count} times`;
+  const where = direction === "unknown" ? "" : `, ${direction}`;
+  const at = new Date(timeMs).toISOString();
+  return `; it reached nobody: dropped ${times}, last ${at} on ${node}, to ${end}${where}: ${reasonText} (${file}:${line})`;
+}
+
+/** Which rule it was can be asked. */
+function verdictStep({ source, destination, port }: WhichQuestion, drops: DropFinding | undefined): readonly string[] {
+  if (drops === undefined || !/^policy/i.test(drops.last.reasonText) || destination === undefined) return [];
+  const wantedPort = port ?? drops.last.packet?.destinationPort;
+  return [`kubectl cilium-ts policy verdict --from ${source} --to ${destination} --port ${wantedPort}`];
 }

@@ -128,7 +128,11 @@ export class TestLab implements AsyncDisposable {
   }
 
   /** Runs any other of the product's commands on this lab. */
-  product(...args: readonly string[]): { readonly status: number | null; readonly stdout: string } {
+  product(...args: readonly string[]): {
+    readonly status: number | null;
+    readonly stdout: string;
+    readonly stderr: string;
+  } {
     const [program = "", ...first] = commandLine;
     return spawnSync(program, [...first, ...args, "--lab", this.name], { encoding: "utf8" });
   }
