@@ -10,6 +10,7 @@ static const struct {
 	const char *usage;
 } commands[] = {
 	{"netns", netns_command, "netns add|del NAME…: network namespaces under /run/netns"},
+	{"xdp-peer", xdp_peer_command, "xdp-peer DEVICE…: ready for a peer that runs XDP"},
 	{"init", init_command, "init …: start a node's pid 1, which holds its namespaces"},
 	{"run", run_command, "run … -- COMMAND: start a container or an agent behind a shim"},
 	{"enter", enter_command, "enter … -- COMMAND: run a command inside a container"},

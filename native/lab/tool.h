@@ -80,6 +80,7 @@ struct http_request {
 bool http_exchange(int fd, const struct http_request *request, struct http_reply *reply);
 
 /* ---- sub-commands: argv[0] is the sub-command's own name ---- */
+int xdp_peer_command(int argc, char **argv);
 int netns_command(int argc, char **argv);
 int init_command(int argc, char **argv);
 int run_command(int argc, char **argv);

@@ -109,13 +109,14 @@ async function readAgent(socketPath: string): Promise<AgentStatus> {
 }
 
 /** From what the agent says of its features; nothing of an agent that does not tell. */
-function readRouting(features: unknown): Pick<AgentStatus, "routing" | "hostRouting"> {
+function readRouting(features: unknown): Pick<AgentStatus, "routing" | "hostRouting" | "xdpAcceleration"> {
   const named = (name: string): Readonly<Record<string, unknown>> | undefined =>
     (Array.isArray(features) ? features.map(asRecord) : []).find((feature) => feature.name === name);
-  const [overlay, host] = [named("overlay"), named("host-routing")];
+  const [overlay, host, xdp] = ["overlay", "host-routing", "xdp-acceleration"].map(named);
   return {
     ...(overlay === undefined ? {} : { routing: overlay.used === true ? String(overlay.detail) : "native" }),
     ...(host === undefined ? {} : { hostRouting: host.used === true ? "BPF" : "Legacy" }),
+    ...(xdp === undefined ? {} : { xdpAcceleration: String(xdp.detail) }),
   };
 }
 

@@ -21,6 +21,7 @@ import type {
   NodeDevice,
   PolicyEntry,
   RecordTaker,
+  UnacceleratedDevice,
 } from "../model/datapath-port.js";
 import { nodeEventOptions } from "../model/event-options.js";
 import { type MaglevOptions, maglevSeeds } from "../model/maglev.js";
@@ -52,6 +53,7 @@ import { PreferredHooks } from "./preferred-hooks.js";
 import { closePrograms, loadPrograms, type Programs } from "./programs.js";
 import { Services } from "./services.js";
 import { deleteKeys, readEntries, reconcileTable, writeEntries } from "./table.js";
+import { XdpPrograms } from "./xdp-programs.js";
 
 export interface DatapathOptions {
   /** Mount point of the node's bpffs. */
@@ -122,6 +124,7 @@ export class Datapath implements DatapathPort {
   private constructor(parts: {
     readonly maps: MapSet;
     readonly hooks: DeviceHooks;
+    readonly links: LinkSet;
     readonly programs: Programs;
     readonly policies: PolicyMaps;
     readonly events: EventReader;
@@ -135,7 +138,9 @@ export class Datapath implements DatapathPort {
     this.#events = parts.events;
     this.#config = parts.config;
     this.endpoints = new EndpointPrograms(parts);
-    this.#devices = new DevicePrograms(parts);
+    const { links, programs, config } = parts;
+    const xdp = new XdpPrograms({ links, program: programs.xdp, acceleration: config.lbAcceleration });
+    this.#devices = new DevicePrograms({ ...parts, xdp });
     this.services = new Services(parts.maps, parts.maglev);
   }
 
@@ -186,7 +191,7 @@ export class Datapath implements DatapathPort {
       tableSize: config.lbMaglevTableSize,
       seed: maglevSeeds(config.lbMaglevHashSeed).backends,
     };
-    const datapath = new Datapath({ maps, hooks, programs, policies, events, config, maglev });
+    const datapath = new Datapath({ maps, hooks, links, programs, policies, events, config, maglev });
     if (maps.hasReplaced) {
       // The old programs know the old maps only: the sooner they go, the fewer connections are in the wrong place.
       await datapath.endpoints.replacePrograms();
@@ -225,7 +230,7 @@ export class Datapath implements DatapathPort {
     return this.#policies.write(endpointId, desired);
   }
 
-  writeDevices(desired: readonly NodeDevice[]): Promise<void> {
+  writeDevices(desired: readonly NodeDevice[]): Promise<readonly UnacceleratedDevice[]> {
     return this.#devices.write(desired);
   }
 

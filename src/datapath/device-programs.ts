@@ -1,10 +1,11 @@
 import { waitForAll } from "../lib/wait-for-all.js";
-import type { NodeDevice } from "../model/datapath-port.js";
+import type { NodeDevice, UnacceleratedDevice } from "../model/datapath-port.js";
 import type { DeviceHooks } from "./device-hooks.js";
 import { encodeDevice } from "./entries.js";
 import type { MapSet } from "./map-set.js";
 import type { Programs } from "./programs.js";
 import { reconcileTable } from "./table.js";
+import type { XdpPrograms } from "./xdp-programs.js";
 
 const DIRECTIONS = ["ingress", "egress"] as const;
 
@@ -15,24 +16,24 @@ export class DevicePrograms {
   readonly #maps: Pick<MapSet, "get">;
   readonly #hooks: DeviceHooks;
   readonly #programs: Programs;
+  readonly #xdp: XdpPrograms;
 
   constructor(options: {
     readonly maps: Pick<MapSet, "get">;
     readonly hooks: DeviceHooks;
     readonly programs: Programs;
+    readonly xdp: XdpPrograms;
   }) {
     this.#maps = options.maps;
     this.#hooks = options.hooks;
     this.#programs = options.programs;
+    this.#xdp = options.xdp;
   }
 
   /** The named devices have programs afterwards, and no others. */
-  async write(desired: readonly NodeDevice[]): Promise<void> {
+  async write(desired: readonly NodeDevice[]): Promise<readonly UnacceleratedDevice[]> {
     // Before the programs that look there.
-    reconcileTable(
-      this.#maps.get("cts_devices"),
-      desired.map((device) => encodeDevice(device)),
-    );
+    await this.#describe(desired);
     const wanted = new Set(desired.map(({ ifindex }) => ifindex));
     await waitForAll([...wanted].map((ifindex) => this.#attach(ifindex)));
     const surplus = this.#hooks.names().filter((name) => {
@@ -40,12 +41,23 @@ export class DevicePrograms {
       return ifindex !== undefined && !wanted.has(ifindex);
     });
     await waitForAll(surplus.map((name) => this.#hooks.remove(name)));
+    const refusals = await this.#xdp.write(desired);
+    await this.#describe(desired);
+    return refusals;
+  }
+
+  /** What programs know of the devices. */
+  async #describe(desired: readonly NodeDevice[]): Promise<void> {
+    const accelerated = await this.#xdp.attached();
+    const entries = desired.map((device) => encodeDevice(device, accelerated.has(device.ifindex)));
+    reconcileTable(this.#maps.get("cts_devices"), entries);
   }
 
   /** Gives what is attached already its new programs. */
   async replacePrograms(): Promise<void> {
     const present = (await this.#hooks.list()).filter(({ name, ifindex }) => deviceOfHook(name) === ifindex);
     await waitForAll([...new Set(present.map(({ ifindex }) => ifindex))].map((ifindex) => this.#attach(ifindex)));
+    await this.#xdp.replacePrograms();
   }
 
   async #attach(ifindex: number): Promise<void> {

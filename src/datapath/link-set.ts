@@ -1,6 +1,7 @@
 import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { CgroupAttachType } from "../kernel/attach-type.js";
+import type { XdpMode } from "../kernel/attachment.js";
 import { BpfLink } from "../kernel/bpf-link.js";
 import type { BpfProgram } from "../kernel/bpf-program.js";
 import { KernelError } from "../lib/errors.js";
@@ -9,6 +10,11 @@ import { waitForAll } from "../lib/wait-for-all.js";
 import { listPins, NEXT_SUFFIX } from "./bpf-folder.js";
 import type { DeviceHook, DeviceHooks, HookFacts } from "./device-hooks.js";
 import type { Ownership } from "./ownership.js";
+
+export interface XdpHook {
+  readonly ifindex: number;
+  readonly mode: XdpMode;
+}
 
 export interface CgroupHook {
   readonly cgroupPath: string;
@@ -35,6 +41,14 @@ export class LinkSet implements DeviceHooks {
     return this.#ensure(name, program, {
       isInPlace: (link) => link.openedInfo.ifindex === hook.ifindex,
       attach: () => BpfLink.attachTcxAsync({ program, ifindex: hook.ifindex, direction: hook.direction }),
+    });
+  }
+
+  /** A device has one XDP program: a foreign one stays, and this fails. The mode belongs to the name, no link says it. */
+  ensureXdp(name: string, program: BpfProgram, hook: XdpHook): Promise<void> {
+    return this.#ensure(name, program, {
+      isInPlace: (link) => link.openedInfo.ifindex === hook.ifindex,
+      attach: () => BpfLink.attachXdpAsync({ program, ...hook }),
     });
   }
 

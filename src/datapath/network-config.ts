@@ -119,6 +119,7 @@ export function configuredFeatures(config: AgentConfig): readonly DatapathFeatur
       detail: config.routingMode === "tunnel" ? config.tunnelProtocol : "native routing",
     },
     { name: "dsr", used: dispatchOf(config) !== "none", detail: dsrDetail(config) },
+    { name: "xdp-acceleration", used: config.lbAcceleration !== "disabled", detail: config.lbAcceleration },
     { name: "masquerading", used: families.length > 0, detail: families.join(", ") || "off" },
   ];
 }

@@ -31,6 +31,12 @@ export interface FabricNode {
   readonly internalIps: readonly string[];
 }
 
+export interface FabricOptions {
+  readonly mtuBytes: number;
+  /** Nodes run XDP programs on their devices, whose other ends must be ready for that. */
+  readonly runXdp: boolean;
+}
+
 /** The addresses of the fabric: IPv4 as kind's Docker network has them, IPv6 after their pattern. */
 export const FABRIC: Readonly<Record<IpFamily, { readonly prefix: IpPrefix; readonly gateway: IpAddress }>> = {
   4: { prefix: IpPrefix.parse("172.18.0.0/16"), gateway: IpAddress.parse("172.18.0.1") },
@@ -68,7 +74,8 @@ async function runIpBatch(netns: string, lines: readonly string[]): Promise<void
  * Connects nodes to the lab's bridge, which lives in a namespace of its own: the machine's own network is never touched.
  * What exists stays. The bridge's address is the outside world of the nodes.
  */
-export async function connectNodes(lab: string, nodes: readonly FabricNode[], mtuBytes: number): Promise<void> {
+export async function connectNodes(lab: string, nodes: readonly FabricNode[], options: FabricOptions): Promise<void> {
+  const { mtuBytes, runXdp } = options;
   const fabric = fabricNetns(lab);
   const present = await deviceNames(fabric);
   const lines: string[] = [];
@@ -84,6 +91,8 @@ export async function connectNodes(lab: string, nodes: readonly FabricNode[], mt
     lines.push(`link set dev ${port} master ${BRIDGE} up`);
   }
   await runIpBatch(fabric, lines);
+  const ports = nodes.map(({ index }) => `n${index}`);
+  if (runXdp && ports.length > 0) await runChecked("ip", ["netns", "exec", fabric, labToolPath, "xdp-peer", ...ports]);
   await Promise.all(nodes.map((node) => addressNode(lab, node)));
 }
 

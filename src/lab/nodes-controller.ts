@@ -5,6 +5,7 @@ import { formatTimestamp } from "../lib/time.js";
 import type { KubeCondition, KubeNode } from "../model/kubernetes.js";
 import { AgentProcess } from "./agent-process.js";
 import { killCgroupTree, removeCgroupTree } from "./cgroup.js";
+import { labAcceleration } from "./lab-acceleration.js";
 import { labFamilies } from "./lab-families.js";
 import { fabricNetns, netnsPath, nodeNetns, nodeOfNetns } from "./lab-name.js";
 import { nodePaths } from "./lab-paths.js";
@@ -113,13 +114,18 @@ export class NodesController implements Controller {
     const present = new Set(listNetns());
     const needed = [fabricNetns(paths.lab), ...[...addresses.keys()].map((name) => nodeNetns(paths.lab, name))];
     const absent = needed.filter((name) => !present.has(name));
-    const signature = [...needed, ...[...addresses.values()].flatMap(({ internalIps }) => internalIps)].join(" ");
+    const runXdp = labAcceleration(this.#context.caches) !== "disabled";
+    const signature = [
+      `xdp ${runXdp}`,
+      ...needed,
+      ...[...addresses.values()].flatMap(({ internalIps }) => internalIps),
+    ].join(" ");
     if (absent.length === 0 && signature === this.#isConnected) return;
     await addNetns(needed);
     await connectNodes(
       paths.lab,
       [...addresses].map(([name, at]) => ({ name, ...at })),
-      mtuBytes,
+      { mtuBytes, runXdp },
     );
     this.#isConnected = signature;
   }

@@ -21,6 +21,9 @@ export interface ParsedAgentConfig {
 /** Upstream's name for the ConfigMap that holds the agent's settings, in the agent's namespace. */
 export const AGENT_CONFIG_MAP = { namespace: "kube-system", name: "cilium-config" } as const;
 
+/** `bpf-lb-acceleration`. */
+export type Acceleration = AgentConfig["lbAcceleration"];
+
 const fields = Object.entries(agentSettings) as [keyof AgentConfig, Setting<AgentConfig[keyof AgentConfig]>][];
 const fieldByKey = new Map(fields.map(([field, setting]) => [setting.key, field]));
 

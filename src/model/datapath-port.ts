@@ -24,8 +24,8 @@ export interface DatapathPort extends AsyncDisposable {
   /** `cilium_policy_v2_<id>`: makes the map where it is missing. Resolves when the programs find it. */
   writePolicy(endpointId: number, desired: readonly PolicyEntry[]): Promise<void>;
 
-  /** The node's own devices: those named get programs, all others lose them. */
-  writeDevices(desired: readonly NodeDevice[]): Promise<void>;
+  /** The node's own devices: those named get programs, all others lose them. Resolves to those that took no XDP program. */
+  writeDevices(desired: readonly NodeDevice[]): Promise<readonly UnacceleratedDevice[]>;
   /** `cilium_ipmasq_v4` and `_v6`: what pods reach under their own addresses. */
   writeNonMasqueraded(desired: readonly IpPrefix[]): void;
 
@@ -91,6 +91,12 @@ export interface NodeDevice {
   /** Source of what is masqueraded there; absent = no address of the family. */
   readonly ipv4?: IpAddress;
   readonly ipv6?: IpAddress;
+}
+
+/** A device whose node-port traffic `bpf-lb-acceleration` shall speed up, and that refused. */
+export interface UnacceleratedDevice {
+  readonly device: string;
+  readonly reason: string;
 }
 
 /** One key and value of a policy map; the L3/L4 wildcard is identity 0, protocol 0, port 0. */

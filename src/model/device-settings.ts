@@ -103,6 +103,12 @@ export const deviceSettings = {
   lbRssIpv6Cidr: prefixSetting("bpf-lb-rss-ipv6-src-cidr", 6, {
     description: "As bpf-lb-rss-ipv4-src-cidr",
   }),
+  lbAcceleration: choiceSetting("bpf-lb-acceleration", {
+    description:
+      "XDP forwards established node-port connections on the node's devices: on all (native), on those whose driver can (best-effort), by the kernel for any driver, which gains nothing (testing-only)",
+    defaultValue: "disabled",
+    choices: ["disabled", "native", "best-effort", "testing-only"],
+  }),
   natMax: numberSetting("bpf-nat-global-max", {
     description: "Entries of the NAT map of each family: a translated connection takes two",
     defaultValue: 524_288,

@@ -48,6 +48,8 @@ export interface AgentStatus {
   readonly routing?: string | undefined;
   /** Whether what leaves the node goes past its stack (`BPF`) or through it. */
   readonly hostRouting?: "BPF" | "Legacy" | undefined;
+  /** `bpf-lb-acceleration`. */
+  readonly xdpAcceleration?: string | undefined;
   readonly problems: readonly string[];
 }
 

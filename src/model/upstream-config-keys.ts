@@ -5,7 +5,6 @@
  */
 export const laterSettings: Readonly<Record<string, readonly string[]>> = {
   "bpf-distributed-lru": ["false"],
-  "bpf-lb-acceleration": ["disabled", ""],
   "clustermesh-enable-mcs-api": ["false"],
   "cni-chaining-mode": ["none", ""],
   "datapath-mode": ["veth", ""],

@@ -44,6 +44,7 @@ function summaryLines(report: StatusReport): readonly (readonly [label: string, 
       ? identities
       : ([
           ["Routing", routing(nodes, tunnels)],
+          ...acceleration(nodes),
           ["Endpoints", `${endpoints}${report.pods === undefined ? "" : ` of ${report.pods} pods with an address`}`],
           ["Services", `${frontends} frontends, ${backends} backends`],
           ...identities,
@@ -67,6 +68,20 @@ function routing(nodes: readonly NodeStatus[], tunnels: number): string {
   const words = [`Network: ${(network.length > 0 ? network : unsaid).join(", ")}`];
   if (host.length > 0) words.push(`Host: ${host.join(", ")}`);
   return words.join("   ");
+}
+
+/** Upstream's words for the modes of `bpf-lb-acceleration`. */
+const accelerationWords: Readonly<Record<string, string>> = {
+  disabled: "Disabled",
+  native: "Native",
+  "best-effort": "Best-Effort",
+  "testing-only": "Generic",
+};
+
+function acceleration(nodes: readonly NodeStatus[]): readonly (readonly [label: string, value: string])[] {
+  const said = [...new Set(nodes.flatMap(({ agent }) => agent.xdpAcceleration ?? []))];
+  const words = said.map((mode) => accelerationWords[mode] ?? mode);
+  return words.length === 0 ? [] : [["XDP Acceleration", words.join(", ")]];
 }
 
 function natFill(read: readonly DatapathStatus[]): string {

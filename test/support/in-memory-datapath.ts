@@ -16,6 +16,7 @@ import type {
   RecordLoss,
   RecordTaker,
   ServicesPort,
+  UnacceleratedDevice,
 } from "../../src/model/datapath-port.js";
 import type { MonitorEvent } from "../../src/model/monitor-event.js";
 
@@ -47,6 +48,8 @@ export class InMemoryDatapath implements DatapathPort {
   readonly takers = new Set<RecordTaker>();
   readonly eventRing = { cpus: 2, pages: 1024, pageBytes: 4096 };
   devices: readonly NodeDevice[] = [];
+  /** Devices that take no XDP program. */
+  unaccelerated: readonly UnacceleratedDevice[] = [];
   nonMasqueraded: readonly IpPrefix[] = [];
   isClosed = false;
 
@@ -84,9 +87,10 @@ export class InMemoryDatapath implements DatapathPort {
     socketsOf: ({ address, port }) => this.sockets.get(`${address} ${port}`) ?? new Set(),
   };
 
-  async writeDevices(desired: readonly NodeDevice[]): Promise<void> {
+  async writeDevices(desired: readonly NodeDevice[]): Promise<readonly UnacceleratedDevice[]> {
     this.#call("writeDevices");
     this.devices = desired;
+    return this.unaccelerated;
   }
 
   writeNonMasqueraded(desired: readonly IpPrefix[]): void {

@@ -90,7 +90,7 @@ describe("JSON Schemas of the lists", () => {
           name: "a",
           address: "172.18.0.2",
           podCidrs: ["10.244.0.0/24", "fd00:10:244::/64"],
-          agent: { ...agent, addressesCapacity: 252, routing: "vxlan", hostRouting: "BPF" },
+          agent: { ...agent, addressesCapacity: 252, routing: "vxlan", hostRouting: "BPF", xdpAcceleration: "native" },
           datapath,
         },
         { name: "b", podCidrs: [], agent: { state: "down", problems: ["no answer"] } },

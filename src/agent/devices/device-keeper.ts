@@ -1,7 +1,7 @@
 import type { Logger } from "../../lib/log.js";
 import { createWorkQueue, type WorkQueue } from "../../lib/queue.js";
 import type { AgentConfig } from "../../model/agent-config.js";
-import type { DatapathPort, NodeDevice } from "../../model/datapath-port.js";
+import type { DatapathPort, NodeDevice, UnacceleratedDevice } from "../../model/datapath-port.js";
 import { readNonMasqueraded } from "../../state/non-masqueraded.js";
 import type { LocalNode } from "../nodes/local-node.js";
 import type { StatusBoard } from "../status/status-board.js";
@@ -75,11 +75,21 @@ export class DeviceKeeper implements AsyncDisposable {
     const [links, routes4, routes6] = await Promise.all([listLinks({ details: true }), listRoutes(4), listRoutes(6)]);
     const routes = [...routes4, ...routes6];
     const devices = detectDevices({ links, routes, nodeAddresses: node.internalIps, patterns: config.devices });
-    await datapath.writeDevices(devices);
+    const unaccelerated = await datapath.writeDevices(devices);
     if (namesOf(devices) !== namesOf(this.#devices)) log.info({ devices: namesOf(devices) }, "devices of the node");
     this.#devices = devices;
     const none = [`no device is ${config.devices || "the node's"}: see the setting devices`];
-    this.#report(DEVICES, devices.length > 0 ? [] : none);
+    this.#report(DEVICES, devices.length > 0 ? this.#problemsOf(unaccelerated) : none);
+  }
+
+  /** With best-effort a device that takes no XDP program is no problem, and is named in the log. */
+  #problemsOf(unaccelerated: readonly UnacceleratedDevice[]): readonly string[] {
+    const { config, log } = this.#options;
+    const words = unaccelerated.map(({ device, reason }) => `node ports are not accelerated on ${device}: ${reason}`);
+    if (config.lbAcceleration !== "best-effort")
+      return words.map((line) => `bpf-lb-acceleration ${config.lbAcceleration}: ${line}`);
+    for (const line of words) log.info(`bpf-lb-acceleration best-effort: ${line}`);
+    return [];
   }
 
   async #syncList(): Promise<void> {
