@@ -2,8 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type EventMaps, releaseExpired, SessionSlot } from "../../src/datapath/event-slots.js";
 import { EventReader } from "../../src/datapath/events.js";
 import { RingBuffer } from "../../src/kernel/ring-buffer.js";
+import type { EventOptions } from "../../src/model/event-options.js";
 import { messageTypes } from "../../src/model/monitor.js";
-import { DatapathHarness, pod, u32 } from "./harness.js";
+import { DatapathHarness, LOOPBACK_IFINDEX, pod, u32 } from "./harness.js";
 import { ipv4Packet } from "./packet-builder.js";
 
 let datapath: DatapathHarness;
@@ -105,5 +106,20 @@ describe("slots of sessions", () => {
     expect(slot.losses.take()).toEqual([]);
     slot[Symbol.dispose]();
     expect(claim().losses.take()).toEqual([]);
+  });
+
+  it("lose nothing of an endpoint whose own options have nothing told, and count what they lose of what is told", () => {
+    const slot = claim();
+    const denied = ipv4Packet({ source: pod.client.ip, destination: pod.server.ip });
+    const denyMany = (options: Partial<EventOptions>): readonly [lost: number, read: number] => {
+      datapath.relabel(pod.client, LOOPBACK_IFINDEX, pod.client.identity, options);
+      datapath.programs.fromContainer.testRun({ data: denied, context: Buffer.alloc(192), repeat: 25_000 });
+      const lost = slot.losses.take().reduce((sum, { count }) => sum + Number(count), 0);
+      return [lost, recordsIn(slot)];
+    };
+    datapath.setPolicy(pod.client.id, []);
+    expect(denyMany({ drops: false, verdicts: false })).toEqual([0, 0]);
+    const [lost, read] = denyMany({ verdicts: false });
+    expect([lost > 0, lost + read]).toEqual([true, 25_000]);
   });
 });

@@ -79,6 +79,14 @@ describe("monitor, on a lab with our agents", () => {
     expect(lab.product("endpoint", "config", "server", "Debug=true").status).toBe(2);
   });
 
+  it("says at once which types of upstream's events do not come from our nodes", () => {
+    const { status, stderr } = lab.product("monitor", "--type", "drop", "--type", "l7");
+    expect([status, stderr]).toEqual([
+      7,
+      expect.stringContaining("l7: layer 7 rules and their proxy are not there yet"),
+    ]);
+  });
+
   it("filters on the node, and ends at the limit though nothing more happens", async () => {
     const monitor = await RunningMonitor.start(lab, "--drop-reason", "invalid source IP", "--limit", "1");
     request();

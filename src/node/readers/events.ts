@@ -13,6 +13,7 @@ import { EventMatcher } from "../events/event-matcher.js";
 import type { EventSource, RawEvent } from "../events/event-source.js";
 import { InterfaceNames } from "../events/interface-names.js";
 import { openEventSource } from "../events/open-event-source.js";
+import { refuseMissingTypes } from "../events/own-event-types.js";
 import type { NodeContext } from "../node-context.js";
 import { fieldOf, readUpstreamHealth } from "../upstream-agent.js";
 
@@ -21,7 +22,7 @@ const eventsMap = "cilium_events";
 /**
  * Events of the node as they happen, until the signal or until whoever hands them on goes away; it is not asked again. That
  * the stream stands, and why it ended, are rows of their own.
- * @throws UsageError `unknown-drop-reason`; AgentError, TimeoutError as {@link openEventSource}; KernelError `layout-unknown`
+ * @throws UsageError `unknown-drop-reason`; AgentError `event-type-missing`; AgentError, TimeoutError as {@link openEventSource}; KernelError `layout-unknown`
  */
 export async function* readEvents(
   context: NodeContext,
@@ -46,6 +47,7 @@ export async function* readEvents(
     throw error;
   });
   if (source === undefined) return counts.end();
+  if (source.isOwn) refuseMissingTypes(filter.types);
   const matcher = new EventMatcher(filter);
   const decoding = new EventDecoding({ context, source, matcher, hasRecords: request.hasRecords ?? false });
   const ring = source.ring ?? (await upstreamRing(context, signal));
