@@ -31,11 +31,13 @@ ${JSON.stringify(node("node-1", { guarded: "yes" }))}
 ${JSON.stringify(node("node-2", {}))}
 ${inPod("near", "node-1")}${inPod("far", "node-2")}${onNode("host-1", "node-1")}${onNode("host-2", "node-2")}`;
 
+const settings = { "enable-host-firewall": "true", "policy-cidr-match-mode": "nodes" };
+
 let lab: TestLab;
 let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "cts-t-host-policy-"));
-  lab = await TestLab.start({ agentCommand: "own", manifests: manifests({ "enable-host-firewall": "true" }) });
+  lab = await TestLab.start({ agentCommand: "own", manifests: manifests(settings) });
 });
 afterAll(async () => {
   rmSync(folder, { recursive: true });
@@ -155,6 +157,23 @@ describe("policies of nodes, with enable-host-firewall", () => {
       (isOpen) => !isOpen,
     );
     removePolicy();
+    await expectDenied();
+  });
+
+  it("are not asked for what pods send to nodes: theirs may name nodes by address, with policy-cidr-match-mode", async () => {
+    apply({
+      ...{
+        apiVersion: "cilium.io/v2",
+        kind: "CiliumNetworkPolicy",
+        metadata: { name: "by-address", namespace: "default" },
+      },
+      spec: {
+        endpointSelector: { matchLabels: { app: "far" } },
+        egress: [{ toCIDR: [`${addresses["node-1"]}/32`] }],
+      },
+    });
+    await expectDenied("far → near", "far → node-2");
+    expect(lab.cli("delete", "cnp", "by-address").status).toBe(0);
     await expectDenied();
   });
 });
