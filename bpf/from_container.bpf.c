@@ -247,7 +247,14 @@ static __always_inline int to_sender(struct __sk_buff *skb, struct packet *pkt, 
 static __always_inline int from_backend(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	int ret = packet_parse(skb, pkt);
+	__u32 mtu = 0;
 
+	if (!ret && packet_may_exceed(skb, pkt->family))
+		mtu = fib_exceeded_mtu(skb, pkt, &pkt->daddr, 0);
+	if (mtu) {
+		icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, 0);
+		return NEXT_ICMP_ERROR;
+	}
 	*trace_point = TRACE_TO_NETWORK;
 	return ret ? ret : nodeport_from_backend(skb, pkt);
 }
@@ -291,7 +298,7 @@ __attribute__((noinline)) int lxc_other(struct __sk_buff *skb)
 			way = lxc_backend_error##version(skb);                                                         \
 		else if (way == NEXT_HAIRPIN)                                                                          \
 			way = lxc_hairpin##version(skb);                                                               \
-		else if (way == NEXT_ICMP_ERROR)                                                                       \
+		if (way == NEXT_ICMP_ERROR)                                                                            \
 			way = lxc_icmp_error##version(skb);                                                            \
 		way == NEXT_NETWORK ? lxc_network##version(skb) : way;                                                 \
 	})

@@ -211,6 +211,21 @@ static __always_inline int netdev_to_other(struct __sk_buff *skb, struct packet 
 	return ret ? ret : stack_verdict(nodeport_to_other(skb, pkt, skb->cb[0]));
 }
 
+/* Whoever has sent what is too large for its way hears so. */
+static __always_inline int netdev_fits(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	__u16 rev_nat_index = skb->cb[0];
+	__u32 mtu;
+
+	if (packet_parse(skb, pkt))
+		return STEP_NEXT;
+	mtu = nodeport_exceeded_mtu(skb, pkt, !rev_nat_index);
+	if (!mtu)
+		return STEP_NEXT;
+	icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, rev_nat_index);
+	return NEXT_REPLY;
+}
+
 /* For the node's own processes, by the node's policy. */
 static __always_inline int netdev_host(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
@@ -233,6 +248,8 @@ static __always_inline int netdev_direct(struct __sk_buff *skb, struct packet *p
 	if (ret)
 		return ret;
 	mtu = is_told ? dsr_exceeded_mtu(skb, pkt) : 0;
+	if (!mtu && packet_may_exceed(skb, pkt->family))
+		mtu = fib_exceeded_mtu(skb, pkt, &pkt->daddr, is_told ? dsr_bytes(pkt) : 0);
 	if (mtu) {
 		icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, skb->cb[0]);
 		return NEXT_REPLY;
@@ -311,6 +328,7 @@ STEP(netdev_error, netdev_error, METRIC_INGRESS)
 STEP(netdev_client_error, netdev_client_error, METRIC_INGRESS)
 STEP(netdev_translate, netdev_translate, METRIC_INGRESS)
 STEP(netdev_to_pod, netdev_to_pod, METRIC_INGRESS)
+STEP(netdev_fits, netdev_fits, METRIC_INGRESS)
 STEP(netdev_to_other, netdev_to_other, METRIC_INGRESS)
 STEP(netdev_direct, netdev_direct, METRIC_INGRESS)
 STEP(netdev_arrive, netdev_arrive, METRIC_INGRESS)
@@ -320,6 +338,13 @@ STEP(netdev_refuse, netdev_refuse, METRIC_INGRESS)
 STEP(netdev_reply, netdev_reply, METRIC_INGRESS)
 STEP(netdev_host, netdev_host, METRIC_INGRESS)
 
+#define IF_FITS(version, step)                                                                                         \
+	({                                                                                                             \
+		int reply = packet_may_exceed(skb, FAMILY_IPV##version) ? netdev_fits##version(skb) : STEP_NEXT;       \
+                                                                                                                       \
+		reply == NEXT_REPLY ? reply : (step);                                                                  \
+	})
+
 #define NETDEV_FORWARD(version)                                                                                        \
 	({                                                                                                             \
 		int next = netdev_translate##version(skb);                                                             \
@@ -327,7 +352,7 @@ STEP(netdev_host, netdev_host, METRIC_INGRESS)
 		if (next == NEXT_TO_POD)                                                                               \
 			next = netdev_to_pod##version(skb);                                                            \
 		else if (next == NEXT_TO_OTHER)                                                                        \
-			next = netdev_to_other##version(skb);                                                           \
+			next = IF_FITS(version, netdev_to_other##version(skb));                                        \
 		else if (next == NEXT_DIRECT)                                                                          \
 			next = netdev_direct##version(skb);                                                            \
 		if (next == NEXT_REPLY)                                                                                \
@@ -357,7 +382,9 @@ STEP(netdev_host, netdev_host, METRIC_INGRESS)
 				way = netdev_deliver##version(skb);                                                    \
 			break;                                                                                         \
 		case NEXT_ANSWER:                                                                                      \
-			way = netdev_answer##version(skb);                                                             \
+			way = IF_FITS(version, netdev_answer##version(skb));                                           \
+			if (way == NEXT_REPLY)                                                                         \
+				way = netdev_reply##version(skb);                                                      \
 			break;                                                                                         \
 		case NEXT_ERROR:                                                                                       \
 			way = netdev_error##version(skb);                                                              \

@@ -10,7 +10,13 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 /* What answers a connection that came in from outside and left through the tunnel is another step's business. */
 #define NEXT_ANSWER STEP_NEXT
 #define NEXT_ERROR  (STEP_NEXT + 1)
-#define NEXT_EXPIRED (STEP_NEXT + 2)
+#define NEXT_REPLY (STEP_NEXT + 2)
+
+static __always_inline int next_expired(struct __sk_buff *skb)
+{
+	icmp_error_order(skb, ICMP_ERROR_EXPIRED, 0, 0);
+	return NEXT_REPLY;
+}
 
 static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
@@ -46,13 +52,13 @@ static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pk
 		if (packet_is_icmp_error(pkt))
 			return NEXT_ERROR;
 		if (nat_is_answer(pkt))
-			return packet_expires(pkt) ? NEXT_EXPIRED : NEXT_ANSWER;
+			return packet_expires(pkt) ? next_expired(skb) : NEXT_ANSWER;
 		*trace_point = TRACE_TO_HOST;
 		pkt->dst_identity = IDENTITY_HOST;
 		return deliver_to_host(skb, pkt);
 	}
 	if (packet_expires(pkt))
-		return NEXT_EXPIRED;
+		return next_expired(skb);
 	*trace_point = TRACE_TO_LXC;
 	return deliver_to_endpoint(skb, pkt, local, &birth);
 }
@@ -77,6 +83,17 @@ static __always_inline int overlay_answer(struct __sk_buff *skb, struct packet *
 	return ret ? ret : nodeport_answer(skb, pkt);
 }
 
+/* An answer that is too large for the way to its client. */
+static __always_inline int overlay_fits(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+{
+	__u32 mtu = packet_parse(skb, pkt) ? 0 : nodeport_exceeded_mtu(skb, pkt, true);
+
+	if (!mtu)
+		return NEXT_ANSWER;
+	icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, 0);
+	return NEXT_REPLY;
+}
+
 /* An error about a packet that this node itself has sent is for its stack. */
 static __always_inline int overlay_error(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
@@ -89,7 +106,7 @@ static __always_inline int overlay_error(struct __sk_buff *skb, struct packet *p
 }
 
 /* Back through the tunnel, from the pods' gateway on this node. */
-static __always_inline int overlay_expired(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
+static __always_inline int overlay_reply(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
 	struct remote_endpoint_info *sender;
 	int ret = packet_parse(skb, pkt);
@@ -99,8 +116,7 @@ static __always_inline int overlay_expired(struct __sk_buff *skb, struct packet 
 	identity_from_tunnel(skb, pkt);
 	sender = ipcache_lookup(&pkt->saddr, pkt->family);
 	if (!remote_is_tunnelled(sender))
-		return DROP_AT(pkt, DROP_TTL_EXCEEDED);
-	icmp_error_order(skb, ICMP_ERROR_EXPIRED, 0, 0);
+		return DROP_AT(pkt, skb->cb[3] == ICMP_ERROR_TOO_BIG ? DROP_FRAG_NEEDED : DROP_TTL_EXCEEDED);
 	ret = icmp_error_answer(skb, pkt, true);
 	pkt->src_identity = IDENTITY_HOST;
 	return ret ? ret : encap_redirect(skb, pkt, sender);
@@ -114,20 +130,23 @@ __attribute__((noinline)) int overlay_unknown(struct __sk_buff *skb)
 }
 
 STEP(overlay_packet, from_overlay, METRIC_INGRESS)
+STEP(overlay_fits, overlay_fits, METRIC_INGRESS)
 STEP(overlay_answer, overlay_answer, METRIC_INGRESS)
 STEP(overlay_error, overlay_error, METRIC_INGRESS)
-STEP(overlay_expired, overlay_expired, METRIC_INGRESS)
+STEP(overlay_reply, overlay_reply, METRIC_INGRESS)
 
 #define OVERLAY_STEPS(version)                                                                                         \
 	({                                                                                                             \
 		int way = overlay_packet##version(skb);                                                                \
                                                                                                                        \
+		if (way == NEXT_ANSWER && packet_may_exceed(skb, FAMILY_IPV##version))                                 \
+			way = overlay_fits##version(skb);                                                              \
 		if (way == NEXT_ANSWER)                                                                                \
 			way = overlay_answer##version(skb);                                                            \
 		else if (way == NEXT_ERROR)                                                                            \
 			way = overlay_error##version(skb);                                                             \
-		else if (way == NEXT_EXPIRED)                                                                          \
-			way = overlay_expired##version(skb);                                                           \
+		else if (way == NEXT_REPLY)                                                                          \
+			way = overlay_reply##version(skb);                                                           \
 		way;                                                                                                   \
 	})
 

@@ -27,6 +27,34 @@ static __always_inline struct bpf_fib_lookup fib_question(const struct packet *p
 	return fib;
 }
 
+/* What every path takes: RFC 791 3.1, RFC 8200 5. */
+#define IPV4_MIN_MTU 576
+#define IPV6_MIN_MTU 1280
+
+static __always_inline bool packet_may_exceed(const struct __sk_buff *skb, __u8 family)
+{
+	return skb->len > ETH_HLEN + (family == FAMILY_IPV6 ? IPV6_MIN_MTU : IPV4_MIN_MTU);
+}
+
+/* The bytes that fit where the packet and so many more are too large for the route to `destination`, else 0. */
+static __always_inline __u32 fib_exceeded_mtu(struct __sk_buff *skb, const struct packet *pkt,
+					      const union ip_address *destination, __u32 more)
+{
+	__u32 bytes = packet_wire_bytes(skb, pkt) + more;
+	struct bpf_fib_lookup fib = fib_question(pkt, skb->ifindex, bytes);
+
+	if (packet_is_ip6(pkt))
+		__builtin_memcpy(fib.ipv6_dst, destination, sizeof(fib.ipv6_dst));
+	else
+		fib.ipv4_dst = destination->ip4;
+	if (bpf_fib_lookup(skb, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return 0;
+	/* Before Linux 5.12 the answer is what was asked. */
+	if (fib.mtu_result >= bytes || fib.mtu_result <= more)
+		return packet_is_ip6(pkt) ? IPV6_MIN_MTU : IPV4_MIN_MTU;
+	return fib.mtu_result - more;
+}
+
 /* Sends the packet where the node's routes say, past the rest of its stack: neighbours are resolved by the kernel. What it
  * would not forward (no route, too large, TTL at its end) is VERDICT_PASS: the stack says so to the sender. A redirect
  * verdict, VERDICT_PASS or a drop reason. */

@@ -183,6 +183,19 @@ static __always_inline int nodeport_answer(struct __sk_buff *skb, struct packet 
 	return ret ? ret : nodeport_send(skb, pkt);
 }
 
+/* The MTU where a packet is too large for the route to its backend or, as an answer, to its client; else 0. Asked for what is
+ * larger than every path takes: it costs a look-up of the route. */
+static __always_inline __u32 nodeport_exceeded_mtu(struct __sk_buff *skb, const struct packet *pkt, bool is_answer)
+{
+	struct nat_end destination = { .address = pkt->daddr };
+
+	if (is_answer && !nat_find_destination(pkt, &destination))
+		return 0;
+	if (remote_is_tunnelled(ipcache_lookup(&destination.address, pkt->family)))
+		return 0;
+	return fib_exceeded_mtu(skb, pkt, &destination.address, 0);
+}
+
 /* Hands an ICMP error to the pod whose packet it quotes: policy has allowed that one's connection. */
 static __always_inline int error_to_pod(struct __sk_buff *skb, struct packet *pkt, const struct endpoint_info *pod)
 {
@@ -241,16 +254,24 @@ static __noinline bool answering_backend(const struct packet *answer, struct nat
 	return true;
 }
 
-/* An ICMP error about what a frontend has answered a client outside goes to the backend that has sent it, which knows the
- * client under an address of this node where it is on another one. */
+/* The address of this node under which a backend knows its client, by a packet of its answers. A function of its own, too. */
+static __noinline bool answered_client(const struct packet *answer, struct nat_end *end)
+{
+	struct ct_place sent = { &answer->saddr, &answer->daddr, answer->sport, answer->dport, TUPLE_F_OUT };
+	union ct_key key;
+
+	ct_key_set(&key, answer, &sent);
+	return nat_find(answer, &key, end);
+}
+
+/* An ICMP error about what a frontend has answered a client outside goes to the backend that has sent it. One on another node
+ * knows the client under an address of this node, unless it answers itself (DSR). */
 static __always_inline int nodeport_client_error(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct remote_endpoint_info *remote;
 	struct packet quoted = {};
 	struct nat_end end = {};
 	struct endpoint_info *local;
-	struct ct_place sent;
-	union ct_key key;
 	int ret;
 
 	if (!packet_parse_quoted(skb, pkt, &quoted) || !ip_equal(&quoted.saddr, &pkt->daddr) ||
@@ -262,11 +283,10 @@ static __always_inline int nodeport_client_error(struct __sk_buff *skb, struct p
 	local = endpoint_lookup(&pkt->daddr, pkt->family);
 	if (local)
 		return endpoint_is_host(local) ? EXIT_AT(pkt, VERDICT_PASS) : error_to_pod(skb, pkt, local);
-	sent = (struct ct_place){ &quoted.saddr, &quoted.daddr, quoted.sport, quoted.dport, TUPLE_F_OUT };
-	ct_key_set(&key, &quoted, &sent);
-	if (!nat_find(&quoted, &key, &end))
-		return DROP_AT(pkt, DROP_NAT_NO_MAPPING);
-	ret = nat_rewrite_error(skb, pkt, &quoted, SIDE_DESTINATION, &end);
+	if (answered_client(&quoted, &end))
+		ret = nat_rewrite_error(skb, pkt, &quoted, SIDE_DESTINATION, &end);
+	else if (!config.dsr_dispatch)
+		ret = DROP_AT(pkt, DROP_NAT_NO_MAPPING);
 	if (ret)
 		return ret;
 	remote = ipcache_lookup(&pkt->daddr, pkt->family);

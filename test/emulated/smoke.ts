@@ -109,7 +109,7 @@ await runChecks("smoke", [
     run() {
       datapath = new DatapathHarness();
       // This kernel walks every step, called or not: this is what the default leaves out.
-      const others = ["direct server return", "host firewall"];
+      const others = ["direct server return", "packets in packets", "host firewall"];
       const counts = {
         default: countPrograms(datapath),
         ...Object.fromEntries(others.map((name) => [name, countConfiguration(name)])),

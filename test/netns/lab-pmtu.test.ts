@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { fabricNetns } from "../../src/lab/lab-name.js";
+import { fabricNetns, nodeNetns } from "../../src/lab/lab-name.js";
 import { resourceTypes } from "../../src/model/kubernetes.js";
 import { dualStackSettings, nativeRouting, nodeAddresses, podManifest, TestLab } from "./support/lab-fixture.js";
 
@@ -8,6 +8,12 @@ import { dualStackSettings, nativeRouting, nodeAddresses, podManifest, TestLab }
 const modes = {
   tunnel: {},
   native: nativeRouting,
+  "native with direct server return": { ...nativeRouting, "bpf-lb-mode": "dsr" },
+  "native with direct server return, packet in packet": {
+    ...nativeRouting,
+    "bpf-lb-mode": "dsr",
+    "bpf-lb-dsr-dispatch": "ipip",
+  },
   // Services are translated per packet.
   "tunnel without the socket LB": { "bpf-lb-sock": "false" },
 } as const;
@@ -45,6 +51,8 @@ ${podManifest("large", { node: "node-1", labels: "app: large" })}${podManifest("
 const far = { 4: "192.0.2.10", 6: "fd00:192::10" } as const;
 /** Behind the nodes' network, over a hop that takes no more. */
 const SMALL = 1300;
+/** As far, but the nodes' own routes there take less, and nobody behind them. */
+const near = { 4: "192.0.2.11", 6: "fd00:192::11" } as const;
 
 /** TCP: takes what is sent and answers with its length, and 300,000 bytes. UDP: answers with as many bytes as it was told, none to be cut. */
 const SERVER = `
@@ -89,10 +97,10 @@ print("ready", flush=True)
 threading.Event().wait()
 `;
 
-/** Sends much over TCP and takes much: what the server has counted, and the bytes that came. Arguments: address, port. */
+/** Sends much over TCP and takes much: what the server has counted, and the bytes that came. Arguments: address, port, own address. */
 const TCP = `
 import socket, sys
-s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 20)
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 20, (sys.argv[3], 0) if sys.argv[3:] else None)
 s.sendall(b"200000\\n" + b"z" * (200000 - 7))
 data = b""
 while True:
@@ -181,11 +189,20 @@ describe.each(Object.entries(modes))("a path with a smaller MTU in its middle, %
       beyond,
       "address add 192.0.2.10/24 dev near",
       "address add fd00:192::10/64 dev near nodad",
+      `address add ${near[4]}/32 dev near`,
+      // Deprecated: nothing else goes out from there.
+      `address add ${near[6]}/128 dev near nodad preferred_lft 0`,
       "link set lo up",
       "link set near up",
       "route add default via 192.0.2.1",
       "route add default via fd00:192::1",
     );
+    for (const node of ["node-1", "node-2"])
+      ip(
+        nodeNetns(lab.name, node),
+        `route add ${near[4]}/32 via 172.18.0.1 mtu lock ${SMALL}`,
+        `route add ${near[6]}/128 via fd00:172:18::1 mtu lock ${SMALL}`,
+      );
     servers.push(
       spawn("ip", ["netns", "exec", beyond, "python3", "-c", SERVER], { stdio: ["ignore", "pipe", "inherit"] }),
       lab.spawn("large", "python3", "-c", SERVER),
@@ -211,12 +228,21 @@ describe.each(Object.entries(modes))("a path with a smaller MTU in its middle, %
       expect(fromPod(TCP, address, "80")).toBe("200000 300000");
     });
 
+    // In this order: with direct server return the backend learns in the first what it would know in the second.
     it.each([
-      ["with the backend", 0],
       ["without the backend", 1],
+      ["with the backend", 0],
     ] as const)("connections to a node port on the node %s do so", (_name, index) => {
       expect(fromBeyond("python3", "-c", TCP, nodeAddresses[family][index], "30081")).toBe("200000 300000");
       expect(fromBeyond("python3", "-c", ASK, nodeAddresses[family][index], "30082")).toBe("16");
+    });
+
+    it.each([
+      ["without the backend", 1],
+      ["with the backend", 0],
+    ] as const)("so do they where the node %s knows it", (_name, index) => {
+      const dialled = [nodeAddresses[family][index], "30081", near[family]];
+      expect(fromBeyond("python3", "-c", TCP, ...dialled)).toBe("200000 300000");
     });
   });
 });
