@@ -1,6 +1,7 @@
 import type { PolicyEntry } from "../../../src/model/datapath-port.js";
 import { proto, tcpFlag } from "../packet-builder.js";
 import {
+  datagramOf,
   etherType,
   isIcmp,
   isIcmpError,
@@ -85,6 +86,8 @@ function replyFlowOf({ source, destination, protocol, ports }: Peer): string {
 export class PacketOracle {
   readonly #world: World;
   readonly #datagrams = new Map<string, Ports>();
+  /** Those that a backend may have got, whichever was chosen: their first fragment was for a Service. */
+  readonly #translated = new Set<string>();
   /** Connections that an endpoint was allowed to open, and that one was allowed to take. */
   readonly #opened = new Set<string>();
   readonly #taken = new Set<string>();
@@ -107,9 +110,22 @@ export class PacketOracle {
       return { kind: "answer", packet, hostAddresses };
     const targets = this.#targetsOf(packet);
     const routes = targets.flatMap((target) => this.#routeFrom(frame, sender, packet, target));
+    this.#noteTranslated(packet, targets);
     if (routes.length === 0) return drop;
-    const isCertain = routes.length === targets.length && routes.every((route) => route.isCertain);
+    const isKnown = packet.fragment !== "later" || !this.#translated.has(packet.datagram);
+    const isCertain = isKnown && routes.length === targets.length && routes.every((route) => route.isCertain);
     return { kind: "forward", packet, routes, isCertain };
+  }
+
+  /** Later fragments for the backend itself go the way of a first one that a Service sent there. */
+  #noteTranslated(packet: ReadPacket, targets: readonly Target[]): void {
+    if (packet.fragment !== "first") return;
+    for (const { destination, port, isTranslated } of targets) {
+      if (!isTranslated) continue;
+      const datagram = datagramOf({ ...packet, destination });
+      this.#translated.add(datagram);
+      this.#datagrams.set(datagram, { ...packet.ports, destination: port });
+    }
   }
 
   /** A packet that the stack delivers to `receiver`, with an identity in its mark or none. */
@@ -150,7 +166,10 @@ export class PacketOracle {
   #read(frame: Buffer): ReadPacket | "link" | undefined {
     if (readEtherType(frame) === etherType.arp) return "link";
     const packet = readPacket(frame, this.#datagrams);
-    if (packet?.fragment === "first") this.#datagrams.set(packet.datagram, packet.ports);
+    if (packet?.fragment === "first") {
+      this.#datagrams.set(packet.datagram, packet.ports);
+      this.#translated.delete(packet.datagram);
+    }
     return packet;
   }
 

@@ -10,6 +10,7 @@ export interface ReadPacket {
   readonly hopLimit: number;
   readonly l4Offset: number;
   readonly fragment: "none" | "first" | "later";
+  readonly fragmentId: number;
   /** Names the datagram that a fragment is of. */
   readonly datagram: string;
   /** An echo's identifier stands for the port of whoever asked; 0 where there are none. */
@@ -33,12 +34,7 @@ const MAX_EXTENSIONS = 4;
 const FRAGMENT = 44;
 const AUTHENTICATION = 51;
 
-interface Layer3 extends Pick<ReadPacket, "family" | "source" | "destination" | "hopLimit"> {
-  readonly protocol: number;
-  readonly l4Offset: number;
-  readonly fragment: ReadPacket["fragment"];
-  readonly fragmentId: number;
-}
+type Layer3 = Omit<ReadPacket, "datagram" | "ports" | "tcpFlags" | "icmpType">;
 
 function read4(frame: Buffer, start: number): Layer3 | undefined {
   if (frame.length < start + 20) return undefined;
@@ -138,14 +134,18 @@ export function readPacket(frame: Buffer, datagrams: ReadonlyMap<string, Ports>)
         ? read6(frame, ETHERNET_BYTES)
         : undefined;
   if (layer3 === undefined) return undefined;
-  const { fragmentId, ...rest } = layer3;
-  const datagram = [rest.source, rest.destination, rest.protocol, fragmentId].join();
-  if (rest.fragment === "later") {
+  const datagram = datagramOf(layer3);
+  if (layer3.fragment === "later") {
     const ports = datagrams.get(datagram);
-    return ports === undefined ? undefined : { ...rest, datagram, ports, tcpFlags: 0, icmpType: 0 };
+    return ports === undefined ? undefined : { ...layer3, datagram, ports, tcpFlags: 0, icmpType: 0 };
   }
-  const layer4 = readLayer4(frame, rest.l4Offset, rest);
-  return layer4 === undefined ? undefined : { ...rest, datagram, ...layer4 };
+  const layer4 = readLayer4(frame, layer3.l4Offset, layer3);
+  return layer4 === undefined ? undefined : { ...layer3, datagram, ...layer4 };
+}
+
+/** The datagram that a fragment is of. */
+export function datagramOf(packet: Pick<ReadPacket, "source" | "destination" | "protocol" | "fragmentId">): string {
+  return [packet.source, packet.destination, packet.protocol, packet.fragmentId].join();
 }
 
 export type Quoted = Pick<ReadPacket, "family" | "source" | "destination" | "protocol" | "ports">;
