@@ -117,8 +117,9 @@ function layer4(options: PacketOptions, protocol: number, source: Uint8Array, de
   if (protocol === proto.udp) {
     const header = Buffer.concat([ports, Buffer.alloc(4)]);
     header.writeUInt16BE(8 + payload.length, 4);
+    // RFC 768: a sum of zero is sent as all ones, zero says that there is none.
     if (options.udpChecksum !== "zero")
-      header.writeUInt16BE(internetChecksum(pseudo(8 + payload.length), header, payload), 6);
+      header.writeUInt16BE(internetChecksum(pseudo(8 + payload.length), header, payload) || 0xffff, 6);
     return Buffer.concat([header, payload]);
   }
   if (protocol === proto.icmp || protocol === proto.icmpv6) {
