@@ -59,7 +59,7 @@ export const otherUpstreamKeys: ReadonlySet<string> = new Set(
     cni-external-routing cni-log-file cni-uninstall connectivity-probe-frequency-ratio conntrack-gc-max-interval
     controller-group-metrics crd-wait-timeout custom-cni-conf datapath-plugins-state-dir debug-verbose
     default-lb-service-ipam disable-endpoint-crd
-    disable-envoy-version-check disable-external-ip-mitigation disable-iptables-feeder-rules
+    disable-envoy-version-check disable-iptables-feeder-rules
     dns-policy-unload-on-shutdown dnsproxy-enable-transparent-mode dnsproxy-socket-linger-timeout ec2-api-endpoint
     egress-gateway-policy-map-max egress-gateway-reconciliation-trigger-interval egress-masquerade-interfaces
     enable-auto-protect-node-port-range enable-bbr enable-bbr-hostns-only enable-bgp-control-plane-status-report

@@ -174,6 +174,7 @@ function endpointCases(abi: Abi): readonly Case[] {
         nodeMac: mac,
         identity: u32,
         parentInterfaceIndex: isReleaseSince(release, "1.17") ? u32 : only(0),
+        eventOptions: release === "1.20" ? u8 : only(0),
       }),
     ),
     ...(isV2

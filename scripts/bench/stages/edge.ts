@@ -9,6 +9,7 @@ import { run } from "../shell.js";
 import type { Measurement, Topology } from "../topology.js";
 import { type Cores, type Drive, drive, modes, portOf, startServer, stopServer } from "../traffic.js";
 import { type NodeIndex, PlainNodes } from "../two-nodes.js";
+import { nativeRouting } from "./routing.js";
 import type { Stage, StageContext, StageFigures } from "./stage.js";
 
 const overlay = { family: 4, between: "kernel VXLAN" } as const;
@@ -35,9 +36,36 @@ export const nodePortStage: Stage = {
         await lab.growTo(services);
         traffic.push(...(await Cleanup.during((plain) => measureNodePorts(context, lab, services, plain))));
       }
+      traffic.push(...(await Cleanup.during((labs) => measureForwarding(context, labs))));
       return { traffic, tables: [] };
     }),
 };
+
+/** Ways of a packet to another node's backend, and of its answer; all with native routing, which XDP and IPIP need. */
+const forwardings = [
+  { name: "SNAT", settings: {} },
+  { name: "SNAT again (A/A)", settings: {} },
+  { name: "SNAT, XDP", settings: { "bpf-lb-acceleration": "native" } },
+  { name: "DSR by an IP option", settings: { "bpf-lb-mode": "dsr" } },
+  { name: "DSR by IPIP", settings: { "bpf-lb-mode": "dsr", "bpf-lb-dsr-dispatch": "ipip" } },
+] as const;
+
+async function measureForwarding({ settings }: StageContext, cleanup: Cleanup): Promise<readonly TrafficResult[]> {
+  const place = places[1];
+  const topologies: Topology[] = [];
+  for (const [index, forwarding] of forwardings.entries()) {
+    const extras = { objects: [nodePortService(place)], settings: { ...nativeRouting, ...forwarding.settings } };
+    const lab = cleanup.use(await BenchLab.open(`bench-ports-${index}`, "socket LB", extras));
+    const name = `ours, native routing, ${forwarding.name}`;
+    topologies.push(dialled(name, lab.outside.netns, lab.nodeAddress("bench-1"), place.firstPort));
+  }
+  const results: TrafficResult[] = [];
+  for (const mode of ["TCP_CRR", "TCP_RR"] as const) {
+    const frame = { scope: place.scope, services: 1, mode, cores: "two cores" } as const;
+    results.push(await measureRounds(frame, topologies, settings));
+  }
+  return results;
+}
 
 async function measureNodePorts(
   { settings }: StageContext,

@@ -39,16 +39,19 @@ export const ipv6Stage = routingStage({
   settings: {},
 });
 
+/** Of a lab whose nodes share a network. */
+export const nativeRouting = {
+  "routing-mode": "native",
+  "auto-direct-node-routes": "true",
+  "ipv4-native-routing-cidr": "10.244.0.0/16",
+} as const;
+
 export const nativeStage = routingStage({
   title: "Native routing",
   lab: "bench-native",
   family: 4,
   between: "routes",
-  settings: {
-    "routing-mode": "native",
-    "auto-direct-node-routes": "true",
-    "ipv4-native-routing-cidr": "10.244.0.0/16",
-  },
+  settings: nativeRouting,
 });
 
 async function measureCase(one: RoutingCase, { settings }: StageContext, cleanup: Cleanup) {
