@@ -2,7 +2,7 @@ import { NotFoundError, UsageError } from "../../lib/errors.js";
 import { IpAddress } from "../../lib/ip.js";
 import { parseIdentity, reservedIdentity } from "../../model/identity.js";
 import { objectKey } from "../../model/kube-object.js";
-import type { CiliumEndpoint } from "../../model/kubernetes.js";
+import type { CiliumEndpoint, KubeNode } from "../../model/kubernetes.js";
 import { protocolNumber, protocolWords } from "../../model/protocol-names.js";
 import type { NameIndex } from "../names/name-index.js";
 import { type PolicyWorld, serviceOf } from "./policy-world.js";
@@ -10,10 +10,22 @@ import { type PolicyWorld, serviceOf } from "./policy-world.js";
 /** One end of a connection that is asked for. */
 export interface AskedEnd {
   readonly name: string;
+  /** As other nodes than its own know it. */
   readonly identity: number;
+  /** The node that a pod of the cluster runs on, or that it is. */
+  readonly node?: string | undefined;
   /** Of a pod that the cluster has. */
   readonly endpoint?: CiliumEndpoint;
+  /** It is a node itself: its processes, and pods in its network. */
+  readonly host?: KubeNode | undefined;
 }
+
+/** What the policy of `peer` knows an end as: the own node is the host, all others are remote nodes. */
+export function identityFor(end: AskedEnd, peer: AskedEnd): number {
+  return end.host !== undefined && end.node === peer.node ? hostIdentity : end.identity;
+}
+
+const [hostIdentity, remoteNodeIdentity] = [1, 6];
 
 /** Where a connection may arrive: behind a Service at each of its backends. */
 export interface AskedTarget extends AskedEnd {
@@ -49,8 +61,8 @@ export class ConnectionEnds {
 
   /** @throws NotFoundError for what is no pod, address or entity of the cluster */
   find(text: string): AskedEnd {
-    const found = this.#pod(text) ?? this.#address(text) ?? reservedEnd(text);
-    if (found === undefined) throw notFound(text, "pod, address or entity");
+    const found = this.#pod(text) ?? this.#namedNode(text) ?? this.#address(text) ?? reservedEnd(text);
+    if (found === undefined) throw notFound(text, "pod, node, address or entity");
     return found;
   }
 
@@ -75,7 +87,29 @@ export class ConnectionEnds {
 
   #pod(text: string): AskedEnd | undefined {
     const endpoint = this.#world.endpoints.find(({ metadata }) => objectKey(metadata) === withNamespace(text));
-    return endpoint === undefined ? undefined : endOf(endpoint);
+    return endpoint === undefined ? undefined : this.#endOf(endpoint);
+  }
+
+  #namedNode(text: string): AskedEnd | undefined {
+    const name = /^node\/(.+)$/.exec(text)?.[1];
+    const isKnown = this.#world.nodes.some(({ metadata }) => metadata.name === name);
+    return name === undefined || !isKnown ? undefined : this.#nodeEnd(name, this.#identityOfNode(name));
+  }
+
+  #nodeEnd(name: string, identity: number): AskedEnd {
+    const host = this.#world.nodes.find(({ metadata }) => metadata.name === name);
+    return { name: `node ${name}`, identity, node: name, host };
+  }
+
+  #identityOfNode(name: string): number {
+    const own = this.#world.nodePrefixes.find(({ prefix }) => this.#names.nodeOf(prefix.address) === name);
+    return own?.identity ?? remoteNodeIdentity;
+  }
+
+  #endOf(endpoint: CiliumEndpoint): AskedEnd {
+    const { ipv4, ipv6 } = endpoint.status?.networking?.addressing[0] ?? {};
+    const node = this.#names.nodeOf(ipv4 ?? ipv6 ?? "");
+    return { name: objectKey(endpoint.metadata), identity: endpoint.status?.identity?.id ?? 0, node, endpoint };
   }
 
   #address(text: string): AskedEnd | undefined {
@@ -84,21 +118,16 @@ export class ConnectionEnds {
     const endpoint = this.#world.endpoints.find(({ status }) =>
       status?.networking?.addressing.some(({ ipv4, ipv6 }) => ipv4 === address.text || ipv6 === address.text),
     );
-    if (endpoint !== undefined) return endOf(endpoint);
-    // Which of both a node is depends on who asks; policies for one seldom differ from those for the other.
+    if (endpoint !== undefined) return this.#endOf(endpoint);
     const node = this.#names.nodeOf(address.text);
     const own = this.#world.nodePrefixes.find(({ prefix }) => prefix.contains(address));
-    if (node !== undefined) return { name: `node ${node}`, identity: own?.identity ?? 6 };
+    if (node !== undefined) return this.#nodeEnd(node, own?.identity ?? remoteNodeIdentity);
     const named = this.#world.prefixes.filter(({ prefix }) => prefix.contains(address));
     const nearest = named.sort((a, b) => b.prefix.length - a.prefix.length)[0];
     const { families } = this.#world.selectors;
     const world = families.ipv4 && families.ipv6 ? (address.family === 4 ? 9 : 10) : 2;
     return { name: `${address.text} (world)`, identity: nearest?.identity ?? world };
   }
-}
-
-function endOf(endpoint: CiliumEndpoint): AskedEnd {
-  return { name: objectKey(endpoint.metadata), identity: endpoint.status?.identity?.id ?? 0, endpoint };
 }
 
 function reservedEnd(text: string): AskedEnd | undefined {
@@ -113,6 +142,6 @@ function withNamespace(text: string): string {
 
 function notFound(text: string, what: string): NotFoundError {
   return new NotFoundError("policy-end", `${text} is no ${what} of this cluster`, {
-    hint: "Ends are NAMESPACE/POD, an address, or an entity such as world or host; the receiver also NAMESPACE/SERVICE.",
+    hint: "Ends are NAMESPACE/POD, node/NAME, an address, or an entity such as world or host; the receiver also NAMESPACE/SERVICE.",
   });
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { UsageError } from "../../lib/errors.js";
 import { type PolicyObject, policyKinds } from "../../model/network-policy-objects.js";
-import type { PolicyVerdict } from "../../model/policy/compiled-policy.js";
+import type { CompiledPolicy, PolicyVerdict } from "../../model/policy/compiled-policy.js";
 import { decideConnection } from "../../model/policy/decide-verdict.js";
 import type { PolicyDirection } from "../../model/policy/policy-rule.js";
 import { originKey } from "../../model/policy/rule-table.js";
@@ -11,8 +11,9 @@ import { formatManifestProblem } from "../../state/manifests/manifest-problem.js
 import { parseManifests } from "../../state/manifests/parse-manifests.js";
 import type { Target } from "../open-target.js";
 import { finishedList, type RowList } from "../row-list.js";
-import { type AskedEnd, type AskedTarget, ConnectionEnds, parseAskedPort } from "./connection-ends.js";
+import { type AskedEnd, type AskedTarget, ConnectionEnds, identityFor, parseAskedPort } from "./connection-ends.js";
 import { openPolicyWorld, worldProblems } from "./list-policy-rules.js";
+import type { PolicyWorld } from "./policy-world.js";
 
 export interface VerdictQuestion {
   readonly from: string;
@@ -39,10 +40,13 @@ export async function decidePolicyVerdict(target: Target, question: VerdictQuest
   const world = await openPolicyWorld(target, proposed);
   const ends = new ConnectionEnds(world, await target.names());
   const from = ends.find(question.from);
-  const policyOf = ({ endpoint }: AskedEnd) => (endpoint === undefined ? {} : { policy: world.compile(endpoint) });
+  const seen = (end: AskedEnd, peer: AskedEnd) => {
+    const policy = policyOf(end, world);
+    return { identity: identityFor(end, peer), ...(policy && { policy }) };
+  };
   const answers = ends.findTargets(question.to, asked).map((to) => {
     const what = { protocol: asked.protocol, port: to.port };
-    const connection = decideConnection({ ...from, ...policyOf(from) }, { ...to, ...policyOf(to) }, what);
+    const connection = decideConnection(seen(from, to), seen(to, from), what);
     const rows = (["egress", "ingress"] as const).flatMap((direction) => {
       const verdict = connection[direction];
       return verdict === undefined ? [] : [toRow({ from, to, protocol: asked.protocol, direction, verdict })];
@@ -54,6 +58,12 @@ export async function decidePolicyVerdict(target: Target, question: VerdictQuest
     [...target.notes, ...worldProblems(world)],
   );
   return { rows, isAllowed: answers.every((answer) => answer.isAllowed) };
+}
+
+/** Absent where nobody asks for one. */
+function policyOf({ endpoint, host }: AskedEnd, world: PolicyWorld): CompiledPolicy | undefined {
+  if (endpoint !== undefined) return world.compile(endpoint);
+  return host === undefined ? undefined : world.compileNode(host);
 }
 
 function readPolicies(path: string): readonly PolicyObject[] {
@@ -80,8 +90,8 @@ function toRow({ from, to, protocol, direction, verdict }: JudgedEnd): PolicyVer
   return {
     from: from.name,
     to: to.name,
-    fromIdentity: from.identity,
-    toIdentity: to.identity,
+    fromIdentity: identityFor(from, to),
+    toIdentity: identityFor(to, from),
     protocol,
     port: to.port,
     direction,

@@ -1,12 +1,14 @@
 import type { IpPrefix } from "../../lib/ip.js";
 import { IpAddress, IpPrefix as Prefix } from "../../lib/ip.js";
 import { AGENT_CONFIG_MAP, type AgentConfig, parseAgentConfig } from "../../model/agent-config.js";
+import { hostEndpointLabels } from "../../model/host-endpoint.js";
 import { type NumericIdentity, reservedIdentities } from "../../model/identity.js";
 import { objectKey } from "../../model/kube-object.js";
 import {
   type CiliumEndpoint,
   type CiliumNode,
   type KubeEndpointSlice,
+  type KubeNode,
   type KubeService,
   resourceTypes,
   SERVICE_NAME_LABEL,
@@ -14,7 +16,7 @@ import {
 import { fromSecurityLabels, type Label, parseLabel, sortLabels } from "../../model/labels.js";
 import type { PolicyObject } from "../../model/network-policy-objects.js";
 import { compilePolicy } from "../../model/policy/compile-policy.js";
-import type { CompiledPolicy } from "../../model/policy/compiled-policy.js";
+import type { CompiledPolicy, SubjectFacts } from "../../model/policy/compiled-policy.js";
 import { parsePolicy } from "../../model/policy/parse-policy.js";
 import type { ClusterFamilies, NamedContainerPort, PolicyIdentity } from "../../model/policy/policy-identity.js";
 import type { ParsedPolicy, PolicyRule } from "../../model/policy/policy-rule.js";
@@ -42,6 +44,9 @@ export interface PolicyWorld {
   /** Addresses of nodes that rules may name by prefixes, numbered likewise. */
   readonly nodePrefixes: PolicyWorld["prefixes"];
   compile(endpoint: CiliumEndpoint): CompiledPolicy;
+  readonly nodes: readonly KubeNode[];
+  /** Of the node itself; undefined where nodes are no endpoints (`enable-host-firewall`). */
+  compileNode(node: KubeNode): CompiledPolicy | undefined;
 }
 
 const FIRST_LOCAL = (1 << 24) + 1;
@@ -52,7 +57,7 @@ const FIRST_NODE = (2 << 24) + 1;
  * @param proposed policies that stand in for those of the same kind and name, or beside the others
  */
 export async function readPolicyWorld(state: StateSource, proposed: readonly PolicyObject[]): Promise<PolicyWorld> {
-  const [config, standing, endpoints, identities, services, slices, nodes] = await Promise.all([
+  const [config, standing, endpoints, identities, services, slices, ciliumNodes, nodes] = await Promise.all([
     readConfig(state),
     readPolicies(state),
     state.list(resourceTypes.ciliumEndpoints).then(({ items }) => items),
@@ -60,6 +65,7 @@ export async function readPolicyWorld(state: StateSource, proposed: readonly Pol
     state.list(resourceTypes.services).then(({ items }) => items),
     state.list(resourceTypes.endpointSlices).then(({ items }) => items),
     state.list(resourceTypes.ciliumNodes).then(({ items }) => items),
+    state.list(resourceTypes.nodes).then(({ items }) => items),
   ]);
   const objects = new Map([...standing, ...proposed].map((object) => [policyKey(object), object]));
   const policies = [...objects.values()].map((object) => {
@@ -75,8 +81,8 @@ export async function readPolicyWorld(state: StateSource, proposed: readonly Pol
     known,
   );
   const prefixes = cidrsOf(rules).map((prefix, index) => ({ prefix, identity: FIRST_LOCAL + index }));
-  const nodePrefixes = config.policyCidrMatchMode === "nodes" ? nodePrefixesOf(nodes) : [];
-  const families = familiesOf(nodes.flatMap(({ spec }) => spec.ipam?.podCIDRs ?? []));
+  const nodePrefixes = config.policyCidrMatchMode === "nodes" ? nodePrefixesOf(ciliumNodes) : [];
+  const families = familiesOf(ciliumNodes.flatMap(({ spec }) => spec.ipam?.podCIDRs ?? []));
   const selectors = new SelectorCache(families);
   const ports = namedPorts(endpoints);
   selectors.upsert([
@@ -91,11 +97,16 @@ export async function readPolicyWorld(state: StateSource, proposed: readonly Pol
     ...nodePrefixes.map(({ prefix, identity }) => ({ id: identity, labels: nodeLabels(prefix), prefixes: [prefix] })),
   ]);
   const ruleTable = new RuleTable();
+  const allowsLocalHost = config.allowLocalhost !== "policy";
+  const compileFor = (subject: SubjectFacts): CompiledPolicy =>
+    compilePolicy({ subject, rules, selectors, mode: config.enablePolicy, allowsLocalHost, ruleTable });
   const compile = (endpoint: CiliumEndpoint): CompiledPolicy => {
     const labels = sortLabels((endpoint.status?.identity?.labels ?? []).map(parseLabel));
-    const subject = { kind: "endpoint" as const, labels, namedPorts: portsOf(endpoint) };
-    const allowsLocalHost = config.allowLocalhost !== "policy";
-    return compilePolicy({ subject, rules, selectors, mode: config.enablePolicy, allowsLocalHost, ruleTable });
+    return compileFor({ kind: "endpoint", labels, namedPorts: portsOf(endpoint) });
+  };
+  const compileNode = ({ metadata }: KubeNode): CompiledPolicy | undefined => {
+    if (!config.enableHostFirewall) return undefined;
+    return compileFor({ kind: "node", labels: hostEndpointLabels(metadata.labels ?? {}) });
   };
   return {
     config,
@@ -109,6 +120,8 @@ export async function readPolicyWorld(state: StateSource, proposed: readonly Pol
     nodePrefixes,
     ruleTable,
     compile,
+    nodes,
+    compileNode,
   };
 }
 

@@ -18,13 +18,13 @@ export default class PolicyVerdict extends ReadCommand {
   ];
   static override flags = {
     from: Flags.string({
-      summary: "who connects: pod, address or entity",
-      helpValue: "NS/POD|IP|ENTITY",
+      summary: "who connects: pod, node, address or entity",
+      helpValue: "NS/POD|node/NAME|IP|ENTITY",
       required: true,
     }),
     to: Flags.string({
-      summary: "whom: pod, Service, address or entity",
-      helpValue: "NS/POD|NS/SVC|IP",
+      summary: "whom: pod, Service, node, address or entity",
+      helpValue: "NS/POD|NS/SVC|node/NAME|IP",
       required: true,
     }),
     port: Flags.string({
