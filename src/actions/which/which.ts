@@ -42,10 +42,9 @@ export async function whichBackend(
   const statuses = readings.map((reading) => reading.status);
   // "None" may only be said by whoever has looked everywhere.
   const isWhole = statuses.every((status) => status.state === "complete");
-  if (connections.length === 0 && isWhole) {
-    const drops = await findDrops(target.resolved, { question, sources, isDestination });
-    throw noConnection({ question, nodes, names, drops });
-  }
+  // Connections that stand do not say what became of the last try.
+  const drops = await findDrops(target.resolved, { question, sources, isDestination });
+  if (connections.length === 0 && isWhole) throw noConnection({ question, nodes, names, drops });
   const servers = await serverSockets(
     target,
     connections.map(({ connection }) => connection.backend),
@@ -54,7 +53,8 @@ export async function whichBackend(
   );
   const frontends = connections.flatMap(({ connection: { frontend } }) => frontend ?? []);
   await target.learnServices(frontends.map(({ address, port }) => ({ address, port })));
-  const notes = [...new Set([...target.notes, ...readings.flatMap((reading) => reading.notes)])];
+  const dropNotes = drops === undefined ? [] : [`other packets were ${dropText(drops)}`];
+  const notes = [...new Set([...target.notes, ...readings.flatMap((reading) => reading.notes), ...dropNotes])];
   const rows = connections.map(({ node, connection }) => toRow(node, connection, servers, names));
   return {
     rows: (async function* () {
@@ -163,7 +163,7 @@ function noConnection({ question, nodes, names, drops }: Nothing): NotFoundError
   const where = nodes.map((node) => node.name).join(", ");
   return new NotFoundError(
     "which-none",
-    `${question.source} has no connection${to}${port}, live or recent, on ${where}${dropText(drops)}`,
+    `${question.source} has no connection${to}${port}, live or recent, on ${where}${drops === undefined ? "" : `; it reached nobody: ${dropText(drops)}`}`,
     {
       hint:
         closed === undefined
@@ -180,8 +180,8 @@ function noConnection({ question, nodes, names, drops }: Nothing): NotFoundError
   );
 }
 
-function dropText(drops: DropFinding | undefined): string {
-  if (drops === undefined) return "";
+/** `dropped 3 times, last … on node-2, to 10.244.0.2:8080/TCP: Policy denied (policy.h:155)` */
+function dropText(drops: DropFinding): string {
   const { node, reasonText, direction, file, line, timeMs, packet } = drops.last;
   const address = IpAddress.tryParse(packet?.destination ?? "");
   const end =
@@ -189,7 +189,7 @@ function dropText(drops: DropFinding | undefined): string {
   const times = drops.count === 1 ? "once" : `${drops.count} times`;
   const where = direction === "unknown" ? "" : `, ${direction}`;
   const at = new Date(timeMs).toISOString();
-  return `; it reached nobody: dropped ${times}, last ${at} on ${node}, to ${end}${where}: ${reasonText} (${file}:${line})`;
+  return `dropped ${times}, last ${at} on ${node}, to ${end}${where}: ${reasonText} (${file}:${line})`;
 }
 
 /** Which rule it was can be asked. */
