@@ -31,7 +31,7 @@ interface EventLine {
   };
 }
 
-/** Output that has not grown for so long is whole: records come within 20 ms. */
+/** Output that has not grown for so long is whole: records come within 50 ms. */
 const quietMs = 500;
 
 /** `monitor` on the first node: it decodes and names every start and end of a connection and every dropped packet, into a file in memory. */
