@@ -97,17 +97,6 @@ export async function readPolicyWorld(state: StateSource, proposed: readonly Pol
     ...nodePrefixes.map(({ prefix, identity }) => ({ id: identity, labels: nodeLabels(prefix), prefixes: [prefix] })),
   ]);
   const ruleTable = new RuleTable();
-  const allowsLocalHost = config.allowLocalhost !== "policy";
-  const compileFor = (subject: SubjectFacts): CompiledPolicy =>
-    compilePolicy({ subject, rules, selectors, mode: config.enablePolicy, allowsLocalHost, ruleTable });
-  const compile = (endpoint: CiliumEndpoint): CompiledPolicy => {
-    const labels = sortLabels((endpoint.status?.identity?.labels ?? []).map(parseLabel));
-    return compileFor({ kind: "endpoint", labels, namedPorts: portsOf(endpoint) });
-  };
-  const compileNode = ({ metadata }: KubeNode): CompiledPolicy | undefined => {
-    if (!config.enableHostFirewall) return undefined;
-    return compileFor({ kind: "node", labels: hostEndpointLabels(metadata.labels ?? {}) });
-  };
   return {
     config,
     policies,
@@ -119,9 +108,28 @@ export async function readPolicyWorld(state: StateSource, proposed: readonly Pol
     prefixes,
     nodePrefixes,
     ruleTable,
-    compile,
     nodes,
-    compileNode,
+    ...compilers({ config, rules, selectors, ruleTable }),
+  };
+}
+
+/** As the agents compile them. */
+function compilers(
+  world: Pick<PolicyWorld, "config" | "rules" | "selectors" | "ruleTable">,
+): Pick<PolicyWorld, "compile" | "compileNode"> {
+  const { config, rules, selectors, ruleTable } = world;
+  const allowsLocalHost = config.allowLocalhost !== "policy";
+  const compileFor = (subject: SubjectFacts): CompiledPolicy =>
+    compilePolicy({ subject, rules, selectors, mode: config.enablePolicy, allowsLocalHost, ruleTable });
+  return {
+    compile: (endpoint) => {
+      const labels = sortLabels((endpoint.status?.identity?.labels ?? []).map(parseLabel));
+      return compileFor({ kind: "endpoint", labels, namedPorts: portsOf(endpoint) });
+    },
+    compileNode: ({ metadata }) => {
+      if (!config.enableHostFirewall) return undefined;
+      return compileFor({ kind: "node", labels: hostEndpointLabels(metadata.labels ?? {}) });
+    },
   };
 }
 
