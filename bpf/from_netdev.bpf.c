@@ -79,10 +79,9 @@ static __always_inline int netdev_arrive(struct __sk_buff *skb, struct packet *p
 	/* Linux 6.1 walks a step that nobody calls, too. */
 	if (config.dsr_dispatch != DSR_IN_OPTION)
 		return NEXT_STACK;
-	ret = packet_parse(skb, pkt);
+	ret = parse_arrived(skb, pkt);
 	if (ret)
 		return ret;
-	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
 	ret = dsr_remember(skb, pkt);
 	if (ret < 0)
 		return ret;
@@ -133,7 +132,7 @@ static __always_inline int netdev_unwrapped(struct __sk_buff *skb, struct packet
 	if (!ret)
 		ret = packet_rewrite(skb, pkt, SIDE_DESTINATION, &backend.address, backend.port);
 	if (!ret)
-		ret = dsr_remember_frontend(skb, pkt, &dialled);
+		ret = dsr_remember_frontend(skb, pkt, dsr_find(pkt, false), &dialled);
 	if (ret)
 		return ret;
 	skb->cb[0] = 1;

@@ -145,8 +145,8 @@ STEP(overlay_reply, overlay_reply, METRIC_INGRESS)
 			way = overlay_answer##version(skb);                                                            \
 		else if (way == NEXT_ERROR)                                                                            \
 			way = overlay_error##version(skb);                                                             \
-		else if (way == NEXT_REPLY)                                                                          \
-			way = overlay_reply##version(skb);                                                           \
+		else if (way == NEXT_REPLY)                                                                            \
+			way = overlay_reply##version(skb);                                                             \
 		way;                                                                                                   \
 	})
 

@@ -205,13 +205,28 @@ static __always_inline int dsr_create(struct __sk_buff *skb, struct packet *pkt,
 	return 0;
 }
 
+/* Remembers a frontend that was told; `entry` is what is remembered of the connection, NULL: nothing. 0 or a drop reason. */
+static __always_inline int dsr_remember_frontend(struct __sk_buff *skb, struct packet *pkt, struct ct_entry *entry,
+						 const struct nat_end *frontend)
+{
+	struct nat_end known = {};
+
+	if (!entry || is_opening(pkt))
+		return dsr_create(skb, pkt, frontend);
+	dsr_entry_frontend(entry, pkt, &known);
+	if (!ip_equal(&known.address, &frontend->address) || known.port != frontend->port)
+		return dsr_create(skb, pkt, frontend);
+	ct_entry_touch(skb, entry, pkt, CT_EGRESS);
+	return 0;
+}
+
 /* Remembers the frontend that a packet for a backend of this node tells. TCP's packets after the SYN tell none: they belong
  * to a connection that is remembered, unless a SYN without an option began it anew. 0, a drop reason, or DSR_IS_DIRECT. */
 #define DSR_IS_DIRECT 1
 
 static __always_inline int dsr_remember(struct __sk_buff *skb, struct packet *pkt)
 {
-	struct nat_end told = {}, known = {};
+	struct nat_end told = {};
 	struct ct_entry *entry;
 	bool is_told;
 	int ret;
@@ -228,29 +243,12 @@ static __always_inline int dsr_remember(struct __sk_buff *skb, struct packet *pk
 		entry->dsr_internal = 0;
 		return 0;
 	}
-	if (entry)
-		dsr_entry_frontend(entry, pkt, &known);
-	if (entry && (!is_told || (!is_opening(pkt) && ip_equal(&known.address, &told.address) && known.port == told.port))) {
+	if (entry && !is_told) {
 		ct_entry_touch(skb, entry, pkt, CT_EGRESS);
 		return DSR_IS_DIRECT;
 	}
-	ret = dsr_create(skb, pkt, &told);
+	ret = dsr_remember_frontend(skb, pkt, entry, &told);
 	return ret ? ret : DSR_IS_DIRECT;
-}
-
-/* Remembers the frontend of a packet that told it by being for it. 0 or a drop reason. */
-static __always_inline int dsr_remember_frontend(struct __sk_buff *skb, struct packet *pkt, const struct nat_end *frontend)
-{
-	struct ct_entry *entry = dsr_find(pkt, false);
-	struct nat_end known = {};
-
-	if (!entry || is_opening(pkt))
-		return dsr_create(skb, pkt, frontend);
-	dsr_entry_frontend(entry, pkt, &known);
-	if (!ip_equal(&known.address, &frontend->address) || known.port != frontend->port)
-		return dsr_create(skb, pkt, frontend);
-	ct_entry_touch(skb, entry, pkt, CT_EGRESS);
-	return 0;
 }
 
 /* A backend's answer leaves from the frontend that its client dialled on another node. 0 or a drop reason. */

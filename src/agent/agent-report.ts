@@ -1,5 +1,6 @@
 import { type EndpointOptionsAnswer, type EventOptions, nodeEventOptions } from "../model/event-options.js";
 import { HOST_ENDPOINT_ID } from "../model/host-endpoint.js";
+import { HOST_IDENTITY } from "../model/identity.js";
 import { formatLabel } from "../model/labels.js";
 import { emptyNames } from "../model/names-document.js";
 import type { CompiledPolicy } from "../model/policy/compiled-policy.js";
@@ -8,7 +9,6 @@ import type { AgentRuntime } from "./agent-runtime.js";
 import { type AgentApi, waitForAttachments } from "./api/agent-routes.js";
 import { addressPair } from "./endpoints/cilium-endpoint.js";
 import type { EndpointRecord } from "./endpoints/endpoint-record.js";
-import { HOST_IDENTITY } from "./ipcache/desired-ipcache.js";
 import { collectMetrics } from "./metrics/agent-metrics.js";
 import { formatMetrics } from "./metrics/metrics-text.js";
 import { describeCookies, describePolicies } from "./policy/policy-document.js";

@@ -42,7 +42,7 @@ import {
   encodeIpcacheKey,
   encodeNonMasqueraded,
 } from "./entries.js";
-import { releaseExpired } from "./event-slots.js";
+import { openEventMaps, releaseExpired } from "./event-slots.js";
 import { EventReader, eventRing } from "./events.js";
 import { LinkSet } from "./link-set.js";
 import { MapSet } from "./map-set.js";
@@ -176,8 +176,7 @@ export class Datapath implements DatapathPort {
     const programs = loadPrograms({ objectsDir: options.objectsDir, maps, config: datapathConfig });
     const links = new LinkSet({ folder: folder.links, ownership: maps.ownership });
     // The reader first: no event is lost between a program's start and its reader's.
-    const [slots, types, leases] = ["cts_events", "cts_event_types", "cts_event_leases"].map((name) => maps.get(name));
-    releaseExpired({ slots: slots!, types: types!, leases: leases! });
+    releaseExpired(openEventMaps((name) => maps.get(name)));
     const events = new EventReader(maps);
     const clsact = new ClsactHooks(maps.ownership);
     const hooks = usesTcx(config) ? new PreferredHooks(links, clsact) : new PreferredHooks(clsact, links);

@@ -26,6 +26,19 @@ export interface EventMaps {
   readonly leases: BpfMap;
 }
 
+export const eventMapNames = {
+  slots: "cts_events",
+  types: "cts_event_types",
+  lost: "cts_events_lost",
+  leases: "cts_event_leases",
+} as const satisfies { readonly [Map in keyof EventMaps]: string };
+
+/** @param open gives the map that has this name */
+export function openEventMaps(open: (name: string) => BpfMap): EventMaps {
+  const { slots, types, lost, leases } = eventMapNames;
+  return { slots: open(slots), types: open(types), lost: open(lost), leases: open(leases) };
+}
+
 /** The ring in the agent's slot: that of an earlier agent, or a new one. */
 export function openAgentRing(slots: BpfMap): BpfMap {
   const ringId = ringIdIn(slots, AGENT_SLOT);
@@ -36,7 +49,12 @@ export function openAgentRing(slots: BpfMap): BpfMap {
 }
 
 /** What the datapath sends. */
-const sentTypes = ["drop", "trace", "policy-verdict", "trace-sock"] as const satisfies readonly MessageTypeName[];
+export const sentTypes = [
+  "drop",
+  "trace",
+  "policy-verdict",
+  "trace-sock",
+] as const satisfies readonly MessageTypeName[];
 
 /** From now on the slot's ring gets records of these types, and no others; of all types where none are named. */
 export function setWantedTypes(types: BpfMap, slot: number, wanted: Iterable<number> | undefined): void {
@@ -112,7 +130,7 @@ export class SessionSlot implements Disposable {
 }
 
 /** Takes the slots of dead sessions away, so that no program writes for them. */
-export function releaseExpired(maps: Omit<EventMaps, "lost">, nowNs: bigint = monotonicNs()): void {
+export function releaseExpired(maps: EventMaps, nowNs: bigint = monotonicNs()): void {
   for (let slot = AGENT_SLOT + 1; slot < SLOTS; slot++) {
     const lease = maps.leases.lookup(u32(slot))?.readBigUInt64LE();
     if (lease !== undefined && lease < nowNs) freeSlot(maps, slot);
@@ -131,7 +149,7 @@ function takeLease(leases: BpfMap, slot: number, nowNs: bigint): boolean {
 }
 
 /** The ring first: a slot that is free has none. */
-function freeSlot({ slots, types, leases }: Omit<EventMaps, "lost">, slot: number): void {
+function freeSlot({ slots, types, leases }: EventMaps, slot: number): void {
   setWantedTypes(types, slot, []);
   slots.delete(u32(slot));
   leases.delete(u32(slot));

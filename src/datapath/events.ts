@@ -8,7 +8,15 @@ import { createMonitorEvent } from "../model/create-monitor-event.js";
 import type { DrainedEvents, DropEvent, EventRing, RecordTaker } from "../model/datapath-port.js";
 import { messageTypes } from "../model/monitor.js";
 import type { MonitorEvent } from "../model/monitor-event.js";
-import { AGENT_SLOT, DRAIN_INTERVAL_MS, openAgentRing, RING_BYTES, SlotLosses, setWantedTypes } from "./event-slots.js";
+import {
+  AGENT_SLOT,
+  DRAIN_INTERVAL_MS,
+  openAgentRing,
+  openEventMaps,
+  RING_BYTES,
+  SlotLosses,
+  setWantedTypes,
+} from "./event-slots.js";
 import type { MapSet } from "./map-set.js";
 import { RecordTakers } from "./record-takers.js";
 
@@ -39,9 +47,9 @@ export class EventReader implements Disposable {
   #traces = 0;
 
   constructor(maps: Pick<MapSet, "get">) {
-    this.#map = openAgentRing(maps.get("cts_events"));
-    this.#losses = new SlotLosses(maps.get("cts_events_lost"), AGENT_SLOT);
-    const types = maps.get("cts_event_types");
+    const { slots, types, lost } = openEventMaps((name) => maps.get(name));
+    this.#map = openAgentRing(slots);
+    this.#losses = new SlotLosses(lost, AGENT_SLOT);
     const want = (wanted: ReadonlySet<number> | undefined): void =>
       setWantedTypes(types, AGENT_SLOT, wanted && [...ownTypes, ...wanted]);
     want(new Set());

@@ -1,5 +1,6 @@
 import { BpfMap } from "../kernel/bpf-map.js";
 import { MapFlag } from "../kernel/map-type.js";
+import { policyMapName } from "../model/policy-map-name.js";
 import { listPins } from "./bpf-folder.js";
 import { POLICY_ENTRY_BYTES, POLICY_KEY_BYTES } from "./entries.js";
 import type { Ownership } from "./ownership.js";
@@ -28,7 +29,7 @@ export class PolicyPins {
 
   /** Undefined where nothing is pinned. */
   open(endpointId: number): BpfMap | undefined {
-    return this.#pins.open(pinName(endpointId));
+    return this.#pins.open(policyMapName(endpointId));
   }
 
   /** Of another size when the setting changed since the map was made. */
@@ -41,7 +42,7 @@ export class PolicyPins {
     return BpfMap.create({
       type: "lpm_trie",
       // The kernel keeps 15 characters, of upstream's names too.
-      name: pinName(endpointId).slice(0, 15),
+      name: policyMapName(endpointId).slice(0, 15),
       keySizeBytes: POLICY_KEY_BYTES,
       valueSizeBytes: POLICY_ENTRY_BYTES,
       maxEntries: this.#maxEntries,
@@ -51,20 +52,16 @@ export class PolicyPins {
 
   /** As {@link RecordedPins.stage}. */
   stage(endpointId: number, map: BpfMap): void {
-    this.#pins.stage(pinName(endpointId), map);
+    this.#pins.stage(policyMapName(endpointId), map);
   }
 
   /** As {@link RecordedPins.settle}. */
   settle(endpointId: number, map: BpfMap): void {
-    this.#pins.settle(pinName(endpointId), map);
+    this.#pins.settle(policyMapName(endpointId), map);
   }
 
   /** Absence is not an error. */
   remove(endpointId: number): void {
-    this.#pins.remove(pinName(endpointId));
+    this.#pins.remove(policyMapName(endpointId));
   }
-}
-
-function pinName(endpointId: number): string {
-  return PREFIX + String(endpointId).padStart(5, "0");
 }

@@ -36,6 +36,13 @@ export const reservedIdentities: readonly ReservedIdentity[] = [
   reserved(14, "aggregate-remote-node"),
 ];
 
+/** Those that are met by number (upstream `pkg/identity/numericidentity.go`). */
+export const HOST_IDENTITY = 1;
+export const WORLD_IDENTITY = 2;
+export const REMOTE_NODE_IDENTITY = 6;
+export const WORLD_IPV4_IDENTITY = 9;
+export const WORLD_IPV6_IDENTITY = 10;
+
 /** First releases of the reserved identities that not all have. */
 const reservedSince: Readonly<Record<NumericIdentity, UpstreamRelease>> = {
   9: "1.15",

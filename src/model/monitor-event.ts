@@ -13,7 +13,8 @@ export interface MonitorEvent extends NodeRowBase {
   /** The whole record, which upstream's forms are made of: only where {@link EventsRequest.hasRecords} asks for it. */
   readonly record?: MonitorRecord | undefined;
   /**
-   * Another event that differs from this one in nothing but {@link OwnField}s: what is made of the rest needs to be made once.
+   * Another event that differs from this one in nothing but `cpu`, `receivedAtMs`, the packet's two ports, `lengthBytes`,
+   * `flowHash`, and what is found out later (names, rules): what is made of the rest needs to be made once.
    */
   readonly form?: MonitorEvent | undefined;
   /** Newest release that the record may be of: the one whose form upstream's output takes. */
@@ -72,16 +73,5 @@ export interface MonitorEvent extends NodeRowBase {
   /** What there is to say of a debug message, a notification, a request. */
   readonly message?: string | undefined;
 }
-
-/** What each event of a form has for itself; of the packet its two ports; and whatever is found out later, as names. */
-export type OwnField =
-  | "cpu"
-  | "receivedAtMs"
-  | "packet"
-  | "lengthBytes"
-  | "flowHash"
-  | "sourceName"
-  | "destinationName"
-  | "rules";
 
 export type MonitorVerdict = "forwarded" | "dropped" | "allowed" | "denied" | "redirected" | "audited" | "error";

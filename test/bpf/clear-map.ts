@@ -1,4 +1,5 @@
 import type { BpfMap } from "../../src/kernel/bpf-map.js";
+import { u32 } from "./u32.js";
 
 export function isMapOfMaps(map: BpfMap): boolean {
   return map.info.type.endsWith("_of_maps");
@@ -12,8 +13,6 @@ export function clearMap(map: BpfMap): void {
     return;
   }
   for (let index = 0; index < maxEntries; index++) {
-    const key = Buffer.alloc(4);
-    key.writeUInt32LE(index);
-    map.update(key, Buffer.alloc(map.valueStrideBytes));
+    map.update(u32(index), Buffer.alloc(map.valueStrideBytes));
   }
 }

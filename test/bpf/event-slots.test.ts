@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type EventMaps, releaseExpired, SessionSlot } from "../../src/datapath/event-slots.js";
+import { type EventMaps, openEventMaps, releaseExpired, SessionSlot } from "../../src/datapath/event-slots.js";
 import { EventReader } from "../../src/datapath/events.js";
 import { RingBuffer } from "../../src/kernel/ring-buffer.js";
 import type { EventOptions } from "../../src/model/event-options.js";
 import { messageTypes } from "../../src/model/monitor.js";
-import { DatapathHarness, LOOPBACK_IFINDEX, pod, u32 } from "./harness.js";
+import { DatapathHarness, LOOPBACK_IFINDEX, pod } from "./harness.js";
 import { ipv4Packet } from "./packet-builder.js";
+import { u32 } from "./u32.js";
 
 let datapath: DatapathHarness;
 let maps: EventMaps;
@@ -15,12 +16,7 @@ beforeAll(() => {
 });
 beforeEach(() => {
   datapath.reset();
-  maps = {
-    slots: datapath.get("cts_events"),
-    types: datapath.get("cts_event_types"),
-    lost: datapath.get("cts_events_lost"),
-    leases: datapath.get("cts_event_leases"),
-  };
+  maps = openEventMaps((name) => datapath.get(name));
   slots = [];
 });
 afterEach(() => {

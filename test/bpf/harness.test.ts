@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 import { readEntries } from "../../src/datapath/table.js";
 import { BpfMap } from "../../src/kernel/bpf-map.js";
-import { DatapathHarness, hostIp, LOOPBACK_IFINDEX, pod, u32, vip } from "./harness.js";
+import { DatapathHarness, hostIp, LOOPBACK_IFINDEX, pod, vip } from "./harness.js";
 import { ipv4Packet, tcpFlag } from "./packet-builder.js";
+import { u32 } from "./u32.js";
 
 type Dump = Readonly<Record<string, readonly string[]>>;
 

@@ -23,6 +23,7 @@ import type { LoadBalancerFrontend, PolicyEntry } from "../../src/model/datapath
 import { type EventOptions, nodeEventOptions } from "../../src/model/event-options.js";
 import type { CtRow, MetricRow } from "../../src/model/rows.js";
 import { clearMap, isMapOfMaps } from "./clear-map.js";
+import { u32 } from "./u32.js";
 
 export const objectsDir = fileURLToPath(new URL("../../bpf/build", import.meta.url));
 
@@ -352,6 +353,11 @@ export class DatapathHarness implements Disposable {
       .map((row) => `${row.reason} ${row.file} ${row.direction}`);
   }
 
+  /** Reasons other than "no route": what a packet is sent on to lies in no network of the machine that runs this. */
+  otherDrops(): readonly string[] {
+    return this.drops().filter((line) => !line.startsWith("169 "));
+  }
+
   connections(): readonly CtRow[] {
     return Object.keys(conntrackMaps).flatMap((name) =>
       [...readEntries(this.get(name))].map(({ key, value }) => this.#ctRow(name, key, value)),
@@ -390,10 +396,4 @@ export class DatapathHarness implements Disposable {
       { keys: key, values: value, count: 1 },
     ).row(0);
   }
-}
-
-export function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
 }

@@ -6,8 +6,9 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { BpfObject } from "../../src/kernel/bpf-object.js";
 import { findClang } from "../support/find-clang.js";
-import { allowAll, DatapathHarness, hostIp, hostMac, pod, remotePod, tc, u32, worldIp } from "./harness.js";
+import { allowAll, DatapathHarness, hostIp, hostMac, pod, remotePod, tc, worldIp } from "./harness.js";
 import { arpRequest, ipv4Packet, parseFrame } from "./packet-builder.js";
+import { u32 } from "./u32.js";
 
 let datapath: DatapathHarness;
 beforeAll(() => {

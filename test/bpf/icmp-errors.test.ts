@@ -12,11 +12,11 @@ import {
   ROUTE_MTU,
   remotePod,
   tc,
-  u32,
   vip,
   worldIp,
 } from "./harness.js";
 import { fragmentHeader, internetChecksum, ipv4Packet, ipv6Packet, parseFrame6, proto } from "./packet-builder.js";
+import { u32 } from "./u32.js";
 
 const nodeIp6 = "fd00:172:18::2";
 const ROUTABLE_NODEPORT = 0x42;

@@ -4,8 +4,9 @@ import { encodeDevice, encodeNonMasqueraded } from "../../src/datapath/entries.j
 import { collectNatGarbage } from "../../src/datapath/nat-garbage.js";
 import { readEntries } from "../../src/datapath/table.js";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
-import { DatapathHarness, hostIp, LOOPBACK_IFINDEX, nodeIp, pod, remotePod, tc, u32, worldIp } from "./harness.js";
+import { DatapathHarness, hostIp, LOOPBACK_IFINDEX, nodeIp, pod, remotePod, tc, worldIp } from "./harness.js";
 import { internetChecksum, ipv4Packet, parseFrame, proto, tcpFlag } from "./packet-builder.js";
+import { u32 } from "./u32.js";
 
 const { client, server } = pod;
 const SNAT_DONE = 0x300;

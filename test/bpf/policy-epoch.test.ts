@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PolicyEpoch } from "../../src/datapath/policy-epoch.js";
 import { BpfMap } from "../../src/kernel/bpf-map.js";
-import { u32 } from "./harness.js";
+import { u32 } from "./u32.js";
 
 let map: BpfMap;
 beforeEach(() => {

@@ -9,7 +9,8 @@ import { BpfMap } from "../../src/kernel/bpf-map.js";
 import { BpfObject } from "../../src/kernel/bpf-object.js";
 import type { PolicyEntry } from "../../src/model/datapath-port.js";
 import { TestFolder } from "../support/test-folder.js";
-import { allowAll, objectsDir, u32 } from "./harness.js";
+import { allowAll, objectsDir } from "./harness.js";
+import { u32 } from "./u32.js";
 
 const installId = "11111111-2222-4333-8444-555555555555";
 const web: PolicyEntry = {

@@ -3,24 +3,13 @@ import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { awaitLab } from "../../src/lab/await-lab.js";
 import { fabricNetns, nodeNetns } from "../../src/lab/lab-name.js";
-import { eventually, podManifest, TestLab } from "./support/lab-fixture.js";
+import { dualStackSettings, eventually, nativeRouting, podManifest, TestLab } from "./support/lab-fixture.js";
 
 const FAMILIES = { 4: "172.18.0.3", 6: "fd00:172:18::3" } as const;
 
 /** The pod is on the first node, the outside dials the second: its packets leave the node again. */
 const manifests = (acceleration: string): string => `
----
-apiVersion: v1
-kind: ConfigMap
-metadata: { name: cilium-config, namespace: kube-system }
-data:
-  enable-ipv6: "true"
-  routing-mode: native
-  auto-direct-node-routes: "true"
-  ipv4-native-routing-cidr: 10.244.0.0/16
-  ipv6-native-routing-cidr: fd00:10:244::/48
-  bpf-lb-acceleration: ${acceleration}
----
+${dualStackSettings({ ...nativeRouting, "bpf-lb-acceleration": acceleration })}---
 apiVersion: v1
 kind: Service
 metadata: { name: web }

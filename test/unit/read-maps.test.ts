@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { endpointOfPolicyMap } from "../../src/abi/map-catalogue.js";
 import { upstreamMaps } from "../../src/abi/upstream-maps.js";
+import { endpointOfPolicyMap } from "../../src/model/policy-map-name.js";
 import { smallMaps } from "../../src/model/small-maps/small-maps.js";
 
 /** Maps of upstream's that no command reads, and why. */

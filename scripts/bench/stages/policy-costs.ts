@@ -2,8 +2,9 @@ import { encodePolicyEntry } from "../../../src/datapath/entries.js";
 import { BpfMap } from "../../../src/kernel/bpf-map.js";
 import { MapFlag } from "../../../src/kernel/map-type.js";
 import type { PolicyEntry } from "../../../src/model/datapath-port.js";
-import { DatapathHarness, pod, u32 } from "../../../test/bpf/harness.js";
+import { DatapathHarness, pod } from "../../../test/bpf/harness.js";
 import { ipv4Packet, tcpFlag } from "../../../test/bpf/packet-builder.js";
+import { u32 } from "../../../test/bpf/u32.js";
 import { leastNanoseconds, medianNanoseconds } from "../program-costs.js";
 import type { StageTable } from "./stage.js";
 

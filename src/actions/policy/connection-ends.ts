@@ -1,6 +1,6 @@
 import { NotFoundError, UsageError } from "../../lib/errors.js";
 import { IpAddress } from "../../lib/ip.js";
-import { parseIdentity, reservedIdentity } from "../../model/identity.js";
+import { HOST_IDENTITY, parseIdentity, REMOTE_NODE_IDENTITY, reservedIdentity } from "../../model/identity.js";
 import { objectKey } from "../../model/kube-object.js";
 import type { CiliumEndpoint, KubeNode } from "../../model/kubernetes.js";
 import { protocolNumber, protocolWords } from "../../model/protocol-names.js";
@@ -22,10 +22,8 @@ export interface AskedEnd {
 
 /** What the policy of `peer` knows an end as: the own node is the host, all others are remote nodes. */
 export function identityFor(end: AskedEnd, peer: AskedEnd): number {
-  return end.host !== undefined && end.node === peer.node ? hostIdentity : end.identity;
+  return end.host !== undefined && end.node === peer.node ? HOST_IDENTITY : end.identity;
 }
-
-const [hostIdentity, remoteNodeIdentity] = [1, 6];
 
 /** Where a connection may arrive: behind a Service at each of its backends. */
 export interface AskedTarget extends AskedEnd {
@@ -103,7 +101,7 @@ export class ConnectionEnds {
 
   #identityOfNode(name: string): number {
     const own = this.#world.nodePrefixes.find(({ prefix }) => this.#names.nodeOf(prefix.address) === name);
-    return own?.identity ?? remoteNodeIdentity;
+    return own?.identity ?? REMOTE_NODE_IDENTITY;
   }
 
   #endOf(endpoint: CiliumEndpoint): AskedEnd {
@@ -121,7 +119,7 @@ export class ConnectionEnds {
     if (endpoint !== undefined) return this.#endOf(endpoint);
     const node = this.#names.nodeOf(address.text);
     const own = this.#world.nodePrefixes.find(({ prefix }) => prefix.contains(address));
-    if (node !== undefined) return this.#nodeEnd(node, own?.identity ?? remoteNodeIdentity);
+    if (node !== undefined) return this.#nodeEnd(node, own?.identity ?? REMOTE_NODE_IDENTITY);
     const named = this.#world.prefixes.filter(({ prefix }) => prefix.contains(address));
     const nearest = named.sort((a, b) => b.prefix.length - a.prefix.length)[0];
     const { families } = this.#world.selectors;

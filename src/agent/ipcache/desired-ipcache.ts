@@ -1,17 +1,17 @@
 import { IpAddress, type IpFamily, IpPrefix } from "../../lib/ip.js";
 import type { IpcacheEntry } from "../../model/datapath-port.js";
+import {
+  HOST_IDENTITY,
+  REMOTE_NODE_IDENTITY,
+  WORLD_IDENTITY,
+  WORLD_IPV4_IDENTITY,
+  WORLD_IPV6_IDENTITY,
+} from "../../model/identity.js";
 import type { CiliumEndpoint, CiliumNode } from "../../model/kubernetes.js";
 import { ownIpcacheEntries } from "../endpoints/endpoint-programmer.js";
 import type { EndpointRecord } from "../endpoints/endpoint-record.js";
 import type { PrefixIdentity } from "../identities/prefix-identities.js";
 import type { LocalNode } from "../nodes/local-node.js";
-
-/** Reserved identities that the ipcache names (upstream `pkg/identity/numericidentity.go`). */
-export const HOST_IDENTITY = 1;
-export const WORLD_IDENTITY = 2;
-export const REMOTE_NODE_IDENTITY = 6;
-export const WORLD_IPV4_IDENTITY = 9;
-export const WORLD_IPV6_IDENTITY = 10;
 
 /** What lies outside the cluster is one identity, or with both families one for each. As upstream has it. */
 export function worldIdentity(family: IpFamily, families: readonly IpFamily[]): number {

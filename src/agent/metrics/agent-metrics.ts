@@ -1,4 +1,5 @@
 import type { MapFill } from "../../model/datapath-port.js";
+import { policyMapName } from "../../model/policy-map-name.js";
 import type { AgentRuntime } from "../agent-runtime.js";
 import type { AddressPool } from "../ipam/address-pool.js";
 import type { ReportSources } from "../report-sources.js";
@@ -85,12 +86,8 @@ async function runtimeMetrics(runtime: AgentRuntime): Promise<readonly MetricFam
 function fullestPolicy({ policies, table, config }: AgentRuntime): readonly MapFill[] {
   const maxEntries = config.policyMapMax;
   const fills = table.list().map(({ endpointId }) => {
-    const policy = policies.endpoints.policyOf(endpointId);
-    return {
-      name: `cilium_policy_v2_${String(endpointId).padStart(5, "0")}`,
-      entries: policy?.entries.length ?? 0,
-      maxEntries,
-    };
+    const entries = policies.endpoints.policyOf(endpointId)?.entries.length ?? 0;
+    return { name: policyMapName(endpointId), entries, maxEntries };
   });
   return fills.sort((a, b) => b.entries - a.entries).slice(0, 1);
 }

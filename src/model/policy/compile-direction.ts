@@ -1,5 +1,5 @@
 import type { PolicyEntry } from "../datapath-port.js";
-import type { NumericIdentity } from "../identity.js";
+import { HOST_IDENTITY, type NumericIdentity } from "../identity.js";
 import type { SubjectFacts } from "./compiled-policy.js";
 import { groupIdentities, type Selected } from "./group-identities.js";
 import type { NamedContainerPort } from "./policy-identity.js";
@@ -20,8 +20,6 @@ export interface DirectionOptions {
   readonly ruleTable: RuleTable;
 }
 
-/** `reserved:host`: the subject's own node. */
-const HOST_IDENTITY = 1;
 const ANY_IDENTITY = 0;
 
 /** A rule with its ports as nodes of the tree. Index 0 of a list of them is what is implied: no rule. */

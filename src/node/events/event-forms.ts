@@ -3,6 +3,7 @@ import type { RecordFrame } from "../../model/event-frames.js";
 import { messageTypes } from "../../model/monitor.js";
 import type { MonitorEvent } from "../../model/monitor-event.js";
 import { be16 } from "../../model/packet/decoding.js";
+import { etherTypes } from "../../model/packet/link-layers.js";
 import { plainTransport } from "../../model/packet/plain-summary.js";
 
 /** Bytes in front of the packet, by the record's type. All three begin alike: type, hash, lengths, version. */
@@ -11,9 +12,9 @@ const headerBytes: Readonly<Record<number, number>> = {
   [messageTypes.trace]: ownLayouts.trace_notify.sizeBytes,
   [messageTypes["policy-verdict"]]: ownLayouts.policy_verdict_notify.sizeBytes,
 };
-const [hashAt, lengthAt, capturedAt, versionAt] = [4, 8, 12, 14];
+const { hash, len_orig, len_cap, version } = ownLayouts.trace_notify.fields;
+const [hashAt, lengthAt, capturedAt, versionAt] = [hash.offset, len_orig.offset, len_cap.offset, version.offset];
 const [ipAt, ipv4ProtocolAt, ipv4AddressesAt, ipv6AddressesAt, tcpFlagsAt] = [14, 9, 12, 8, 13];
-const ipv6EtherType = 0x86dd;
 const tcp = 6;
 
 /** A header of 56 bytes, an Ethernet header, two addresses of IPv6, and the rest. */
@@ -70,7 +71,7 @@ export class EventForms {
   /** Everything that the event is made of, but what it has of its own. */
   #readKey({ bytes, cpu }: RecordFrame, packetAt: number, portsAt: number): number {
     const ip = packetAt + ipAt;
-    const isIpv6 = be16(bytes, ip - 2) === ipv6EtherType;
+    const isIpv6 = be16(bytes, ip - 2) === etherTypes.ipv6;
     const protocol = isIpv6 ? bytes[ip + 6]! : bytes[ip + ipv4ProtocolAt]!;
     const flags = protocol === tcp ? bytes[portsAt + tcpFlagsAt]! : 0;
     this.#keyWords = 0;

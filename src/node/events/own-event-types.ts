@@ -1,8 +1,9 @@
+import { sentTypes } from "../../datapath/event-slots.js";
 import { AgentError } from "../../lib/errors.js";
-import { type MessageTypeName, messageTypes } from "../../model/monitor.js";
+import type { MessageTypeName } from "../../model/monitor.js";
 
 /** Types of upstream's events that no node of ours sends, and why. */
-const missingTypes: { readonly [Type in MessageTypeName]?: string } = {
+const missingTypes: Readonly<Record<Exclude<MessageTypeName, (typeof sentTypes)[number]>, string>> = {
   agent: "our agent sends no notifications; its log says what it does",
   capture: "our programs have no debug messages",
   debug: "our programs have no debug messages",
@@ -15,10 +16,11 @@ const missingTypes: { readonly [Type in MessageTypeName]?: string } = {
  * @throws AgentError `event-type-missing`
  */
 export function refuseMissingTypes(types: readonly MessageTypeName[] = []): void {
-  const missing = types.flatMap((type) => (missingTypes[type] === undefined ? [] : `${type}: ${missingTypes[type]}`));
+  const missing = types.flatMap((type) =>
+    type in missingTypes ? `${type}: ${missingTypes[type as keyof typeof missingTypes]}` : [],
+  );
   if (missing.length === 0) return;
-  const sent = Object.keys(messageTypes).filter((type) => missingTypes[type as MessageTypeName] === undefined);
   throw new AgentError("event-type-missing", `no such events come from our nodes: ${missing.join("; ")}`, {
-    hint: `Types that do are ${sent.join(", ")}.`,
+    hint: `Types that do are ${sentTypes.join(", ")}.`,
   });
 }

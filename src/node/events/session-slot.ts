@@ -1,6 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { DRAIN_INTERVAL_MS, type EventMaps, SessionSlot } from "../../datapath/event-slots.js";
+import {
+  DRAIN_INTERVAL_MS,
+  type EventMaps,
+  eventMapNames,
+  openEventMaps,
+  SessionSlot,
+} from "../../datapath/event-slots.js";
 import { eventRing } from "../../datapath/events.js";
 import { Ownership } from "../../datapath/ownership.js";
 import { BpfMap } from "../../kernel/bpf-map.js";
@@ -21,7 +27,7 @@ const LEASE_RENEWAL_MS = 1000;
  */
 export function openSessionSlot(pinDir: string, filter: EventFilter, signal: AbortSignal): EventSource {
   signal.throwIfAborted();
-  const maps = openEventMaps(pinDir);
+  const maps = openOwnMaps(pinDir);
   const closeMaps = (): void => {
     for (const map of Object.values<BpfMap>({ ...maps })) map.close();
   };
@@ -34,15 +40,9 @@ export function openSessionSlot(pinDir: string, filter: EventFilter, signal: Abo
 }
 
 /** Opened for writing, which only the owner of a map may: the record says whose they are. */
-function openEventMaps(pinDir: string): EventMaps {
+function openOwnMaps(pinDir: string): EventMaps {
   const owner = join(pinDir, "cts_owner");
-  const names = {
-    slots: "cts_events",
-    types: "cts_event_types",
-    lost: "cts_events_lost",
-    leases: "cts_event_leases",
-  } as const;
-  const paths = Object.values(names).map((name) => join(pinDir, name));
+  const paths = Object.values(eventMapNames).map((name) => join(pinDir, name));
   if (![owner, ...paths].every((path) => existsSync(path))) throw notOurs(pinDir);
   using records = BpfMap.openPinned(owner, { readOnly: true });
   const ownership = new Ownership(records, "");
@@ -52,12 +52,7 @@ function openEventMaps(pinDir: string): EventMaps {
     map.close();
     throw notOurs(pinDir);
   };
-  return {
-    slots: open(names.slots),
-    types: open(names.types),
-    lost: open(names.lost),
-    leases: open(names.leases),
-  };
+  return openEventMaps(open);
 }
 
 function notOurs(pinDir: string): AgentError {

@@ -1,6 +1,6 @@
-import { endpointOfPolicyMap, policyMapName } from "../../abi/map-catalogue.js";
 import { createPolicyCodecs, createPolicyStatsCodecs, type PolicyKey, type PolicyStats } from "../../abi/policy.js";
 import type { BpfMap } from "../../kernel/bpf-map.js";
+import { endpointOfPolicyMap, policyMapName } from "../../model/policy-map-name.js";
 import type { PolicyRow } from "../../model/policy-rows.js";
 import type { PolicyRequest, RowStream } from "../../model/readers.js";
 import { agentIdentities, type IdentityLabels } from "../agent-identities.js";
