@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the lab's static C tool: native/lab/*.c -> prebuilds/linux-<arch>/cts-lab. Rebuilds only when a source is newer.
+# Builds the lab's static C tool: native/lab/*.c -> prebuilds/linux-<arch>/cts-lab. Rebuilds only when a source is another.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,11 +9,12 @@ case "$(uname -m)" in
   *) echo "build-lab-tool: no build for $(uname -m)" >&2; exit 1 ;;
 esac
 out="prebuilds/linux-$arch/cts-lab"
+stamp=native/build/cts-lab.stamp
 
-if [ -x "$out" ] && [ -z "$(find native/lab scripts/build-lab-tool.sh -newer "$out" -type f)" ]; then
-  exit 0
-fi
-mkdir -p "$(dirname "$out")"
+fingerprint=$(cat scripts/build-lab-tool.sh native/lab/*.[ch] | sha256sum)
+[ -x "$out" ] && [ "$(cat "$stamp" 2>/dev/null || true)" = "$fingerprint" ] && exit 0
+mkdir -p "$(dirname "$out")" native/build
 # Written beside and renamed: labs that run keep the old file.
 ${CC:-gcc} -static -O2 -Wall -Wextra -Werror -Wshadow -o "$out.new" native/lab/*.c
 mv "$out.new" "$out"
+echo "$fingerprint" >"$stamp"
