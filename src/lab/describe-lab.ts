@@ -52,7 +52,10 @@ function nodeRow(paths: LabPaths, node: KubeNode): LabObjectRow {
   const condition = node.status?.conditions?.find(({ type }) => type === "Ready");
   const init = findNodeInit(nodePaths(paths, node.metadata.name));
   const isReady = condition?.status === "True" && init !== undefined;
-  const message = init === undefined ? "its first process does not run" : condition?.message;
+  const problems = [
+    ...(init === undefined ? ["its first process does not run"] : []),
+    ...(condition?.status === "False" ? [condition.message ?? ""] : []),
+  ];
   return {
     kind: "Node",
     name: node.metadata.name,
@@ -60,7 +63,7 @@ function nodeRow(paths: LabPaths, node: KubeNode): LabObjectRow {
     ready: isReady ? 1 : 0,
     containers: 1,
     restarts: 0,
-    ...(isReady ? {} : { message: message ?? "not started yet" }),
+    ...(isReady ? {} : { message: problems.join(": ") || "not started yet" }),
     addresses: internalIpsOf(node),
     pid: init?.pid,
     createdAt: node.metadata.creationTimestamp,

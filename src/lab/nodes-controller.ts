@@ -74,6 +74,25 @@ export class NodesController implements Controller {
     this.#queue.addAfter(ALL, LOOK_MS);
     const nodes = [...this.#context.caches.nodes.values()].sort(byAge);
     const addresses = assignNodeAddresses(nodes, labFamilies(this.#context.caches));
+    const missing = (): readonly string[] => [...addresses.keys()].filter((name) => !this.#running.has(name));
+    try {
+      await this.#prepare(nodes, addresses);
+    } catch (error) {
+      await Promise.all(missing().map((name) => this.#reportFailure(name, error)));
+      throw error;
+    }
+    const names = missing();
+    const starts = await Promise.allSettled(names.map((name) => this.#startNode(name, addresses.get(name)!)));
+    if (names.length > 0) this.#writeRecord();
+    const failed = starts.flatMap((start, index) =>
+      start.status === "rejected" ? [{ name: names[index]!, error: start.reason as unknown }] : [],
+    );
+    await Promise.all(failed.map(({ name, error }) => this.#reportFailure(name, error)));
+    for (const { error } of failed) throw error;
+  }
+
+  /** All that nodes need before they start, and the end of those that go. */
+  async #prepare(nodes: readonly KubeNode[], addresses: ReadonlyMap<string, NodeAddresses>): Promise<void> {
     await this.#removeOthers(new Set(addresses.keys()));
     if (this.#mayHaveRemovedNodes) {
       const internalIps = new Map([...addresses].map(([name, { internalIps }]) => [name, internalIps[0]!]));
@@ -85,27 +104,17 @@ export class NodesController implements Controller {
     await this.#connect(addresses);
     // Before the agents start: they read their node's addresses.
     await Promise.all(nodes.map((node) => this.#writeAddresses(node, addresses.get(node.metadata.name)!)));
-    const missing = [...addresses].filter(([name]) => !this.#running.has(name));
-    const starts = await Promise.allSettled(missing.map(([name, at]) => this.#startNode(name, at)));
-    if (missing.length > 0) this.#writeRecord();
-    await this.#reportFailedStarts(
-      missing.map(([name]) => name),
-      starts,
-    );
   }
 
   /** What keeps a node from starting stands in its condition, where whoever waits for the lab reads it. */
-  async #reportFailedStarts(names: readonly string[], starts: readonly PromiseSettledResult<void>[]): Promise<void> {
-    for (const [index, start] of starts.entries()) {
-      if (start.status === "fulfilled") continue;
-      const problem = start.reason instanceof Error ? start.reason.message : String(start.reason);
-      const { state, caches } = this.#context;
-      await changeObject(state, caches.nodes.type, { name: names[index]! }, (current) =>
-        withReadiness(current, problem),
-      );
-    }
-    const failed = starts.find((start) => start.status === "rejected");
-    if (failed?.status === "rejected") throw failed.reason;
+  async #reportFailure(name: string, error: unknown): Promise<void> {
+    const { state, caches, paths } = this.#context;
+    const why = error instanceof Error ? error.message : String(error);
+    const problem = `cannot be set up: ${why}; ${paths.supervisorLog} tells more`;
+    await changeObject(state, caches.nodes.type, { name }, (current) => {
+      const told = withReadiness(current, problem);
+      return isDeepStrictEqual(told, current) ? undefined : told;
+    });
   }
 
   /** Network namespaces and links of all nodes at once; nothing to do when they are as at the last look. */

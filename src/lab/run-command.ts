@@ -42,15 +42,20 @@ export function runCommand(
   });
 }
 
-/** Runs a program that must succeed; answers its stdout. @throws SystemError `command-failed`, `command-start` */
+/**
+ * Runs a program that must succeed; answers its stdout. Of what a failed one said, its usage perhaps, the message holds the
+ * first line, the details hold all.
+ * @throws SystemError `command-failed`, `command-start`
+ */
 export async function runChecked(file: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   const result = await runCommand(file, args, options);
   if (result.exitCode === 0) return result.stdout;
   const said = result.stderr.trim() || result.stdout.trim() || "it said nothing";
-  throw new SystemError("command-failed", `${file} ${args.join(" ")} ended with ${result.exitCode}: ${said}`, {
+  const [firstLine] = said.split("\n", 1);
+  throw new SystemError("command-failed", `${file} ${args.join(" ")} ended with ${result.exitCode}: ${firstLine}`, {
     details: {
       exitCode: result.exitCode,
-      stderr: result.stderr,
+      said,
       ...(options.input === undefined ? {} : { input: options.input }),
     },
   });
