@@ -1,14 +1,7 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { BpfObject } from "../../src/kernel/bpf-object.js";
-import { findClang } from "../support/find-clang.js";
 import { allowAll, DatapathHarness, hostIp, hostMac, pod, remotePod, tc, worldIp } from "./harness.js";
+import { OverlayEntry } from "./overlay-entry.js";
 import { arpRequest, ipv4Packet, parseFrame } from "./packet-builder.js";
-import { u32 } from "./u32.js";
 
 let datapath: DatapathHarness;
 beforeAll(() => {
@@ -141,27 +134,12 @@ describe("to-host: what our programs deliver to the node", () => {
 });
 
 describe("from-overlay: what comes out of the tunnel", () => {
-  const folder = mkdtempSync(join(tmpdir(), "cts-t-bpf-"));
-  const object = join(folder, "overlay-entry.bpf.o");
+  let overlay: OverlayEntry;
   beforeAll(() => {
-    const source = fileURLToPath(new URL("fixtures/overlay-entry.bpf.c", import.meta.url));
-    const includes = `/usr/include/${execFileSync("gcc", ["-print-multiarch"], { encoding: "utf8" }).trim()}`;
-    execFileSync(findClang(), ["-target", "bpf", "-O2", "-g", "-isystem", includes, "-c", source, "-o", object]);
+    overlay = new OverlayEntry();
   });
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  /** Runs the program on a packet with this VNI in its tunnel metadata. */
-  function receive(packet: Buffer, vni: number, { programs } = datapath) {
-    using entry = BpfObject.open(object, { name: "overlay_entry" });
-    entry.load();
-    using target = entry.map("target");
-    target.update(u32(0), u32(programs.fromOverlay.fd));
-    using program = entry.program("overlay_entry");
-    const context = Buffer.alloc(192);
-    context.writeUInt32LE(vni, 8);
-    const result = program.testRun({ data: packet, context });
-    return { verdict: result.retval >>> 0, data: result.data };
-  }
+  afterAll(() => overlay?.[Symbol.dispose]());
+  const receive = (packet: Buffer, vni: number, on = datapath) => overlay.receive(on, packet, vni);
 
   it("delivers to the local pod with the identity of the VNI", () => {
     const { verdict, data } = receive(ipv4Packet({ source: remotePod.ip, destination: server.ip }), remotePod.identity);

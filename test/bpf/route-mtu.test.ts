@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { DatapathHarness, nodeIp, pod, tc } from "./harness.js";
+import { DatapathHarness, hostIp, ip6, nodeIp, pod, remotePod, tc } from "./harness.js";
+import { OverlayEntry } from "./overlay-entry.js";
 import { internetChecksum, ipv4Packet, ipv6Packet, parseFrame, parseFrame6, proto } from "./packet-builder.js";
 
 /** A device of this test's own; both ways behind it take less than itself. */
@@ -122,6 +123,92 @@ describe.each([
     expect(parseFrame(data)).toMatchObject({ source: nodeIp, destination: backend, ipChecksumIsRight: true });
     expect([icmp[0], icmp[1], icmp.readUInt16BE(6)]).toEqual([3, 4, MTU]);
     expect(icmp.subarray(8, 36)).toEqual(sent.subarray(14, 42));
+  });
+});
+
+/*
+ * A customer behind a VPN downloads from a node port: the node that he dials knows the VPN's MTU by its route, the backend is
+ * another node's pod, in the tunnel, and sends what its own route takes. Unless somebody tells it, the download stands still.
+ */
+describe("an answer out of the tunnel that is too large for the client's route", () => {
+  let datapath: DatapathHarness;
+  let overlay: OverlayEntry;
+
+  beforeAll(() => {
+    datapath = new DatapathHarness({ enableIpv6: true });
+    overlay = new OverlayEntry();
+  });
+  beforeEach(() => {
+    datapath.reset();
+    datapath.addIp6();
+    for (const ip of [nodeIp, nodeIp6]) datapath.addHost(ip);
+  });
+  afterAll(() => {
+    overlay?.[Symbol.dispose]();
+    datapath?.[Symbol.dispose]();
+  });
+  const receive = (packet: Buffer) => overlay.receive(datapath, packet, remotePod.identity, ifindex);
+
+  /** What the backend sends to the address that it sees as its client's. */
+  const answers = (): ((bytes: number) => Buffer) => {
+    datapath.addService([`${remotePod.ip}:8080`], { ...nodePort, flags: ROUTABLE_NODEPORT });
+    const asks = { source: far, destination: nodeIp, sourcePort: 50_000, destinationPort: 30_080 };
+    const { data } = datapath.run("fromNetdev", ipv4Packet({ ...asks, protocol: proto.udp }), { ifindex });
+    const { source, sourcePort } = parseFrame(data);
+    expect(source).toBe(hostIp);
+    const ends = { source: remotePod.ip, destination: source, sourcePort: 8080, destinationPort: sourcePort };
+    return (bytes) => ipv4Packet({ ...ends, protocol: proto.udp, payload: Buffer.alloc(bytes, 1) });
+  };
+  const answers6 = (): ((bytes: number) => Buffer) => {
+    const frontend = { vip: nodeIp6, port: 30_080, flags: ROUTABLE_NODEPORT, protocol: proto.udp };
+    datapath.addService([`[${ip6.remotePod}]:8080`], frontend);
+    const asks = { source: far6, destination: nodeIp6, sourcePort: 50_000, destinationPort: 30_080 };
+    const { data } = datapath.run("fromNetdev", ipv6Packet({ ...asks, protocol: proto.udp }), { ifindex });
+    const { source, sourcePort } = parseFrame6(data);
+    expect(source).toBe(ip6.host);
+    const ends = { source: ip6.remotePod, destination: source, sourcePort: 8080, destinationPort: sourcePort };
+    return (bytes) => ipv6Packet({ ...ends, protocol: proto.udp, payload: Buffer.alloc(bytes, 1) });
+  };
+
+  it("is answered to the backend with what fits", () => {
+    const sent = answers()(1400);
+    const { verdict, data } = receive(sent);
+    expect(verdict).toBe(tc.redirect);
+    expect(parseFrame(data)).toMatchObject({ source: hostIp, destination: remotePod.ip, ipChecksumIsRight: true });
+    const icmp = data.subarray(34);
+    expect([icmp[0], icmp[1], icmp.readUInt16BE(4), icmp.readUInt16BE(6)]).toEqual([3, 4, 0, MTU]);
+    expect(internetChecksum(icmp)).toBe(0);
+    expect(icmp.subarray(8)).toEqual(sent.subarray(14, 14 + icmp.length - 8));
+    expect(data.length - 14).toBe(576);
+    expect(datapath.drops()).toEqual(["136 icmp_error.h ingress"]);
+  });
+
+  it("is answered to the backend with what fits: IPv6", () => {
+    const sent = answers6()(1400);
+    const { verdict, data } = receive(sent);
+    expect(verdict).toBe(tc.redirect);
+    const frame = parseFrame6(data);
+    expect(frame).toMatchObject({
+      source: ip6.host,
+      destination: ip6.remotePod,
+      protocol: proto.icmpv6,
+      l4ChecksumIsRight: true,
+    });
+    expect([frame.layer4[0], frame.layer4[1], frame.layer4.readUInt32BE(4)]).toEqual([2, 0, MTU6]);
+    expect(frame.layer4.subarray(8)).toEqual(sent.subarray(14, 14 + frame.layer4.length - 8));
+    expect(data.length - 14).toBe(1280);
+    expect(datapath.drops()).toEqual(["136 icmp_error.h ingress"]);
+  });
+
+  it("reaches the client where it fits, from the node port", () => {
+    const frontend = { sourcePort: 30_080, destinationPort: 50_000, l4ChecksumIsRight: true };
+    const whole = receive(answers()(MTU - 28));
+    expect(whole.verdict).toBe(tc.redirect);
+    expect(parseFrame(whole.data)).toMatchObject({ source: nodeIp, destination: far, ...frontend });
+    const whole6 = receive(answers6()(MTU6 - 48));
+    expect(whole6.verdict).toBe(tc.redirect);
+    expect(parseFrame6(whole6.data)).toMatchObject({ source: nodeIp6, destination: far6, ...frontend });
+    expect(datapath.drops()).toEqual([]);
   });
 });
 
