@@ -26,6 +26,18 @@ static __always_inline bool ip_equal(const union ip_address *a, const union ip_a
 	return a->halves[0] == b->halves[0] && a->halves[1] == b->halves[1];
 }
 
+/* In the order of their bytes, as the agent sorts them: less than 0, 0, more than 0. */
+static __always_inline int ip_compare(const union ip_address *a, const union ip_address *b)
+{
+	__u64 left = bpf_be64_to_cpu(a->halves[0]), right = bpf_be64_to_cpu(b->halves[0]);
+
+	if (left == right) {
+		left = bpf_be64_to_cpu(a->halves[1]);
+		right = bpf_be64_to_cpu(b->halves[1]);
+	}
+	return left < right ? -1 : left > right;
+}
+
 static __always_inline bool ip_is_zero(const union ip_address *address)
 {
 	return !(address->halves[0] | address->halves[1]);

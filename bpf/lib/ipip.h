@@ -126,49 +126,47 @@ static __always_inline void ipip_backend_address(const struct __sk_buff *skb, un
 		address->words[i] = skb->cb[i];
 }
 
-/* What the look-up of a frontend takes, in a word: its port, its number of backends, and the first one to look at. */
+/* What the look-up takes, in a word: whose backends, and how many there are. */
 union ipip_search {
 	struct {
-		__be16 port;
-		__u16 first;
+		__u16 rev_nat_index;
 		__u16 count;
 		__u8 proto;
-		__u8 is_here; /* by this node's address, whichever was dialled */
 	};
 	__u64 word;
 };
 
-#define IPIP_SEARCH_SLOTS 64
-#define IPIP_SEARCHES	  16
+/* Halvings of all slots that a frontend may have. */
+#define IPIP_SEARCH_STEPS 16
 
-/* The id of the backend with the address in skb->cb among some of a frontend's; 0: none. A function that the verifier walks
- * once, with a stack of its own. */
+/* The id of the frontend's backend with the address in skb->cb; 0: none. Slots are in the order of their backends' addresses
+ * (chooseSlots() of the agent). A function that the verifier walks once, with a stack of its own. */
 static __always_inline __u32 ipip_search(struct __sk_buff *skb, __u64 word, __u8 family)
 {
 	union ipip_search search = { .word = word };
-	struct packet pkt = { .family = family };
 	union ip_address address = {}, wanted;
-	struct frontend frontend = {
-		.address = &address,
-		.port = search.port,
-		.proto = search.proto,
-		.family = family,
-	};
+	struct frontend frontend = { .address = &address, .proto = search.proto, .family = family };
+	__u32 first = 1, last = search.count, middle;
 	struct lb4_service *slot;
 	struct backend backend;
+	int order;
 
-	if (search.is_here)
-		address_from_config(&address, &pkt, false);
-	else if (packet_read_address(skb, family, SIDE_DESTINATION, &address))
+	if (!reverse_nat_lookup(search.rev_nat_index, family, &address, &frontend.port))
 		return 0;
-	ipip_backend_address(skb, &wanted);
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < IPIP_SEARCH_SLOTS; i++) {
-		slot = search.first + i > search.count ? NULL : service_lookup(&frontend, search.first + i);
-		if (!slot)
+	for (int i = 0; i < IPIP_SEARCH_STEPS && first <= last; i++) {
+		middle = (first + last) / 2;
+		slot = service_lookup(&frontend, middle);
+		if (!slot || !backend_lookup(slot->backend_id, family, &backend))
 			return 0;
-		if (backend_lookup(slot->backend_id, family, &backend) && ip_equal(&backend.address, &wanted))
+		ipip_backend_address(skb, &wanted);
+		order = ip_compare(&backend.address, &wanted);
+		if (!order)
 			return slot->backend_id;
+		if (order < 0)
+			first = middle + 1;
+		else
+			last = middle - 1;
 	}
 	return 0;
 }
@@ -187,22 +185,13 @@ __attribute__((noinline)) __u32 ipip_search6(struct __sk_buff *skb, __u64 word)
 static __always_inline __u32 ipip_choose(struct __sk_buff *skb, const struct packet *pkt, __u8 scope,
 					 const struct lb4_service *service)
 {
-	struct frontend dialled;
 	union ipip_search search = {
-		.port = pkt->dport,
-		.first = 1,
-		.count = service->count,
+		.rev_nat_index = service->rev_nat_index,
+		.count = *(const volatile __u16 *)&service->count,
 		.proto = pkt->proto,
-		.is_here = !service_find(pkt, &dialled, true),
 	};
-	__u32 id = 0;
 
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < IPIP_SEARCHES && !id && search.first <= search.count; i++) {
-		id = packet_is_ip6(pkt) ? ipip_search6(skb, search.word) : ipip_search4(skb, search.word);
-		search.first += IPIP_SEARCH_SLOTS;
-	}
-	return id;
+	return packet_is_ip6(pkt) ? ipip_search6(skb, search.word) : ipip_search4(skb, search.word);
 }
 
 /* The Service that a packet dials which came wrapped; a node port of another node is one of this node's, too. NULL: none that

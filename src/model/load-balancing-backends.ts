@@ -43,7 +43,10 @@ export function createBackendChooser(
   };
 }
 
-/** Slots by kube-proxy's rule for terminating endpoints (KEP-1669): they count where nothing else is left. */
+/**
+ * Slots by kube-proxy's rule for terminating endpoints (KEP-1669): they count where nothing else is left. Those that count
+ * are in the order of their addresses: `ipip_search()` of bpf/lib/ipip.h looks for one by halves.
+ */
 export function chooseSlots(candidates: readonly ServiceBackend[]): BackendChoice {
   const sorted = candidates
     .map(({ address, port, protocol, state }) => ({ address, port, protocol, state }))

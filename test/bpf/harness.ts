@@ -269,7 +269,7 @@ export class DatapathHarness implements Disposable {
     this.get("cilium_ipcache_v2").update(entry.key, entry.value);
   }
 
-  /** A Service at {@link vip}:80 with these backends (`ip:port`), ids from 1. */
+  /** A Service at {@link vip}:80 with these backends (`ip:port`), ids from 1; slots by address, as the agent has them. */
   addService(
     backends: readonly string[],
     options: {
@@ -284,6 +284,16 @@ export class DatapathHarness implements Disposable {
     const protocol = options.protocol ?? 6;
     const address = IpAddress.parse(options.vip ?? vip);
     const maps = `cilium_lb${address.family}`;
+    const ends = backends.map((text, index) => {
+      const [, ip, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(text)!;
+      return {
+        backendId: index + 1,
+        address: IpAddress.parse(ip!),
+        port: Number(port),
+        protocol,
+        state: "active",
+      } as const;
+    });
     const frontend: LoadBalancerFrontend = {
       address,
       port: options.port ?? 80,
@@ -296,22 +306,11 @@ export class DatapathHarness implements Disposable {
       hasMaglevTable: false,
       sourceRanges: (options.sourceRanges ?? []).map((range) => IpPrefix.parse(range)),
       ownsAddress: true,
-      backendIds: backends.map((_, index) => index + 1),
+      backendIds: [...ends].sort((a, b) => a.address.compare(b.address)).map(({ backendId }) => backendId),
       activeCount: backends.length,
       affineCount: 0,
     };
-    backends.forEach((text, index) => {
-      const [, ip, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(text)!;
-      const backend = IpAddress.parse(ip!);
-      const entry = encodeBackend({
-        backendId: index + 1,
-        address: backend,
-        port: Number(port),
-        protocol,
-        state: "active",
-      });
-      this.get(`${maps}_backends_v3`).update(entry.key, entry.value);
-    });
+    for (const entry of ends.map(encodeBackend)) this.get(`${maps}_backends_v3`).update(entry.key, entry.value);
     const { master, slots, reverseNat, wildcard, sourceRanges } = encodeFrontend(frontend);
     for (const { key, value } of sourceRanges) this.get(`${maps}_source_range`).update(key, value);
     for (const entry of [...slots, master, wildcard!]) this.get(`${maps}_services_v2`).update(entry.key, entry.value);

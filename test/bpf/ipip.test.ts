@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
+import type { AgentConfig } from "../../src/model/agent-config.js";
 import { DatapathHarness, ip6, LOOPBACK_IFINDEX, nodeIp, pod, remotePod, tc } from "./harness.js";
 import {
   internetChecksum,
@@ -13,9 +14,10 @@ import {
   tcpFlag,
 } from "./packet-builder.js";
 
-const { server } = pod;
-/** Flags of a frontend: routable, LoadBalancer, and in the second byte direct server return. */
-const DIRECT = 0x8060;
+const { client, server } = pod;
+/** Flags of a frontend: routable, of a LoadBalancer or a node port, answered by the backend's node. */
+const flag = { balancer: 0x60, nodePort: 0x42, direct: 0x8000 } as const;
+const DIRECT = flag.balancer | flag.direct;
 const outsider = "203.0.113.7";
 const outsider6 = "2001:db8::99";
 const balancer = "203.0.113.200";
@@ -30,22 +32,22 @@ const IPV6 = 41;
 
 let datapath: DatapathHarness;
 
-beforeAll(() => {
-  const sources = { lbRssIpv4Cidr: rss4, lbRssIpv6Cidr: rss6 };
-  datapath = new DatapathHarness({
-    enableIpv6: true,
-    routingMode: "native",
-    lbMode: "dsr",
-    lbDsrDispatch: "ipip",
-    ...sources,
+const sources = { lbRssIpv4Cidr: rss4, lbRssIpv6Cidr: rss6 };
+const direct = { enableIpv6: true, routingMode: "native", lbMode: "dsr", lbDsrDispatch: "ipip", ...sources } as const;
+/** Load balancers outside alone send packets in packets; pods of other nodes are behind the tunnel. */
+const terminates = { enableIpv6: true, ipipTermination: true } as const;
+
+function withDatapath(settings: Partial<AgentConfig>): void {
+  beforeAll(() => {
+    datapath = new DatapathHarness(settings);
   });
-});
-beforeEach(() => {
-  datapath.reset();
-  datapath.addIp6();
-  datapath.addHost(nodeIp);
-});
-afterAll(() => datapath?.[Symbol.dispose]());
+  beforeEach(() => {
+    datapath.reset();
+    datapath.addIp6();
+    datapath.addHost(nodeIp);
+  });
+  afterAll(() => datapath?.[Symbol.dispose]());
+}
 
 const request = (options: Partial<PacketOptions> = {}): Buffer =>
   ipv4Packet({ source: outsider, destination: vip, sourcePort: 50_000, destinationPort: 80, ...options });
@@ -75,6 +77,8 @@ const unwrapped = (frame: Buffer, bytes: number): Buffer =>
   Buffer.concat([frame.subarray(0, 14), frame.subarray(14 + bytes)]);
 
 describe("the node that was dialled", () => {
+  withDatapath(direct);
+
   it("sends every packet on as it came inside of one for the backend", () => {
     datapath.addService([`${remotePod.ip}:8080`], { vip, flags: DIRECT });
     for (const tcpFlags of [tcpFlag.syn, tcpFlag.ack]) {
@@ -136,7 +140,12 @@ describe("the node that was dialled", () => {
   });
 });
 
-describe("the backend's node", () => {
+describe.each([
+  ["of direct server return", direct, flag.direct],
+  ["of enable-ipip-termination with a tunnel", terminates, 0],
+] as const)("the backend's node %s", (_mode, settings, isDirect) => {
+  withDatapath(settings);
+  const balanced = { vip, flags: flag.balancer | isDirect };
   const arrive = (frame: Buffer, to: string, from = balancer) => datapath.run("fromNetdev", wrapped(frame, from, to));
   const answer = (options: Partial<PacketOptions> = {}) => {
     datapath.relabel(server, LOOPBACK_IFINDEX, server.identity);
@@ -154,7 +163,7 @@ describe("the backend's node", () => {
   };
 
   it("takes the packet out, gives it to the backend and answers from the frontend", () => {
-    datapath.addService([`${remotePod.ip}:7070`, `${server.ip}:8080`], { vip, flags: DIRECT });
+    datapath.addService([`${remotePod.ip}:7070`, `${server.ip}:8080`], balanced);
     for (const tcpFlags of [tcpFlag.syn, tcpFlag.ack]) {
       const { verdict, data } = arrive(request({ tcpFlags, payload: Buffer.from("hello") }), server.ip);
       expect(verdict).toBe(tc.redirect);
@@ -176,26 +185,45 @@ describe("the backend's node", () => {
 
   it("knows a node port that was dialled at another node", () => {
     datapath.addIpcache(`${otherNode}/32`, 6);
-    datapath.addService([`${server.ip}:8080`], { vip: nodeIp, port: 30_080, flags: 0x8042 });
+    datapath.addService([`${server.ip}:8080`], { vip: nodeIp, port: 30_080, flags: flag.nodePort | isDirect });
     const { verdict } = arrive(request({ destination: otherNode, destinationPort: 30_080 }), server.ip, otherNode);
     expect(verdict).toBe(tc.redirect);
     expect(parseFrame(answer().data)).toMatchObject({ source: otherNode, sourcePort: 30_080, ...right });
   });
 
-  it("finds a backend among very many", () => {
-    const others = Array.from({ length: 200 }, (_, index) => `10.244.7.${index}:1${index}`);
-    datapath.addService([...others, `${server.ip}:8080`], { vip, flags: DIRECT });
+  it.each([
+    ["first", 0],
+    ["1,400th", 1399],
+    ["last", 1499],
+  ])("finds the %s of 1,500 backends", (_name, before) => {
+    const others = (prefix: string, count: number): readonly string[] =>
+      Array.from({ length: count }, (_, index) => `${prefix}.${index >> 8}.${index & 0xff}:9090`);
+    const around = [...others("10.243", before), ...others("10.245", 1499 - before)];
+    datapath.addService([...around, `${server.ip}:8080`], balanced);
     expect(parseFrame(arrive(request(), server.ip).data)).toMatchObject({
       destination: server.ip,
       destinationPort: 8080,
     });
+    expect(arrive(request({ sourcePort: 50_001 }), client.ip).verdict).toBe(tc.shot);
+  });
+
+  it("finds one of 1,500 backends over IPv6", () => {
+    const others = (prefix: string, count: number): readonly string[] =>
+      Array.from({ length: count }, (_, index) => `[${prefix}::${(index + 1).toString(16)}]:9090`);
+    const around = [...others("fd00:10:243", 1399), ...others("fd00:10:244", 4), ...others("fd00:10:245", 96)];
+    datapath.addService([...around, `[${ip6.server}]:8080`], { ...balanced, vip: vip6 });
+    expect(parseFrame6(arrive(request6(), ip6.server, "2001:db8::1").data)).toMatchObject({
+      destination: ip6.server,
+      destinationPort: 8080,
+      l4ChecksumIsRight: true,
+    });
   });
 
   it("drops what is for none of the Service's backends, and from whom it does not serve", () => {
-    datapath.addService([`${remotePod.ip}:8080`], { vip, flags: DIRECT });
+    datapath.addService([`${remotePod.ip}:8080`], balanced);
     expect(arrive(request(), server.ip).verdict).toBe(tc.shot);
     const sourceRanges = ["192.0.2.0/24"];
-    datapath.addService([`${server.ip}:8080`], { vip, flags: DIRECT | 0x80, sourceRanges });
+    datapath.addService([`${server.ip}:8080`], { vip, flags: balanced.flags | 0x80, sourceRanges });
     expect(arrive(request({ sourcePort: 50_001 }), server.ip).verdict).toBe(tc.shot);
     expect([...datapath.otherDrops()].sort()).toEqual(["158 service.h ingress", "177 ipip.h ingress"]);
   });
@@ -204,7 +232,7 @@ describe("the backend's node", () => {
     const plain = request({ destination: nodeIp });
     const { verdict, data } = arrive(plain, nodeIp);
     expect([verdict, data.length]).toEqual([tc.next, plain.length]);
-    datapath.addService([`${server.ip}:8080`], { vip, flags: DIRECT });
+    datapath.addService([`${server.ip}:8080`], balanced);
     const part = wrapped(request(), balancer, server.ip);
     part[20] = 0x20;
     expect(datapath.run("fromNetdev", part).verdict).toBe(tc.next);
@@ -213,7 +241,7 @@ describe("the backend's node", () => {
   });
 
   it("answers for backends in its own network by a NAT entry", () => {
-    datapath.addService([`${nodeIp}:9000`], { vip, flags: DIRECT });
+    datapath.addService([`${nodeIp}:9000`], balanced);
     const { verdict, data } = arrive(request(), nodeIp);
     expect(verdict).toBe(tc.next);
     expect(parseFrame(data)).toMatchObject({ destination: nodeIp, destinationPort: 9000, ...right });
@@ -228,7 +256,7 @@ describe("the backend's node", () => {
   });
 
   it("does all of that over UDP and IPv6", () => {
-    datapath.addService([`[${ip6.server}]:8080`], { vip: vip6, flags: DIRECT, protocol: proto.udp });
+    datapath.addService([`[${ip6.server}]:8080`], { ...balanced, vip: vip6, protocol: proto.udp });
     const asked = request6({ protocol: proto.udp, payload: Buffer.from("odd") });
     const { verdict, data } = arrive(asked, ip6.server, "2001:db8::1");
     expect(verdict).toBe(tc.redirect);
@@ -255,11 +283,11 @@ describe("the backend's node", () => {
     });
     expect(datapath.otherDrops()).toEqual([]);
   });
+});
 
-  it("keeps wrapped packets for other users where nothing was said about them", () => {
-    using plain = new DatapathHarness();
-    plain.addHost(nodeIp);
-    const frame = wrapped(request(), balancer, server.ip);
-    expect(plain.run("fromNetdev", frame)).toMatchObject({ verdict: tc.next, data: frame });
-  });
+it("keeps wrapped packets for other users where nothing was said about them", () => {
+  using plain = new DatapathHarness();
+  plain.addHost(nodeIp);
+  const frame = wrapped(request(), balancer, server.ip);
+  expect(plain.run("fromNetdev", frame)).toMatchObject({ verdict: tc.next, data: frame });
 });
