@@ -57,7 +57,7 @@ async function measureForwarding({ settings }: StageContext, cleanup: Cleanup): 
     const extras = { objects: [nodePortService(place)], settings: { ...nativeRouting, ...forwarding.settings } };
     const lab = cleanup.use(await BenchLab.open(`bench-ports-${index}`, "socket LB", extras));
     const name = `ours, native routing, ${forwarding.name}`;
-    topologies.push(dialled(name, lab.outside.netns, lab.nodeAddress("bench-1"), place.firstPort));
+    topologies.push(await dialled(name, lab.outside.netns, lab.nodeAddress("bench-1"), place.firstPort));
   }
   const results: TrafficResult[] = [];
   for (const mode of ["TCP_CRR", "TCP_RR"] as const) {
@@ -78,7 +78,7 @@ async function measureNodePorts(
     const topologies = [
       cleanup.use(await openKubeProxyPort("kube-proxy, iptables", `na${place.node}`, services, place.node)),
       cleanup.use(await openKubeProxyPort("kube-proxy again (A/A)", `nb${place.node}`, services, place.node)),
-      dialled("ours, SNAT", lab.outside.netns, lab.nodeAddress("bench-1"), place.firstPort),
+      await dialled("ours, SNAT", lab.outside.netns, lab.nodeAddress("bench-1"), place.firstPort),
     ];
     for (const one of cores) {
       const frame = { scope: place.scope, services, mode: "TCP_CRR", cores: one } as const;
@@ -100,9 +100,20 @@ function nodePortService({ app, firstPort }: Place): object {
 }
 
 /** From a namespace to an address. What it needs is somebody else's. */
-function dialled(name: string, netns: string, address: string, firstPort?: number): Topology {
-  const measure = (how: Drive): Promise<Measurement> => drive(["ip", "netns", "exec", netns], address, how, firstPort);
+async function dialled(name: string, netns: string, address: string, firstPort?: number): Promise<Topology> {
+  const inside = ["ip", "netns", "exec", netns];
+  await alignTimestamps(inside);
+  const measure = (how: Drive): Promise<Measurement> => drive(inside, address, how, firstPort);
   return { name, measure, [Symbol.asyncDispose]: async () => undefined };
+}
+
+/**
+ * One clock for the TCP timestamps of all connections of a client. Of late the kernel gives each pair of ports an offset of its own;
+ * behind a NAT with random ports (`--random-fully`) a server then finds old timestamps in SYNs for ports that it has in
+ * TIME_WAIT, and drops them: a second's wait each, and a figure of that instead of a connection's work.
+ */
+async function alignTimestamps([command = "", ...inside]: readonly string[]): Promise<void> {
+  await run(command, [...inside, "sysctl", "-qw", "net.ipv4.tcp_timestamps=2"]);
 }
 
 /** A node with kube-proxy's rules, and a backend there or on another node. */
@@ -115,7 +126,7 @@ async function openKubeProxyPort(name: string, group: string, services: number, 
     const input = kubeProxyRules({ services, podCidr: plain.podCidr(1), backends: [address] });
     await run("ip", ["netns", "exec", plain.nodes[0], "iptables-restore"], { input });
     const outside = await plain.outside();
-    const way = dialled(name, outside.netns, plain.nodeAddress(1), firstNodePort);
+    const way = await dialled(name, outside.netns, plain.nodeAddress(1), firstNodePort);
     return { ...way, [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose]() };
   });
 }
@@ -136,6 +147,7 @@ async function measureMasquerade({ settings }: StageContext, cleanup: Cleanup): 
   const lab = cleanup.use(await BenchLab.open("bench-masq", "socket LB"));
   const server = await startServer(lab.outside.netns, lab.outside.address);
   cleanup.defer(() => stopServer(server));
+  await alignTimestamps(lab.execIn("client"));
   const topologies = [
     cleanup.use(await openPlainExit("iptables MASQUERADE", "ma", "masqueraded")),
     cleanup.use(await openPlainExit("iptables again (A/A)", "mb", "masqueraded")),
@@ -165,7 +177,7 @@ async function openPlainExit(name: string, group: string, how: "masqueraded" | "
     const input = masqueradeRules(podCidr);
     if (how === "routed") await run("ip", back);
     else await run("ip", ["netns", "exec", plain.nodes[0], "iptables-restore"], { input });
-    const way = dialled(name, client, outside.address);
+    const way = await dialled(name, client, outside.address);
     return { ...way, [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose]() };
   });
 }
