@@ -15,6 +15,7 @@ export default defineConfig({
       test: {
         name,
         include: [`test/${name}/**/*.test.ts`],
+        globalSetup: needsRoot ? ["test/support/sweep-orphans.ts"] : [],
         setupFiles: name === "property" ? ["test/support/property-seed.ts"] : [],
         pool: "forks" as const,
         fileParallelism: !needsRoot,

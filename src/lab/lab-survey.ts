@@ -52,7 +52,7 @@ export function isNothing(remains: LabRemains): boolean {
 }
 
 /** Deepest first, so that they can be unmounted in this order. Cgroup and lab names need no unescaping: no blanks. */
-function mountsBelow(folder: string): readonly string[] {
+export function mountsBelow(folder: string): readonly string[] {
   return parseMounts(readFileSync("/proc/self/mountinfo", "utf8"))
     .map(({ mountPoint }) => mountPoint)
     .filter((point) => point === folder || point.startsWith(`${folder}/`))

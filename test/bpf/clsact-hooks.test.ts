@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { ownPrefix } from "../support/own-names.js";
 
-const netns = `cts-t-clsact-${process.pid}`;
+const netns = `${ownPrefix}-clsact`;
 const child = fileURLToPath(new URL("children/clsact-killed-twice.ts", import.meta.url));
 const inNetns = (...command: readonly string[]): string =>
   execFileSync("ip", ["netns", "exec", netns, ...command], { encoding: "utf8" });

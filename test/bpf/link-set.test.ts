@@ -3,10 +3,11 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { ownPrefix } from "../support/own-names.js";
 import { requireKernelFeature } from "../support/skip.js";
 import { TestFolder } from "../support/test-folder.js";
 
-const netns = `cts-t-links-${process.pid}`;
+const netns = `${ownPrefix}-links`;
 const child = fileURLToPath(new URL("children/link-set-replaced.ts", import.meta.url));
 const inNetns = (...command: readonly string[]): string =>
   execFileSync("ip", ["netns", "exec", netns, ...command], { encoding: "utf8" });

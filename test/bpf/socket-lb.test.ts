@@ -15,6 +15,7 @@ import { IpAddress } from "../../src/lib/ip.js";
 import type { AgentConfig } from "../../src/model/agent-config.js";
 import type { LoadBalancerFrontend } from "../../src/model/datapath-port.js";
 import { serviceFlag } from "../../src/model/service-flag.js";
+import { ownPrefix } from "../support/own-names.js";
 import { DatapathHarness, hostIp, ip6 } from "./harness.js";
 import { proto } from "./packet-builder.js";
 
@@ -25,7 +26,7 @@ const { nodePort, sessionAffinity, twoScopes } = serviceFlag;
 /** The socket LB's programs on a cgroup of their own; processes in it dial servers of this process. */
 class SocketLb implements Disposable {
   readonly datapath: DatapathHarness;
-  readonly #cgroup = `${findCgroupMount()}/cts-t-sock-${process.pid}`;
+  readonly #cgroup = `${findCgroupMount()}/${ownPrefix}-sock`;
   readonly #links: readonly BpfLink[];
 
   constructor(config: Partial<AgentConfig> = {}, cookie = netnsCookie()) {

@@ -3,14 +3,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { LabClaim } from "../support/own-names.js";
 import { cliPath, repositoryRoot, runCli } from "../support/run-cli.js";
 
 const labName = `t${process.pid.toString(36)}-page`;
+const claim = new LabClaim(labName);
 const page = readFileSync(join(repositoryRoot, "docs/lab.md"), "utf8");
 const folder = mkdtempSync(join(tmpdir(), "cts-lab-page-"));
 
 afterAll(async () => {
   await runCli(["lab", "down", "--name", labName]);
+  claim[Symbol.dispose]();
   rmSync(folder, { recursive: true });
 });
 

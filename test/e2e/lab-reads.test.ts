@@ -6,9 +6,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { labRecordFile, labsRoot } from "../../src/model/lab-record.js";
+import { LabClaim } from "../support/own-names.js";
 import { cliPath, completionPath, repositoryRoot, runCli } from "../support/run-cli.js";
 
 const lab = `t${process.pid.toString(36)}-reads`;
+const claim = new LabClaim(lab);
 const children: ChildProcess[] = [];
 
 const run = (...args: readonly string[]) => runCli([...args, "--lab", lab]);
@@ -36,6 +38,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const child of children) child.kill("SIGKILL");
   await runCli(["lab", "down", "--name", lab]);
+  claim[Symbol.dispose]();
 });
 
 describe("which", () => {

@@ -9,6 +9,7 @@ import type { AttachedProgram } from "../../src/kernel/hook-query.js";
 import { queryCgroup } from "../../src/kernel/hook-query.js";
 import { listLinkIds } from "../../src/kernel/object-ids.js";
 import type { TcFilter } from "../../src/kernel/tc-filter.js";
+import { ownPrefix } from "../support/own-names.js";
 import { requireKernelFeature } from "../support/skip.js";
 import { TestFolder } from "../support/test-folder.js";
 import { compileFixture, runChildForJson, TestNetns, thrownBy } from "./kernel-fixture.js";
@@ -130,7 +131,7 @@ it("clsact: attach, refuse a taken position, replace, list beside a foreign filt
 
 describe("cgroup links", () => {
   const cgroupRoot = /^\S+ (\S+) cgroup2 /m.exec(readFileSync("/proc/mounts", "utf8"))?.[1] ?? "";
-  const cgroup = `${cgroupRoot}/cts-t-native-${process.pid}`;
+  const cgroup = `${cgroupRoot}/${ownPrefix}-native`;
   beforeAll(() => {
     expect(cgroupRoot).not.toBe("");
     mkdirSync(cgroup);

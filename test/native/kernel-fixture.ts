@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { compileBpf } from "../support/compile-bpf.js";
+import { ownPrefix } from "../support/own-names.js";
 
 const here = import.meta.dirname;
 export const repositoryRoot = join(here, "../..");
@@ -12,7 +13,7 @@ export function compileFixture(name: string, folder: string): string {
 
 /** A network namespace with a veth pair (`left`, `right`), both up. */
 export class TestNetns implements Disposable {
-  readonly name = `cts-t-${process.pid}-${Math.trunc(performance.now())}`;
+  readonly name = `${ownPrefix}-${Math.trunc(performance.now())}`;
 
   constructor() {
     execFileSync("ip", ["netns", "add", this.name]);

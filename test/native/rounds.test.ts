@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { ownPrefix } from "../support/own-names.js";
 import { TestFolder } from "../support/test-folder.js";
 import { compileFixture, runChildForJson } from "./kernel-fixture.js";
 
@@ -40,7 +41,7 @@ interface Growth {
 
 let folder: TestFolder;
 const cgroupRoot = /^\S+ (\S+) cgroup2 /m.exec(readFileSync("/proc/mounts", "utf8"))?.[1] ?? "";
-const cgroup = `${cgroupRoot}/cts-t-rounds-${process.pid}`;
+const cgroup = `${cgroupRoot}/${ownPrefix}-rounds`;
 
 beforeAll(() => {
   folder = new TestFolder();

@@ -10,6 +10,7 @@ import type { CniResult } from "../../src/model/cni.js";
 import type { KubeEndpointSlice, KubeNamespace, KubeNode, KubePod } from "../../src/model/kubernetes.js";
 import { resourceTypes } from "../../src/model/kubernetes.js";
 import { FolderStateSource } from "../../src/state/folder-state-source.js";
+import { ownPrefix } from "../support/own-names.js";
 
 const root = join(import.meta.dirname, "../..");
 /** Maps that packets change, and counters of the agent's own. */
@@ -54,8 +55,8 @@ export class AgentCluster implements AsyncDisposable {
   readonly folder: string;
   readonly stateDir: string;
   readonly cgroup2: string;
-  /** Short and unique: it begins the names of namespaces. */
-  readonly prefix = `cts-t-${process.pid}`;
+  /** Unique: it begins the names of namespaces. */
+  readonly prefix = ownPrefix;
   readonly fabric = `${this.prefix}-w`;
   readonly nodes: AgentNode[] = [];
   readonly state: FolderStateSource;
@@ -68,7 +69,7 @@ export class AgentCluster implements AsyncDisposable {
   }
 
   static async create(): Promise<AgentCluster> {
-    const folder = mkdtempSync(join(tmpdir(), "cts-t-agent-"));
+    const folder = mkdtempSync(join(tmpdir(), `${ownPrefix}-agent-`));
     const state = await FolderStateSource.open(join(folder, "state"));
     const cluster = new AgentCluster(state, folder);
     mkdirSync(cluster.cgroup2);

@@ -8,22 +8,26 @@ import { BpfMap, type MapSpec } from "../../src/kernel/bpf-map.js";
 import { type LabRecord, labRecordFile, labsRoot } from "../../src/model/lab-record.js";
 import { readCapture } from "../unit/abi-capture-files.js";
 import { createCapturedMap } from "./captured-map.js";
+import { LabClaim } from "./own-names.js";
 
 /**
  * A lab that consists of one process in a mount namespace of its own with a BPF file system: what a session needs to
  * find a node's maps, without agents, pods and network. Everything is gone after dispose.
  */
 export class MapNode implements Disposable {
-  readonly lab = `cts-t-${process.pid}-${Math.trunc(performance.now())}`;
+  readonly lab = `cts-t-${process.pid}-${Math.trunc(performance.now()).toString(36)}`;
   readonly nodeName = "node-1";
   readonly #folder = join(labsRoot, this.lab);
+  readonly #claim = new LabClaim(this.lab);
   readonly #init: ChildProcess;
   readonly #maps: BpfMap[] = [];
 
   private constructor() {
     const script =
       "mount -t bpf bpf /sys/fs/bpf && mkdir -p /sys/fs/bpf/tc/globals && echo ready && exec sleep infinity";
-    this.#init = spawn("unshare", ["--mount", "--propagation", "private", "sh", "-c", script], {
+    const inMounts = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script];
+    // Ends with this process, even if that is killed.
+    this.#init = spawn("setpriv", ["--pdeathsig", "KILL", ...inMounts], {
       stdio: ["ignore", "pipe", "inherit"],
     });
   }
@@ -129,5 +133,6 @@ export class MapNode implements Disposable {
     for (const map of this.#maps) map.close();
     this.#init.kill("SIGKILL");
     rmSync(this.#folder, { recursive: true, force: true });
+    this.#claim[Symbol.dispose]();
   }
 }

@@ -2,10 +2,11 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ownPrefix } from "./own-names.js";
 
 /** A folder of the test's own with a BPF file system in it; both are gone after dispose. */
 export class TestFolder implements Disposable {
-  readonly path = mkdtempSync(join(tmpdir(), "cts-t-"));
+  readonly path = mkdtempSync(join(tmpdir(), `${ownPrefix}-`));
   readonly bpffs = join(this.path, "bpffs");
   /** Where upstream pins its maps. */
   readonly maps = join(this.bpffs, "tc", "globals");

@@ -18,6 +18,7 @@ import { sleep } from "../../../src/lib/time.js";
 import type { KubeObject, ResourceType } from "../../../src/model/kube-object.js";
 import { type KubePod, resourceTypes } from "../../../src/model/kubernetes.js";
 import { FolderStateSource } from "../../../src/state/folder-state-source.js";
+import { LabClaim } from "../../support/own-names.js";
 
 const repository = new URL("../../..", import.meta.url).pathname;
 export const commandLine = [process.execPath, join(repository, "bin/kubectl-cilium_ts")];
@@ -54,10 +55,12 @@ export interface StartOptions {
 export class TestLab implements AsyncDisposable {
   readonly name: string;
   readonly paths: LabPaths;
+  readonly #claim: LabClaim;
 
   constructor(name: string) {
     this.name = name;
     this.paths = labPaths(name, findCgroupMount());
+    this.#claim = new LabClaim(name);
   }
 
   static async start(options: StartOptions = {}): Promise<TestLab> {
@@ -96,6 +99,7 @@ export class TestLab implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.down();
+    this.#claim[Symbol.dispose]();
   }
 
   async list<T extends KubeObject>(type: ResourceType<T>): Promise<readonly T[]> {
