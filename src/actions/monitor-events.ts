@@ -10,6 +10,7 @@ import { CookieRuleNames } from "./policy/cookie-rules.js";
 import { readNodes } from "./read-nodes.js";
 import type { RowList } from "./row-list.js";
 import { type RowSelection, resolveSelection } from "./row-selection.js";
+import { notesOnUnknownIds } from "./unknown-ids.js";
 
 export interface MonitorOptions {
   readonly selection: RowSelection;
@@ -23,6 +24,8 @@ export interface MonitorOptions {
   readonly signal: AbortSignal;
   /** Told when a node's stream begins and when it ends. */
   readonly onNotice: (notice: StreamNotice) => void;
+  /** Told what to know before waiting. */
+  readonly onNote: (note: string) => void;
 }
 
 /** Events of the target's nodes as they happen, whichever node is first, until the signal or until no node is left. */
@@ -31,6 +34,8 @@ export async function monitorEvents(target: Target, options: MonitorOptions): Pr
   const names = await namesFor(target, selection, options);
   const { identities, ...packets } = resolveSelection(selection, names);
   const filter = { ...options.filter, identities, packets };
+  const endpoints = [filter.from, filter.to, filter.relatedTo].flatMap((ids) => ids ?? []);
+  for (const note of await notesOnUnknownIds(target, { endpoints, identities: identities ?? [] })) options.onNote(note);
   const request = { filter, dropReasons, monitorSocket, hasRecords: !isNamed };
   const onFailure = (node: string, { message }: CtsError): void =>
     onNotice({ kind: "stream-ended", node, reason: message });

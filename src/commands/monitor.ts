@@ -75,6 +75,7 @@ export default class Monitor extends ReadCommand {
         monitorSocket: flags["monitor-socket"] || undefined,
         isNamed: !isUpstreamForm,
         signal: this.signal,
+        onNote: (note) => this.note(note),
         onNotice: (notice) => this.sayNotice(notice, isMerged),
       });
     const format = monitorList({ verbosity: levels[level] ?? "verbose", isNumeric: flags.numeric, isHex: flags.hex });

@@ -87,6 +87,15 @@ describe("monitor, on a lab with our agents", () => {
     ]);
   });
 
+  it("says at the start which endpoints and identities nobody has, and waits for them", async () => {
+    const nobody = ["--from", "65533", "--identity", "60001"];
+    const monitor = await RunningMonitor.start(lab, ...nobody, "--related-to", "0", "--identity", "1");
+    expect(monitor.said).toContain("endpoint 65533 not found: nothing of it is shown until it is there\n");
+    expect(monitor.said).toContain("identity 60001 not found: nothing of it is shown until it is there\n");
+    expect(monitor.said.match(/not found/g)).toHaveLength(2);
+    expect((await monitor.stop()).exitCode).toBe(130);
+  });
+
   it("filters on the node, and ends at the limit though nothing more happens", async () => {
     const monitor = await RunningMonitor.start(lab, "--drop-reason", "invalid source IP", "--limit", "1");
     request();
