@@ -48,24 +48,16 @@ export class EventForms {
 
   /** Says what `decode` says, but for the record, which an event with a form does not have. */
   event(record: RecordFrame): MonitorEvent {
-    const { bytes, cpu, timeMs: receivedAtMs } = record;
+    const { bytes } = record;
     const packetAt = headerBytes[bytes[0] ?? 0] ?? bytes.length;
     const packetEnd = Math.min(bytes.length, packetAt + (bytes[capturedAt]! | (bytes[capturedAt + 1]! << 8)));
     const portsAt = plainTransport(bytes, packetAt, packetEnd);
     if (portsAt === 0) return this.#decode(record);
     const hash = this.#readKey(record, packetAt, portsAt);
-    const form = this.#forms.get(hash) ?? this.#add(hash, record, portsAt);
-    const { event } = form;
-    if (event?.packet === undefined || !this.#hasKey(form)) return this.#decode(record);
-    return {
-      ...event,
-      form: event,
-      cpu,
-      receivedAtMs,
-      packet: { ...event.packet, sourcePort: be16(bytes, portsAt), destinationPort: be16(bytes, portsAt + 2) },
-      lengthBytes: le32(bytes, lengthAt),
-      flowHash: le32(bytes, hashAt),
-    };
+    const form = this.#forms.get(hash);
+    if (form === undefined) return this.#addForm(hash, record, portsAt);
+    if (form.event === undefined || !this.#hasKey(form)) return this.#decode(record);
+    return eventOfForm(form.event, record, portsAt);
   }
 
   /** Everything that the event is made of, but what it has of its own. */
@@ -99,17 +91,28 @@ export class EventForms {
     return true;
   }
 
-  #add(hash: number, frame: RecordFrame, portsAt: number): Form {
+  /** The first record of a form is decoded whole, and handed on so where it has more of its own than a form allows. */
+  #addForm(hash: number, record: RecordFrame, portsAt: number): MonitorEvent {
     if (this.#forms.size >= maxForms) this.#forms.clear();
-    const event = { ...this.#decode(frame), record: undefined };
-    const form = {
-      key: this.#key.slice(0, this.#keyWords),
-      event: canBeForm(event, frame.bytes, portsAt) ? event : undefined,
-    };
+    const whole = this.#decode(record);
+    const event = canBeForm(whole, record.bytes, portsAt) ? { ...whole, record: undefined } : undefined;
     // An interface that is too new to have a name has one the next time.
-    if (event.interfaceIndex === undefined || event.interfaceName !== undefined) this.#forms.set(hash, form);
-    return form;
+    if (whole.interfaceIndex === undefined || whole.interfaceName !== undefined)
+      this.#forms.set(hash, { key: this.#key.slice(0, this.#keyWords), event });
+    return event === undefined ? whole : eventOfForm(event, record, portsAt);
   }
+}
+
+function eventOfForm(form: MonitorEvent, { bytes, cpu, timeMs }: RecordFrame, portsAt: number): MonitorEvent {
+  return {
+    ...form,
+    form,
+    cpu,
+    receivedAtMs: timeMs,
+    packet: { ...form.packet, sourcePort: be16(bytes, portsAt), destinationPort: be16(bytes, portsAt + 2) },
+    lengthBytes: le32(bytes, lengthAt),
+    flowHash: le32(bytes, hashAt),
+  };
 }
 
 /** Whether the packet was taken for what it is: another header before it, or a tunnel around it, are read otherwise. */
