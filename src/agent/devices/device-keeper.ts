@@ -16,6 +16,8 @@ export interface DeviceKeeperOptions {
   readonly node: LocalNode;
   readonly status: StatusBoard;
   readonly log: Logger;
+  /** After a refusal that stands in the status. Default {@link REFUSED_MS}. */
+  readonly refusedMs?: number;
 }
 
 const DEVICES = "devices";
@@ -23,6 +25,8 @@ const LIST = "list";
 
 /** A device that comes up is told in several lines. */
 const COALESCE_MS = 100;
+/** What a driver refuses XDP for, its queues for one, may change without any announcement. */
+const REFUSED_MS = 30_000;
 
 /** Keeps the programs on the node's devices, whichever these are at the moment, and what they leave unmasqueraded. */
 export class DeviceKeeper implements AsyncDisposable {
@@ -79,7 +83,9 @@ export class DeviceKeeper implements AsyncDisposable {
     if (namesOf(devices) !== namesOf(this.#devices)) log.info({ devices: namesOf(devices) }, "devices of the node");
     this.#devices = devices;
     const none = [`no device is ${config.devices || "the node's"}: see the setting devices`];
-    this.#report(DEVICES, devices.length > 0 ? this.#problemsOf(unaccelerated) : none);
+    const problems = this.#problemsOf(unaccelerated);
+    this.#report(DEVICES, devices.length > 0 ? problems : none);
+    if (problems.length > 0) this.#queue.addAfter(DEVICES, this.#options.refusedMs ?? REFUSED_MS);
   }
 
   /** With best-effort a device that takes no XDP program is no problem, and is named in the log. */
