@@ -8,6 +8,7 @@ import { createMonitorEvent } from "../model/create-monitor-event.js";
 import type { DrainedEvents, DropEvent, EventRing, RecordTaker } from "../model/datapath-port.js";
 import { messageTypes } from "../model/monitor.js";
 import type { MonitorEvent } from "../model/monitor-event.js";
+import { directionOfDrop } from "./drop-direction.js";
 import {
   AGENT_SLOT,
   DRAIN_INTERVAL_MS,
@@ -39,6 +40,7 @@ const decoder = createRecordDecoder(ownReleases);
 /** The agent's slot of the event rings. The ring outlives the agent; what does not fit meanwhile is counted as lost. */
 export class EventReader implements Disposable {
   readonly #map: BpfMap;
+  readonly #metrics: BpfMap;
   readonly #ring: RingBuffer;
   readonly #losses: SlotLosses;
   readonly #takers: RecordTakers;
@@ -49,6 +51,7 @@ export class EventReader implements Disposable {
   constructor(maps: Pick<MapSet, "get">) {
     const { slots, types, lost } = openEventMaps((name) => maps.get(name));
     this.#map = openAgentRing(slots);
+    this.#metrics = maps.get("cilium_metrics");
     this.#losses = new SlotLosses(lost, AGENT_SLOT);
     const want = (wanted: ReadonlySet<number> | undefined): void =>
       setWantedTypes(types, AGENT_SLOT, wanted && [...ownTypes, ...wanted]);
@@ -93,7 +96,8 @@ export class EventReader implements Disposable {
       // Traces are many: only counted, never decoded.
       if (buffer[offset] === messageTypes.trace) this.#traces++;
       if (buffer[offset] !== messageTypes.drop) continue;
-      if (this.#pending.length < MAX_PENDING) this.#pending.push(decodeDrop(buffer, offset, records[i + 1]!));
+      const bytes = buffer.subarray(offset, offset + records[i + 1]!);
+      if (this.#pending.length < MAX_PENDING) this.#pending.push(decodeDrop(bytes, this.#metrics));
       else this.#dropped++;
     }
   }
@@ -104,8 +108,8 @@ function decodeEvent(bytes: Uint8Array): MonitorEvent {
   return createMonitorEvent(record, { release });
 }
 
-function decodeDrop(buffer: Buffer, offset: number, lengthBytes: number): DropEvent {
-  const { record, release } = decoder.decode(buffer.subarray(offset, offset + lengthBytes));
+function decodeDrop(bytes: Uint8Array, metrics: BpfMap): DropEvent {
+  const { record, release } = decoder.decode(bytes);
   if (record.kind !== "drop") throw new KernelError("event-kind", `a drop record decodes as ${record.kind}`);
   const { packet = {} } = createMonitorEvent(record, { release });
   const { source, destination, protocol, sourcePort = 0, destinationPort = 0 } = packet;
@@ -116,7 +120,7 @@ function decodeDrop(buffer: Buffer, offset: number, lengthBytes: number): DropEv
     reasonText: record.reasonText,
     file: record.fileName,
     line: record.line,
-    direction: "unknown",
+    direction: directionOfDrop(record, metrics),
     endpointId: record.source,
     sourceIdentity: record.sourceIdentity,
     destinationIdentity: record.destinationIdentity,

@@ -235,7 +235,8 @@ export interface EventRing {
   readonly pageBytes: number;
 }
 
-export interface DropEvent {
+/** What a program said of a packet that it dropped. As an agent tells it at `GET /v1/drops`, addresses are texts. */
+export interface DropEvent<Address = IpAddress> {
   /** Unix time. */
   readonly timeMs: number;
   readonly reason: number;
@@ -250,8 +251,8 @@ export interface DropEvent {
   readonly ifindex: number;
   /** Absent where the packet is not IP or was cut off before the header. */
   readonly packet?: {
-    readonly source: IpAddress;
-    readonly destination: IpAddress;
+    readonly source: Address;
+    readonly destination: Address;
     readonly protocol: number;
     readonly sourcePort: number;
     readonly destinationPort: number;

@@ -1,9 +1,9 @@
 import { AgentError, TimeoutError } from "../lib/errors.js";
 import { exchangeOverSocket, type SocketQuestion } from "../lib/socket-exchange.js";
+import type { DropEvent } from "../model/datapath-port.js";
 import type { EndpointOptionsAnswer, EndpointOptionsRequest } from "../model/event-options.js";
 import type { NamedService, NamesDocument } from "../model/names-document.js";
 import type { PolicyCookies, PolicyDocument } from "../model/policy/rule-rows.js";
-import type { RecordedDrop } from "../model/recorded-drop.js";
 import type { EndpointRow } from "../model/rows.js";
 import type { ServiceQuery } from "../model/service-query.js";
 
@@ -80,7 +80,7 @@ export async function fetchAgentCookies(socketPath: string): Promise<PolicyCooki
 }
 
 /** The last packets that the agent saw dropped. @throws AgentError, TimeoutError as {@link getFromAgent} */
-export async function fetchAgentDrops(socketPath: string): Promise<readonly RecordedDrop[]> {
+export async function fetchAgentDrops(socketPath: string): Promise<readonly DropEvent<string>[]> {
   const value = (await getFromAgent(socketPath, "/v1/drops")) as { readonly items?: unknown } | null;
   if (Array.isArray(value?.items)) return value.items;
   throw new AgentError("agent-answer", `the agent's answer to GET /v1/drops on ${socketPath} is no list`);

@@ -11,6 +11,7 @@ import {
   worldIp,
 } from "./harness.js";
 import { arpRequest, ipv4Packet, parseFrame, proto, tcpFlag } from "./packet-builder.js";
+import { toldDrops } from "./told-drops.js";
 
 let datapath: DatapathHarness;
 beforeAll(() => {
@@ -140,6 +141,7 @@ describe("from-container: what it drops, with the reason, the file and the direc
   it.each(cases)("%s", (_name, run, expected) => {
     expect(run().verdict).toBe(tc.shot);
     expect(datapath.drops()).toEqual([expected]);
+    expect(toldDrops(datapath)).toEqual([expected]);
     expect(datapath.metrics().find((row) => row.isDrop)?.line).toBeGreaterThan(0);
   });
 });

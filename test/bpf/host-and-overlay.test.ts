@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { allowAll, DatapathHarness, hostIp, hostMac, pod, remotePod, tc, worldIp } from "./harness.js";
 import { OverlayEntry } from "./overlay-entry.js";
 import { arpRequest, ipv4Packet, parseFrame } from "./packet-builder.js";
+import { toldDrops } from "./told-drops.js";
 
 let datapath: DatapathHarness;
 beforeAll(() => {
@@ -64,6 +65,7 @@ describe("to-container: what the stack delivers", () => {
   ] as const)("drops %s", (_name, packet, expected) => {
     expect(datapath.run("toContainer", packet()).verdict).toBe(tc.shot);
     expect(datapath.drops()).toEqual([expected]);
+    expect(toldDrops(datapath)).toEqual([expected]);
   });
 });
 
@@ -114,6 +116,18 @@ describe("from-host: what the node's stack sends to pods", () => {
   ] as const)("drops %s", (_name, packet, expected) => {
     expect(datapath.run("fromHost", packet()).verdict).toBe(tc.shot);
     expect(datapath.drops()).toEqual([expected]);
+    expect(toldDrops(datapath)).toEqual([expected]);
+  });
+});
+
+describe("records of drops", () => {
+  it("do not know which way, where neither end is known and both ways were dropped at one place", () => {
+    datapath.run("fromHost", ipv4Packet({ source: hostIp, destination: server.ip, version: 7 }));
+    expect(toldDrops(datapath)).toEqual(["134 parse.h egress"]);
+    datapath.run("toHost", ipv4Packet({ source: client.ip, destination: hostIp, ihl: 1 }));
+    datapath.setPolicy(client.id, []);
+    datapath.run("toContainer", toClient(hostIp), { mark: markHost });
+    expect(toldDrops(datapath)).toEqual(["134 parse.h unknown", "133 policy.h ingress"]);
   });
 });
 
@@ -130,6 +144,7 @@ describe("to-host: what our programs deliver to the node", () => {
   ] as const)("drops %s", (_name, packet, expected) => {
     expect(datapath.run("toHost", packet()).verdict).toBe(tc.shot);
     expect(datapath.drops()).toEqual([expected]);
+    expect(toldDrops(datapath)).toEqual([expected]);
   });
 });
 
@@ -197,6 +212,7 @@ describe("from-overlay: what comes out of the tunnel", () => {
   ] as const)("drops %s", (_name, packet, vni, expected) => {
     expect(receive(packet(), vni).verdict).toBe(tc.shot);
     expect(datapath.drops()).toEqual([expected]);
+    expect(toldDrops(datapath)).toEqual([expected]);
   });
 
   it("drops a packet without tunnel metadata", () => {

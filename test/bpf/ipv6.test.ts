@@ -10,6 +10,7 @@ import {
   proto,
   tcpFlag,
 } from "./packet-builder.js";
+import { toldDrops } from "./told-drops.js";
 
 let datapath: DatapathHarness;
 beforeAll(() => {
@@ -75,6 +76,7 @@ describe("IPv6 from a pod", () => {
   ])("is dropped: %s", (_name, run, expected) => {
     run();
     expect(datapath.drops()).toEqual([expected]);
+    expect(toldDrops(datapath)).toEqual([expected]);
   });
 
   it("is dropped where the node serves IPv4 only", () => {

@@ -174,14 +174,16 @@ describe("which, of a pod whose packets a policy denies", () => {
     expect(message).toMatch(
       /b has no connection to a on port 8081, live or recent, on node-2; it reached nobody: dropped /,
     );
-    expect(message).toMatch(/dropped (once|\d+ times), last 20\S+Z on node-2, to [\d.]+:8081\/TCP: Policy denied/);
+    expect(message).toMatch(
+      /dropped (once|\d+ times), last 20\S+Z on node-2, to [\d.]+:8081\/TCP, egress: Policy denied/,
+    );
     expect(message).toContain("(policy.h:");
     expect(stderr).toContain("policy verdict --from b --to a --port 8081");
     // An earlier test's connection to another port is there still, and not tried again.
     lab.cli("exec", "b", "--", "cts-lab", "http", "--timeout-ms", "500", `http://${address}:8080/`);
     const { exitCode, status: old } = read("which", "b", "--to", "a", "--port", "8080");
     expect(exitCode).toBe(0);
-    expect(JSON.stringify(old)).toMatch(/other packets were dropped [^"]*:8080\/TCP: Policy denied/);
+    expect(JSON.stringify(old)).toMatch(/other packets were dropped [^"]*:8080\/TCP, egress: Policy denied/);
     // Another port was not tried.
     expect(lab.product("which", "b", "--to", "a", "--port", "81").stderr).not.toContain("reached nobody");
     expect(lab.cli("delete", "networkpolicy", "silent").status).toBe(0);

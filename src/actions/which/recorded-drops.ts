@@ -1,5 +1,5 @@
 import { IpAddress } from "../../lib/ip.js";
-import type { RecordedDrop } from "../../model/recorded-drop.js";
+import type { DropEvent } from "../../model/datapath-port.js";
 import { fetchAgentDrops } from "../../session/agent-client.js";
 import type { ResolvedTarget } from "../../session/resolve-target.js";
 import { askAgents } from "../agent-sockets.js";
@@ -8,7 +8,7 @@ import type { EndTest, WhichQuestion } from "./which-question.js";
 /** Packets of the question that agents have seen dropped. */
 export interface DropFinding {
   readonly count: number;
-  readonly last: RecordedDrop & { readonly node: string };
+  readonly last: DropEvent<string> & { readonly node: string };
 }
 
 /**
@@ -33,7 +33,7 @@ export async function findDrops(
 }
 
 function isOfQuestion(
-  { packet }: RecordedDrop,
+  { packet }: DropEvent<string>,
   { question, sources, isDestination }: Parameters<typeof findDrops>[1],
 ): boolean {
   const address = IpAddress.tryParse(packet?.destination ?? "");
