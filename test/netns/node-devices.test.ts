@@ -1,3 +1,5 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resourceTypes } from "../../src/model/kubernetes.js";
 import { AgentCluster, type AgentNode, until } from "./agent-node.js";
@@ -11,8 +13,11 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => cluster[Symbol.asyncDispose]());
 
+/** By the names of pins alone: they come and go meanwhile. */
 const hooksOn = (ifindex: number): readonly string[] =>
-  Object.keys(node.linkIds()).filter((pin) => pin.startsWith(`netdev_${ifindex}_`));
+  readdirSync(join(node.bpffs, "cts/links"))
+    .filter((pin) => pin.startsWith(`netdev_${ifindex}_`))
+    .sort();
 const both = (ifindex: number): readonly string[] => [`netdev_${ifindex}_egress`, `netdev_${ifindex}_ingress`];
 const indexOf = (name: string): number =>
   (JSON.parse(node.ip("-j", "link", "show", name))[0] as { ifindex: number }).ifindex;
