@@ -188,4 +188,22 @@ describe("which, of a pod whose packets a policy denies", () => {
     expect(lab.product("which", "b", "--to", "a", "--port", "81").stderr).not.toContain("reached nobody");
     expect(lab.cli("delete", "networkpolicy", "silent").status).toBe(0);
   });
+
+  it("says of a connection that the receiver's policy refuses that its packets were dropped, and where", async () => {
+    const spec = { podSelector: { matchLabels: { app: "a" } }, policyTypes: ["Ingress"] };
+    const metadata = { name: "closed", namespace: "default" };
+    const address = (await lab.pod("a"))!.status!.podIP!;
+    expect(apply({ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata, spec }).status).toBe(0);
+    const ask = () => {
+      lab.cli("exec", "b", "--", "cts-lab", "http", "--timeout-ms", "500", `http://${address}:8082/`);
+      return lab.product("which", "b", "--to", "a", "--port", "8082", "-o", "json");
+    };
+    const { stdout } = await eventually(ask, (answer) => answer.stdout.includes("dropped"));
+    const { items } = JSON.parse(stdout) as { readonly items: readonly { readonly evidence: readonly string[] }[] };
+    const evidence = items.map((row) => row.evidence[0]).join("\n");
+    expect(evidence).toMatch(
+      /^dropped (once|\d+ times), last 20\S+Z on node-1, to [\d.]+:8082\/TCP, ingress: Policy denied/,
+    );
+    expect(lab.cli("delete", "networkpolicy", "closed").status).toBe(0);
+  });
 });

@@ -1,7 +1,6 @@
 import { NotFoundError } from "../../lib/errors.js";
-import { addressPort, IpAddress } from "../../lib/ip.js";
+import { IpAddress } from "../../lib/ip.js";
 import { summarizeNodeStatuses } from "../../model/list-status.js";
-import { protocolName } from "../../model/protocol-names.js";
 import type { L4Address, WhichRow } from "../../model/rows.js";
 import type { SocketRow } from "../../model/sockets.js";
 import type { SessionNode } from "../../session/session.js";
@@ -12,7 +11,7 @@ import { collectRows, type RowList } from "../row-list.js";
 import type { RowSelection } from "../row-selection.js";
 import type { Connection } from "./connections.js";
 import { readConnections } from "./read-connections.js";
-import { type DropFinding, findDrops } from "./recorded-drops.js";
+import { dropText, findDrops, isOfConnection, type NodeDrop } from "./recorded-drops.js";
 import { isWanted, resolveDestination, resolveSource, type WhichQuestion } from "./which-question.js";
 
 interface ReadOptions {
@@ -53,9 +52,18 @@ export async function whichBackend(
   );
   const frontends = connections.flatMap(({ connection: { frontend } }) => frontend ?? []);
   await target.learnServices(frontends.map(({ address, port }) => ({ address, port })));
-  const dropNotes = drops === undefined ? [] : [`other packets were ${dropText(drops)}`];
+  const others = dropText(drops.filter((drop) => !connections.some((one) => isOfConnection(drop, one.connection))));
+  const dropNotes = others === undefined ? [] : [`other packets were ${others}`];
   const notes = [...new Set([...target.notes, ...readings.flatMap((reading) => reading.notes), ...dropNotes])];
-  const rows = connections.map(({ node, connection }) => toRow(node, connection, servers, names));
+  const rows = connections.map(({ node, connection }) => {
+    const fate = dropText(drops.filter((drop) => isOfConnection(drop, connection)));
+    return toRow(
+      node,
+      { ...connection, evidence: fate === undefined ? connection.evidence : [fate, ...connection.evidence] },
+      servers,
+      names,
+    );
+  });
   return {
     rows: (async function* () {
       yield rows;
@@ -153,7 +161,7 @@ interface Nothing {
   readonly question: WhichQuestion;
   readonly nodes: readonly SessionNode[];
   readonly names: NameIndex;
-  readonly drops: DropFinding | undefined;
+  readonly drops: readonly NodeDrop[];
 }
 
 function noConnection({ question, nodes, names, drops }: Nothing): NotFoundError {
@@ -161,9 +169,10 @@ function noConnection({ question, nodes, names, drops }: Nothing): NotFoundError
   const to = question.destination === undefined ? "" : ` to ${question.destination}`;
   const port = question.port === undefined ? "" : ` on port ${question.port}`;
   const where = nodes.map((node) => node.name).join(", ");
+  const fate = dropText(drops);
   return new NotFoundError(
     "which-none",
-    `${question.source} has no connection${to}${port}, live or recent, on ${where}${drops === undefined ? "" : `; it reached nobody: ${dropText(drops)}`}`,
+    `${question.source} has no connection${to}${port}, live or recent, on ${where}${fate === undefined ? "" : `; it reached nobody: ${fate}`}`,
     {
       hint:
         closed === undefined
@@ -175,26 +184,15 @@ function noConnection({ question, nodes, names, drops }: Nothing): NotFoundError
         `kubectl cilium-ts bpf ct list --pod ${question.source}`,
         "kubectl cilium-ts bpf metrics list --drops   (was it dropped?)",
       ],
-      ...(drops === undefined ? {} : { details: { drops: drops.count, lastDrop: drops.last } }),
+      ...(fate === undefined ? {} : { details: { drops: drops.length, lastDrop: drops.at(-1) } }),
     },
   );
 }
 
-/** `dropped 3 times, last … on node-2, to 10.244.0.2:8080/TCP: Policy denied (policy.h:155)` */
-function dropText(drops: DropFinding): string {
-  const { node, reasonText, direction, file, line, timeMs, packet } = drops.last;
-  const address = IpAddress.tryParse(packet?.destination ?? "");
-  const end =
-    address && packet ? `${addressPort(address, packet.destinationPort)}/${protocolName(packet.protocol)}` : "";
-  const times = drops.count === 1 ? "once" : `${drops.count} times`;
-  const where = direction === "unknown" ? "" : `, ${direction}`;
-  const at = new Date(timeMs).toISOString();
-  return `dropped ${times}, last ${at} on ${node}, to ${end}${where}: ${reasonText} (${file}:${line})`;
-}
-
 /** Which rule it was can be asked. */
-function verdictStep({ source, destination, port }: WhichQuestion, drops: DropFinding | undefined): readonly string[] {
-  if (drops === undefined || !/^policy/i.test(drops.last.reasonText) || destination === undefined) return [];
-  const wantedPort = port ?? drops.last.packet?.destinationPort;
+function verdictStep({ source, destination, port }: WhichQuestion, drops: readonly NodeDrop[]): readonly string[] {
+  const last = drops.at(-1);
+  if (last === undefined || !/^policy/i.test(last.reasonText) || destination === undefined) return [];
+  const wantedPort = port ?? last.packet?.destinationPort;
   return [`kubectl cilium-ts policy verdict --from ${source} --to ${destination} --port ${wantedPort}`];
 }
