@@ -277,6 +277,7 @@ STEP(lxc_icmp_error, to_sender, METRIC_EGRESS)
 STEP(lxc_network, to_network, METRIC_EGRESS)
 STEP(lxc_backend, from_backend, METRIC_EGRESS)
 STEP(lxc_backend_error, backend_error, METRIC_EGRESS)
+STEP(lxc_quote, quote_and_deliver, METRIC_INGRESS)
 
 __attribute__((noinline)) int lxc_other(struct __sk_buff *skb)
 {
@@ -298,6 +299,8 @@ __attribute__((noinline)) int lxc_other(struct __sk_buff *skb)
 			way = lxc_backend_error##version(skb);                                                         \
 		else if (way == NEXT_HAIRPIN)                                                                          \
 			way = lxc_hairpin##version(skb);                                                               \
+		if (way == NEXT_QUOTE)                                                                                 \
+			way = lxc_quote##version(skb);                                                                 \
 		if (way == NEXT_ICMP_ERROR)                                                                            \
 			way = lxc_icmp_error##version(skb);                                                            \
 		way == NEXT_NETWORK ? lxc_network##version(skb) : way;                                                 \

@@ -336,6 +336,7 @@ STEP(netdev_unwrapped, netdev_unwrapped, METRIC_INGRESS)
 STEP(netdev_refuse, netdev_refuse, METRIC_INGRESS)
 STEP(netdev_reply, netdev_reply, METRIC_INGRESS)
 STEP(netdev_host, netdev_host, METRIC_INGRESS)
+STEP(netdev_quote, quote_and_deliver, METRIC_INGRESS)
 
 #define IF_FITS(version, step)                                                                                         \
 	({                                                                                                             \
@@ -400,6 +401,8 @@ STEP(netdev_host, netdev_host, METRIC_INGRESS)
 			way = netdev_refuse##version(skb);                                                             \
 			break;                                                                                         \
 		}                                                                                                      \
+		if (way == NEXT_QUOTE)                                                                                 \
+			way = netdev_quote##version(skb);                                                              \
 		if (way == NEXT_HOST)                                                                                  \
 			way = netdev_host##version(skb);                                                               \
 		way == NEXT_STACK ? TC_ACT_UNSPEC : way;                                                               \

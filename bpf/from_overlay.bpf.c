@@ -134,6 +134,7 @@ STEP(overlay_fits, overlay_fits, METRIC_INGRESS)
 STEP(overlay_answer, overlay_answer, METRIC_INGRESS)
 STEP(overlay_error, overlay_error, METRIC_INGRESS)
 STEP(overlay_reply, overlay_reply, METRIC_INGRESS)
+STEP(overlay_quote, quote_and_deliver, METRIC_INGRESS)
 
 #define OVERLAY_STEPS(version)                                                                                         \
 	({                                                                                                             \
@@ -147,7 +148,7 @@ STEP(overlay_reply, overlay_reply, METRIC_INGRESS)
 			way = overlay_error##version(skb);                                                             \
 		else if (way == NEXT_REPLY)                                                                            \
 			way = overlay_reply##version(skb);                                                             \
-		way;                                                                                                   \
+		way == NEXT_QUOTE ? overlay_quote##version(skb) : way;                                                                                                   \
 	})
 
 SEC("tc")

@@ -237,6 +237,9 @@ static __always_inline bool packet_parse_quoted(struct __sk_buff *skb, const str
 		__builtin_memcpy(&inner->sport, &l4, sizeof(inner->sport));
 		__builtin_memcpy(&inner->dport, (__u8 *)&l4 + 2, sizeof(inner->dport));
 	}
+	VERIFIER_FORGET(inner->proto, skb->hash);
+	VERIFIER_FORGET(inner->sport, skb->hash);
+	VERIFIER_FORGET(inner->dport, skb->hash);
 	return true;
 }
 

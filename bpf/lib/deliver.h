@@ -4,9 +4,10 @@
 #include "identity.h"
 #include "policy.h"
 #include "service.h"
+#include "step.h"
 
 /* The ingress side of a local endpoint, shared by all who deliver to it: conntrack, policy, reverse NAT.
- * pkt->src_identity must be set. 0 or a drop reason. */
+ * pkt->src_identity must be set. 0, a drop reason, or NEXT_QUOTE with what that step does not find out itself. */
 static __always_inline int endpoint_ingress(struct __sk_buff *skb, struct packet *pkt, const struct endpoint_info *ep,
 					     const struct ct_birth *birth)
 {
@@ -17,8 +18,13 @@ static __always_inline int endpoint_ingress(struct __sk_buff *skb, struct packet
 	pkt->dst_endpoint = ep->lxc_id;
 	EVENTS_OF(skb, ep);
 	ret = ct_lookup(skb, pkt, CT_INGRESS);
-	if (ret || pkt->ct_state == CT_RELATED)
+	if (ret)
 		return ret;
+	if (pkt->ct_state == CT_RELATED) {
+		skb->cb[0] = pkt->src_identity;
+		skb->cb[1] = pkt->source;
+		return NEXT_QUOTE;
+	}
 	if (pkt->ct_state == CT_REPLY)
 		return pkt->ct_rev_nat_index ? service_reverse_nat(skb, pkt, pkt->ct_rev_nat_index) : 0;
 	ret = policy_check_connection(skb, pkt, ep->lxc_id, pkt->src_identity, false);
@@ -35,7 +41,7 @@ static __always_inline int endpoint_ingress(struct __sk_buff *skb, struct packet
 }
 
 /* Hands the packet to a local endpoint from an ingress hook, past the host's stack and the veth's egress hook.
- * A redirect verdict or a drop reason. */
+ * A redirect verdict, a drop reason or NEXT_QUOTE. */
 static __always_inline int deliver_to_endpoint(struct __sk_buff *skb, struct packet *pkt,
 						const struct endpoint_info *ep, const struct ct_birth *birth)
 {

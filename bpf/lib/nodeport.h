@@ -5,7 +5,7 @@
 #include "encap.h"
 #include "fib.h"
 #include "icmp_error.h"
-#include "nat_error.h"
+#include "quote.h"
 #include "step.h"
 
 /* Services dialled from outside. A backend on this node gets the client's own address, its answers leave from the frontend.
@@ -117,19 +117,6 @@ static __always_inline int nodeport_to_other(struct __sk_buff *skb, struct packe
 							   nodeport_to_remote(skb, pkt);
 }
 
-/* The frontend that a pod's connection or one from outside has dialled, by a packet of its forward direction. */
-static __always_inline bool dialled_frontend(const struct packet *forward, int dir, bool is_outside,
-					     struct nat_end *frontend)
-{
-	struct ct_entry *entry = ct_find(ct_map(forward), forward, dir, false);
-
-	if (!entry || entry->node_port != is_outside)
-		return false;
-	if (entry->rev_nat_index)
-		return reverse_nat_lookup(entry->rev_nat_index, forward->family, &frontend->address, &frontend->port);
-	return is_outside && config.dsr_dispatch && dsr_frontend_of(forward, false, frontend);
-}
-
 /* What a pod sends as a backend to a client outside leaves from the frontend that was dialled. A verdict or a drop reason. */
 static __always_inline int nodeport_from_backend(struct __sk_buff *skb, struct packet *pkt)
 {
@@ -196,19 +183,8 @@ static __always_inline __u32 nodeport_exceeded_mtu(struct __sk_buff *skb, const 
 	return fib_exceeded_mtu(skb, pkt, &destination.address, 0);
 }
 
-/* Hands an ICMP error to the pod whose packet it quotes: policy has allowed that one's connection. */
-static __always_inline int error_to_pod(struct __sk_buff *skb, struct packet *pkt, const struct endpoint_info *pod)
-{
-	int ret;
-
-	pkt->dst_identity = pod->sec_id;
-	pkt->dst_endpoint = pod->lxc_id;
-	EVENTS_OF(skb, pod);
-	ret = packet_forward_l2_l3(skb, pkt, pod->node_mac, pod->mac);
-	return ret ? ret : EXIT_AT(pkt, bpf_redirect_peer(pod->ifindex, 0));
-}
-
-/* The same for an ICMP error about a packet that was translated here, with what it quotes. */
+/* An ICMP error about a packet that was translated here goes to whose packet that was, with what it quotes. A verdict or a drop
+ * reason. */
 static __always_inline int nodeport_answer_error(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct nat_end origin = {};

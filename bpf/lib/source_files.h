@@ -36,6 +36,7 @@
 #define CTS_FILE_NAT_ERROR	236 /* nat_error.h */
 #define CTS_FILE_DSR		237 /* dsr.h */
 #define CTS_FILE_IPIP		238 /* ipip.h */
+#define CTS_FILE_QUOTE		239 /* quote.h */
 
 /* clang folds the comparisons of two literals: no string reaches the object. */
 static __always_inline __u8 source_file_id(const char *name)
@@ -75,6 +76,7 @@ static __always_inline __u8 source_file_id(const char *name)
 	CTS_FILE_MATCH("nat_error.h", CTS_FILE_NAT_ERROR)
 	CTS_FILE_MATCH("dsr.h", CTS_FILE_DSR)
 	CTS_FILE_MATCH("ipip.h", CTS_FILE_IPIP)
+	CTS_FILE_MATCH("quote.h", CTS_FILE_QUOTE)
 #undef CTS_FILE_MATCH
 	return 0;
 }

@@ -10,6 +10,9 @@
 /* No verdict, no drop reason and no redirect's result: the packet's way goes on in another step. */
 #define STEP_NEXT 256
 
+/* An ICMP error has been let through to the pod that it is for: quote.h. Every program counts its own steps up to here. */
+#define NEXT_QUOTE (STEP_NEXT + 255)
+
 /* `body` is int (*)(struct __sk_buff *, struct packet *, __u8 *trace_point): a verdict, a drop reason, or STEP_NEXT and above. */
 #define STEP_OF_FAMILY(name, body, way, packet_family)                                                                 \
 	__attribute__((noinline)) int name(struct __sk_buff *skb)                                                      \

@@ -16,6 +16,7 @@ const modes = {
   },
   // Services are translated per packet.
   "tunnel without the socket LB": { "bpf-lb-sock": "false" },
+  "native without the socket LB": { ...nativeRouting, "bpf-lb-sock": "false" },
 } as const;
 
 const manifests = (settings: Readonly<Record<string, string>>): string => `${dualStackSettings(settings)}---
@@ -27,6 +28,11 @@ spec:
   ipFamilyPolicy: PreferDualStack
   selector: { app: large }
   ports: [{ name: tcp, port: 8081, nodePort: 30081 }, { name: udp, port: 8081, protocol: UDP, nodePort: 30082 }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: deaf }
+spec: { ipFamilyPolicy: PreferDualStack, selector: { app: large }, ports: [{ port: 80, targetPort: 8099, protocol: UDP }] }
 ---
 apiVersion: v1
 kind: Service
@@ -158,6 +164,25 @@ for count in range(40):
         pass
 `;
 
+/** Sends over UDP until it hears that nobody listens. */
+const DEAF = `
+import socket, sys
+address, port = sys.argv[1], int(sys.argv[2])
+s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((address, port))
+s.settimeout(0.3)
+for count in range(40):
+    try:
+        s.send(b"?")
+        print(len(s.recv(2000)))
+        break
+    except socket.timeout:
+        pass
+    except ConnectionRefusedError:
+        print("refused")
+        break
+`;
+
 describe.each(Object.entries(modes))("a path with a smaller MTU in its middle, %s", (_mode, settings) => {
   let lab: TestLab;
   let beyond: string;
@@ -168,6 +193,13 @@ describe.each(Object.entries(modes))("a path with a smaller MTU in its middle, %
     execFileSync("ip", ["netns", "exec", beyond, ...command], { encoding: "utf8", timeout: 40_000 }).trim();
   const fromPod = (script: string, address: string, port: string): string =>
     lab.exec("client", "python3", "-c", script, address, port).trim();
+
+  const ofFamily = (addresses: readonly string[], family: 4 | 6): string =>
+    addresses.find((one) => one.includes(":") === (family === 6))!;
+  const serviceAddress = async (name: string, family: 4 | 6): Promise<string> => {
+    const service = (await lab.list(resourceTypes.services)).find(({ metadata }) => metadata.name === name)!;
+    return ofFamily(service.spec!.clusterIPs!, family);
+  };
 
   beforeAll(async () => {
     lab = await TestLab.start({ agentCommand: "own", manifests: manifests(settings) });
@@ -222,11 +254,30 @@ describe.each(Object.entries(modes))("a path with a smaller MTU in its middle, %
     });
 
     it("a pod's connections to a Service with a backend outside do so", async () => {
-      const service = (await lab.list(resourceTypes.services)).find(({ metadata }) => metadata.name === "far")!;
-      const address = service.spec!.clusterIPs!.find((one) => one.includes(":") === (family === 6))!;
+      const address = await serviceAddress("far", family);
       expect(fromPod(UDP, address, "80")).toBe(`${SMALL} 16`);
       expect(fromPod(TCP, address, "80")).toBe("200000 300000");
     });
+
+    it("a pod that dials a Service hears that nobody listens at its backend on another node", async () => {
+      expect(fromPod(DEAF, await serviceAddress("deaf", family), "80")).toBe("refused");
+    });
+
+    if ("routing-mode" in settings) {
+      it("a pod's connections to a Service with a backend on another node do so", async () => {
+        const backend = ofFamily((await lab.pod("large"))!.status!.podIPs!.map(({ ip: address }) => address), family);
+        const route = `${backend} via ${nodeAddresses[family][0]} mtu lock ${SMALL}`;
+        const node = nodeNetns(lab.name, "node-2");
+        const address = await serviceAddress("large", family);
+        ip(node, `route add ${route}`);
+        try {
+          expect(fromPod(UDP, address, "8081")).toBe(`${SMALL} 16`);
+          expect(fromPod(TCP, address, "8081")).toBe("200000 300000");
+        } finally {
+          ip(node, `route delete ${route}`);
+        }
+      });
+    }
 
     // In this order: with direct server return the backend learns in the first what it would know in the second.
     it.each([

@@ -32,4 +32,5 @@ export const ownSourceFiles: Readonly<Record<number, string>> = {
   236: "nat_error.h",
   237: "dsr.h",
   238: "ipip.h",
+  239: "quote.h",
 };
