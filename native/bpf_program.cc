@@ -96,7 +96,7 @@ Napi::Value BpfProgram::Info(const Napi::CallbackInfo& info) {
   return out;
 }
 
-// testRun(data or undefined, dataOut or undefined, context or undefined, contextOut or undefined, repeat)
+// testRun(data or undefined, dataOut or undefined, context or undefined, contextOut or undefined, repeat, flags)
 // -> [rc, retval, dataLength, contextLength, durationNs]
 Napi::Value BpfProgram::TestRun(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -113,6 +113,7 @@ Napi::Value BpfProgram::TestRun(const Napi::CallbackInfo& info) {
   opts.ctx_out = BytesOf(info[3]);
   opts.ctx_size_out = length_of(info[3]);
   opts.repeat = I32(info[4]);
+  opts.flags = U32(info[5]);
   int rc = bpf_prog_test_run_opts(fd_.get(), &opts);
   Napi::Array out = Napi::Array::New(env, 5);
   out.Set(0u, Napi::Number::New(env, rc));

@@ -55,6 +55,7 @@ struct datapath_config {
 	__be32 ipip_source_ipv6[4];	 /* the same for IPv6 */
 	__be32 ipip_source_ipv6_mask[4]; /* of ipip_source_ipv6 */
 	__u32 host_endpoint_id;		 /* whose policy is that of the node itself; 0: nodes have none */
+	__u8 csum_ipv6;			 /* 1: the kernel knows CSUM_F_IPV6 */
 };
 
 volatile const struct datapath_config config = {};

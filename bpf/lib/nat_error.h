@@ -20,7 +20,7 @@ static __always_inline int nat_fix_error_csum(struct __sk_buff *skb, struct pack
 		return 0;
 	diff = bpf_csum_diff(old_addr.words, sizeof(old_addr), new_addr.words, sizeof(new_addr), 0);
 	if (bpf_l4_csum_replace(skb, csum, 0, diff, 0) ||
-	    (is_outer_too && bpf_l4_csum_replace(skb, csum, 0, diff, BPF_F_PSEUDO_HDR)))
+	    (is_outer_too && bpf_l4_csum_replace(skb, csum, 0, diff, csum_pseudo_ip6())))
 		return DROP_AT(pkt, DROP_CSUM_L4);
 	return 0;
 }

@@ -230,6 +230,9 @@ static __always_inline void ip4_decrement_ttl(struct iphdr *ip4)
 	ip4->ttl--;
 }
 
+/* What the hop limit's 16-bit word loses, in ones' complement: of IPv4's TTL the header's checksum makes up for it. */
+#define IPV6_HOP_CSUM ((__u16)~bpf_htons(1))
+
 /* Takes one from the TTL or hop limit; 0 or a drop reason. */
 static __always_inline int packet_decrement_ttl(struct __sk_buff *skb, struct packet *pkt)
 {
@@ -248,6 +251,7 @@ static __always_inline int packet_decrement_ttl(struct __sk_buff *skb, struct pa
 		if (ip6->hop_limit <= 1)
 			return DROP_AT(pkt, DROP_TTL_EXCEEDED);
 		ip6->hop_limit--;
+		bpf_csum_update(skb, IPV6_HOP_CSUM);
 		return 0;
 	}
 	if (ip4->ttl <= 1)

@@ -22,6 +22,17 @@ static __always_inline __u32 l4_csum_offset(const struct packet *pkt)
 	return packet_is_icmp(pkt) ? ICMP_CSUM_OFFSET : SCTP_NO_CSUM;
 }
 
+/* BPF_F_IPV6 of Linux 6.16, which older headers do not have: IPv6 has no header checksum that makes up for a new address, so that
+ * of L4 does, and the sum that a device has made of the whole packet (CHECKSUM_COMPLETE) stays as it is. Without the flag it is
+ * wrong then: the kernel sums the packet up again and logs it. Older kernels refuse the flag. */
+#define CSUM_F_IPV6 (1ULL << 7)
+
+/* Of bpf_l4_csum_replace() for an IPv6 address in the pseudo-header. */
+static __always_inline __u64 csum_pseudo_ip6(void)
+{
+	return BPF_F_PSEUDO_HDR | (config.csum_ipv6 ? CSUM_F_IPV6 : 0);
+}
+
 /* The L4 checksum after a change of the address and of 16 bits of the L4 header. ICMPv4 has no pseudo-header. */
 static __always_inline int packet_fix_l4_csum(struct __sk_buff *skb, struct packet *pkt, union ip_address old_addr,
 					      union ip_address new_addr, __be16 old_port, __be16 new_port)
@@ -32,7 +43,7 @@ static __always_inline int packet_fix_l4_csum(struct __sk_buff *skb, struct pack
 
 	if (packet_is_ip6(pkt)) {
 		diff = bpf_csum_diff(old_addr.words, sizeof(old_addr), new_addr.words, sizeof(new_addr), 0);
-		if (bpf_l4_csum_replace(skb, csum, 0, diff, BPF_F_PSEUDO_HDR | zero_is_none))
+		if (bpf_l4_csum_replace(skb, csum, 0, diff, csum_pseudo_ip6() | zero_is_none))
 			return DROP_AT(pkt, DROP_CSUM_L4);
 	} else if (!packet_is_icmp(pkt)) {
 		if (bpf_l4_csum_replace(skb, csum, old_addr.ip4, new_addr.ip4, BPF_F_PSEUDO_HDR | zero_is_none | 4))

@@ -2,7 +2,8 @@ import { ownReleases } from "../abi/release.js";
 import { structCodec } from "../abi/struct-codec.js";
 
 import type { MapSpec } from "../kernel/bpf-map.js";
-import { possibleCpus } from "../kernel/net.js";
+import { isFeatureAvailable } from "../kernel/features.js";
+import { netnsCookie, possibleCpus } from "../kernel/net.js";
 import { IpAddress } from "../lib/ip.js";
 import type { AgentConfig } from "../model/agent-config.js";
 import { nodeEventOptions } from "../model/event-options.js";
@@ -50,15 +51,27 @@ const codec = structCodec("datapath_config", ownReleases, {
   maglevSeed: uint("maglev_seed"),
   hostNetnsCookie: u64("host_netns_cookie"),
   hostEndpointId: uint("host_endpoint_id"),
+  csumIpv6: uint("csum_ipv6"),
 });
+
+/** What this machine's kernel is asked for once. */
+export interface KernelFacts {
+  /** 0: not known. */
+  readonly hostNetnsCookie: bigint;
+  /** bpf_l4_csum_replace() knows `BPF_F_IPV6`. */
+  readonly csumIpv6: boolean;
+}
+
+export function kernelFacts(): KernelFacts {
+  return { hostNetnsCookie: netnsCookie(), csumIpv6: isFeatureAvailable("csum_ipv6") === true };
+}
 
 /** The load-time constants of every program: `struct datapath_config` of bpf/lib/config.h. */
 export function encodeDatapathConfig(
   config: AgentConfig,
   devices: Devices,
   node: NodeNetwork,
-  /** 0: not known. */
-  hostNetnsCookie = 0n,
+  kernel: KernelFacts,
 ): Buffer {
   const hostMac = new Uint8Array(8);
   hostMac.set(devices.hostMac);
@@ -91,8 +104,9 @@ export function encodeDatapathConfig(
     traceSock: config.traceSock ? 1 : 0,
     maglevSlots: config.lbMaglevTableSize,
     maglevSeed: maglevSeeds(config.lbMaglevHashSeed).connections[0],
-    hostNetnsCookie,
+    hostNetnsCookie: kernel.hostNetnsCookie,
     hostEndpointId: config.enableHostFirewall ? HOST_ENDPOINT_ID : 0,
+    csumIpv6: kernel.csumIpv6 ? 1 : 0,
   });
 }
 

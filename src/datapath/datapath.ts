@@ -3,7 +3,6 @@ import { createMetricCodecs } from "../abi/metrics.js";
 import { ownReleases } from "../abi/release.js";
 import { countEntries } from "../kernel/entry-count.js";
 import { probeKernelFeatures } from "../kernel/features.js";
-import { netnsCookie } from "../kernel/net.js";
 import type { IpAddress, IpPrefix } from "../lib/ip.js";
 import { waitForAll } from "../lib/wait-for-all.js";
 import type { AgentConfig } from "../model/agent-config.js";
@@ -29,7 +28,7 @@ import { tunnelPortOf } from "../model/tunnel-protocol.js";
 import { prepareBpfFolder } from "./bpf-folder.js";
 import { ClsactHooks } from "./clsact-hooks.js";
 import { collectConntrackGarbage } from "./conntrack.js";
-import { configuredInnerMaps, configuredMapSizes, encodeDatapathConfig } from "./datapath-config.js";
+import { configuredInnerMaps, configuredMapSizes, encodeDatapathConfig, kernelFacts } from "./datapath-config.js";
 import type { DeviceHooks } from "./device-hooks.js";
 import { DevicePrograms } from "./device-programs.js";
 import { type Devices, ensureDevices } from "./devices.js";
@@ -172,7 +171,7 @@ export class Datapath implements DatapathPort {
       podCidrs: podRanges.map(({ podCidr }) => podCidr),
       routeMtu: options.node.routeMtu,
     };
-    const datapathConfig = encodeDatapathConfig(config, devices, network, netnsCookie());
+    const datapathConfig = encodeDatapathConfig(config, devices, network, kernelFacts());
     const programs = loadPrograms({ objectsDir: options.objectsDir, maps, config: datapathConfig });
     const links = new LinkSet({ folder: folder.links, ownership: maps.ownership });
     // The reader first: no event is lost between a program's start and its reader's.

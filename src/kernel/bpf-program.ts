@@ -38,7 +38,12 @@ export interface TestRunOptions {
   readonly repeat?: number;
   /** Room for the packet afterwards; default: 256 bytes more than went in. */
   readonly dataOutBytes?: number;
+  /** The packet as a device hands it over that sums packets up; EBADMSG when that sum is wrong afterwards. tc alone; older kernels: EINVAL. */
+  readonly isSummedUp?: boolean;
 }
+
+/** `BPF_F_TEST_SKB_CHECKSUM_COMPLETE` */
+const summedUpFlag = 1 << 2;
 
 export interface TestRunResult {
   readonly retval: number;
@@ -129,6 +134,7 @@ export class BpfProgram extends NativeHandle<NativeProgram> {
       room.contextIn,
       room.context.length === 0 || room.context === room.contextIn ? undefined : room.context,
       room.repeat,
+      options.isSummedUp === true ? summedUpFlag : 0,
     );
     checkStatus(status, () => ({
       code: "program-test-run",

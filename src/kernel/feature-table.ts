@@ -10,6 +10,7 @@ import {
   loadsTracing,
   opensPerfBuffer,
   returning,
+  runs,
   withMap,
 } from "./feature-trial.js";
 import {
@@ -40,6 +41,7 @@ export interface FeatureProbe {
 
 /** Helper function ids of include/uapi/linux/bpf.h. */
 const helper = {
+  l4_csum_replace: 11,
   fib_lookup: 69,
   probe_read_kernel: 113,
   get_netns_cookie: 122,
@@ -49,6 +51,10 @@ const helper = {
   set_retval: 187,
 } as const;
 
+/** Flags of bpf_l4_csum_replace, and somewhere in a packet that a checksum can be. */
+const pseudoHeaderFlag = 1 << 4;
+const ipv6Flag = 1 << 7;
+const checksumOffset = 32;
 const loopbackIfindex = 1;
 /** `XDP_FLAGS_HW_MODE` */
 const xdpHardwareMode = 1 << 3;
@@ -289,6 +295,24 @@ export const featureProbes: readonly FeatureProbe[] = [
           setRegister(4, 0),
           callHelper(helper.fib_lookup),
           setRegister(0, 0),
+          exitProgram(),
+        ),
+      ),
+  },
+  {
+    name: "csum_ipv6",
+    since: "6.16, and later releases of older kernels",
+    probed: "run a tc program that calls bpf_l4_csum_replace with BPF_F_IPV6",
+    costWhenMissing:
+      "where a device sums packets up, translated ones of IPv6 are summed up again, which the kernel logs",
+    sections: [],
+    run: (addon) =>
+      runs(
+        addon,
+        "sched_cls",
+        assemble(
+          ...[checksumOffset, 0, 0, pseudoHeaderFlag | ipv6Flag].map((value, index) => setRegister(index + 2, value)),
+          callHelper(helper.l4_csum_replace),
           exitProgram(),
         ),
       ),

@@ -57,6 +57,14 @@ export function whileLoaded(
   }
 }
 
+/** Whether a hand-made program returns 0 for a packet. */
+export function runs(addon: NativeAddon, type: KnownProgramType, instructions: Buffer): boolean {
+  return whileLoaded(addon, { type, attachType: 0, instructions }, (program) => {
+    const [status, retval] = program.testRun(Buffer.alloc(64), undefined, undefined, undefined, 1, 0);
+    return status >= 0 && retval === 0;
+  });
+}
+
 /** Whether attaching a program to a place where it cannot be is refused as by a kernel that knows such links. */
 export function attachAnswers(
   addon: NativeAddon,

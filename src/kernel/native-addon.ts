@@ -99,6 +99,7 @@ export interface NativeProgram extends NativeHandle {
     context: Uint8Array | undefined,
     contextOut: Uint8Array | undefined,
     repeat: number,
+    flags: number,
   ): readonly [number, number, number, number, number];
   pin(path: string): number;
 }

@@ -3,7 +3,7 @@ import { createCtCodecs } from "../../src/abi/conntrack.js";
 import { readCtColumns } from "../../src/abi/conntrack-columns.js";
 import { createMetricCodecs } from "../../src/abi/metrics.js";
 import { ownReleases } from "../../src/abi/release.js";
-import { encodeDatapathConfig } from "../../src/datapath/datapath-config.js";
+import { encodeDatapathConfig, kernelFacts } from "../../src/datapath/datapath-config.js";
 import {
   encodeEndpoint,
   encodeHostAddress,
@@ -108,7 +108,8 @@ export function encodeHarnessConfig(config: Partial<AgentConfig> = {}, hostNetns
     podCidrs: [IpPrefix.parse("10.244.0.0/24")],
     routeMtu: ROUTE_MTU,
   };
-  return encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, network, hostNetnsCookie);
+  const kernel = { ...kernelFacts(), hostNetnsCookie };
+  return encodeDatapathConfig({ ...defaultAgentConfig(), ...config }, devices, network, kernel);
 }
 
 /** The datapath's programs over maps of their own, nothing attached and nothing pinned. */

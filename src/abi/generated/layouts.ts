@@ -110,6 +110,7 @@ export const ownLayouts = {
       "ipip_source_ipv6": { offset: 208, sizeBytes: 16 },
       "ipip_source_ipv6_mask": { offset: 224, sizeBytes: 16 },
       "host_endpoint_id": { offset: 240, sizeBytes: 4 },
+      "csum_ipv6": { offset: 244, sizeBytes: 1 },
     },
   },
   drop_notify: {
