@@ -265,7 +265,10 @@ describe.each(Object.entries(modes))("a path with a smaller MTU in its middle, %
 
     if ("routing-mode" in settings) {
       it("a pod's connections to a Service with a backend on another node do so", async () => {
-        const backend = ofFamily((await lab.pod("large"))!.status!.podIPs!.map(({ ip: address }) => address), family);
+        const backend = ofFamily(
+          (await lab.pod("large"))!.status!.podIPs!.map(({ ip: address }) => address),
+          family,
+        );
         const route = `${backend} via ${nodeAddresses[family][0]} mtu lock ${SMALL}`;
         const node = nodeNetns(lab.name, "node-2");
         const address = await serviceAddress("large", family);
