@@ -59,13 +59,6 @@ static __always_inline int endpoint_egress(struct __sk_buff *skb, struct packet 
 #define NEXT_HAIRPIN	   (STEP_NEXT + 3)
 #define NEXT_TRANSLATED	   (STEP_NEXT + 4)
 #define NEXT_NEIGHBOUR	   (STEP_NEXT + 5) /* of IPv6 alone */
-#define NEXT_ICMP_ERROR	   (STEP_NEXT + 6)
-
-static __always_inline int next_icmp_error(struct __sk_buff *skb, __u32 what, __u16 rev_nat_index)
-{
-	icmp_error_order(skb, what, config.route_mtu, rev_nat_index);
-	return NEXT_ICMP_ERROR;
-}
 
 /* What the first step has learned goes along with the packet. */
 static __always_inline int next_network(struct __sk_buff *skb, const struct packet *pkt)
@@ -107,7 +100,7 @@ static __always_inline int send_to(struct __sk_buff *skb, struct packet *pkt, st
 	to.remote = ipcache_lookup(&pkt->daddr, pkt->family);
 	if (remote_is_tunnelled(to.remote)) {
 		if (packet_exceeds(skb, pkt, config.route_mtu))
-			return next_icmp_error(skb, ICMP_ERROR_TOO_BIG, rev_nat_index);
+			return icmp_error_order(skb, ICMP_ERROR_TOO_BIG, config.route_mtu, rev_nat_index);
 		ret = packet_decrement_ttl(skb, pkt);
 		if (ret)
 			return ret;
@@ -147,12 +140,12 @@ static __always_inline int from_container(struct __sk_buff *skb, struct packet *
 		return NEXT_HAIRPIN;
 	destination_find(pkt, &to);
 	if (packet_expires(pkt) && !endpoint_is_host(to.local))
-		return next_icmp_error(skb, ICMP_ERROR_EXPIRED, 0);
+		return icmp_error_order(skb, ICMP_ERROR_EXPIRED, 0, 0);
 	/* A pod's address is no Service's: most packets are spared the look-up. */
 	if (!endpoint_is_pod(to.local) && !identity_is_pod(pkt->dst_identity)) {
 		ret = service_translate(skb, pkt, &rev_nat_index);
 		if (ret == DROP_NO_SERVICE && config.no_backend_reject)
-			return next_icmp_error(skb, ICMP_ERROR_UNREACHABLE, 0);
+			return icmp_error_order(skb, ICMP_ERROR_UNREACHABLE, 0, 0);
 		if (ret)
 			return ret;
 		if (rev_nat_index) {
@@ -251,10 +244,8 @@ static __always_inline int from_backend(struct __sk_buff *skb, struct packet *pk
 
 	if (!ret && packet_may_exceed(skb, pkt->family))
 		mtu = fib_exceeded_mtu(skb, pkt, &pkt->daddr, 0);
-	if (mtu) {
-		icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, 0);
-		return NEXT_ICMP_ERROR;
-	}
+	if (mtu)
+		return icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, 0);
 	*trace_point = TRACE_TO_NETWORK;
 	return ret ? ret : nodeport_from_backend(skb, pkt);
 }
@@ -301,7 +292,7 @@ __attribute__((noinline)) int lxc_other(struct __sk_buff *skb)
 			way = lxc_hairpin##version(skb);                                                               \
 		if (way == NEXT_QUOTE)                                                                                 \
 			way = lxc_quote##version(skb);                                                                 \
-		if (way == NEXT_ICMP_ERROR)                                                                            \
+		if (way == NEXT_REPLY)                                                                                 \
 			way = lxc_icmp_error##version(skb);                                                            \
 		way == NEXT_NETWORK ? lxc_network##version(skb) : way;                                                 \
 	})

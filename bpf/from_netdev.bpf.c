@@ -16,13 +16,12 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 #define NEXT_REFUSE    (STEP_NEXT + 5)
 #define NEXT_TO_POD    (STEP_NEXT + 6)
 #define NEXT_TO_OTHER  (STEP_NEXT + 7)
-#define NEXT_REPLY     (STEP_NEXT + 8)
-#define NEXT_DIRECT    (STEP_NEXT + 9)
-#define NEXT_ARRIVE    (STEP_NEXT + 10)
-#define NEXT_HOST      (STEP_NEXT + 11)
-#define NEXT_CLIENT    (STEP_NEXT + 12)
-#define NEXT_WRAPPED   (STEP_NEXT + 13)
-#define NEXT_UNWRAPPED (STEP_NEXT + 14)
+#define NEXT_DIRECT    (STEP_NEXT + 8)
+#define NEXT_ARRIVE    (STEP_NEXT + 9)
+#define NEXT_HOST      (STEP_NEXT + 10)
+#define NEXT_CLIENT    (STEP_NEXT + 11)
+#define NEXT_WRAPPED   (STEP_NEXT + 12)
+#define NEXT_UNWRAPPED (STEP_NEXT + 13)
 
 /* What goes on to the stack from the node's own address is for the node's processes, and their policy's business. */
 static __always_inline int way_to_stack(void)
@@ -175,10 +174,8 @@ static __always_inline int netdev_translate(struct __sk_buff *skb, struct packet
 	ret = packet_parse(skb, pkt);
 	if (!ret)
 		ret = service_translate_outside(skb, pkt, &dialled);
-	if (ret == DROP_NO_SERVICE && config.no_backend_reject) {
-		icmp_error_order(skb, ICMP_ERROR_UNREACHABLE, 0, 0);
-		return NEXT_REPLY;
-	}
+	if (ret == DROP_NO_SERVICE && config.no_backend_reject)
+		return icmp_error_order(skb, ICMP_ERROR_UNREACHABLE, 0, 0);
 	if (ret)
 		return ret;
 	if (!dialled.rev_nat_index)
@@ -203,10 +200,8 @@ static __always_inline int netdev_to_other(struct __sk_buff *skb, struct packet 
 	int ret = packet_parse(skb, pkt);
 
 	if (!ret && packet_exceeds(skb, pkt, config.route_mtu) &&
-	    remote_is_tunnelled(ipcache_lookup(&pkt->daddr, pkt->family))) {
-		icmp_error_order(skb, ICMP_ERROR_TOO_BIG, config.route_mtu, skb->cb[0]);
-		return NEXT_REPLY;
-	}
+	    remote_is_tunnelled(ipcache_lookup(&pkt->daddr, pkt->family)))
+		return icmp_error_order(skb, ICMP_ERROR_TOO_BIG, config.route_mtu, skb->cb[0]);
 	return ret ? ret : stack_verdict(nodeport_to_other(skb, pkt, skb->cb[0]));
 }
 
@@ -219,10 +214,7 @@ static __always_inline int netdev_fits(struct __sk_buff *skb, struct packet *pkt
 	if (packet_parse(skb, pkt))
 		return STEP_NEXT;
 	mtu = nodeport_exceeded_mtu(skb, pkt, !rev_nat_index);
-	if (!mtu)
-		return STEP_NEXT;
-	icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, rev_nat_index);
-	return NEXT_REPLY;
+	return mtu ? icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, rev_nat_index) : STEP_NEXT;
 }
 
 /* For the node's own processes, by the node's policy. */
@@ -249,10 +241,8 @@ static __always_inline int netdev_direct(struct __sk_buff *skb, struct packet *p
 	mtu = is_told ? dsr_exceeded_mtu(skb, pkt) : 0;
 	if (!mtu && packet_may_exceed(skb, pkt->family))
 		mtu = fib_exceeded_mtu(skb, pkt, &pkt->daddr, is_told ? dsr_bytes(pkt) : 0);
-	if (mtu) {
-		icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, skb->cb[0]);
-		return NEXT_REPLY;
-	}
+	if (mtu)
+		return icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, skb->cb[0]);
 	return config.dsr_dispatch == DSR_IN_PACKET ? ipip_send(skb, pkt, skb->cb[0]) :
 						      nodeport_direct(skb, pkt, skb->cb[0], is_told);
 }
@@ -284,10 +274,7 @@ static __always_inline int netdev_reply(struct __sk_buff *skb, struct packet *pk
 
 static __always_inline int next_way(struct __sk_buff *skb, const struct packet *pkt, int way)
 {
-	if (!packet_expires(pkt))
-		return way;
-	icmp_error_order(skb, ICMP_ERROR_EXPIRED, 0, 0);
-	return NEXT_REPLY;
+	return packet_expires(pkt) ? icmp_error_order(skb, ICMP_ERROR_EXPIRED, 0, 0) : way;
 }
 
 /* What is not the stack's is sent on, unless its hops are used up. */

@@ -10,13 +10,6 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 /* What answers a connection that came in from outside and left through the tunnel is another step's business. */
 #define NEXT_ANSWER STEP_NEXT
 #define NEXT_ERROR  (STEP_NEXT + 1)
-#define NEXT_REPLY (STEP_NEXT + 2)
-
-static __always_inline int next_expired(struct __sk_buff *skb)
-{
-	icmp_error_order(skb, ICMP_ERROR_EXPIRED, 0, 0);
-	return NEXT_REPLY;
-}
 
 static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
@@ -52,13 +45,13 @@ static __always_inline int from_overlay(struct __sk_buff *skb, struct packet *pk
 		if (packet_is_icmp_error(pkt))
 			return NEXT_ERROR;
 		if (nat_is_answer(pkt))
-			return packet_expires(pkt) ? next_expired(skb) : NEXT_ANSWER;
+			return packet_expires(pkt) ? icmp_error_order(skb, ICMP_ERROR_EXPIRED, 0, 0) : NEXT_ANSWER;
 		*trace_point = TRACE_TO_HOST;
 		pkt->dst_identity = IDENTITY_HOST;
 		return deliver_to_host(skb, pkt);
 	}
 	if (packet_expires(pkt))
-		return next_expired(skb);
+		return icmp_error_order(skb, ICMP_ERROR_EXPIRED, 0, 0);
 	*trace_point = TRACE_TO_LXC;
 	return deliver_to_endpoint(skb, pkt, local, &birth);
 }
@@ -88,10 +81,7 @@ static __always_inline int overlay_fits(struct __sk_buff *skb, struct packet *pk
 {
 	__u32 mtu = packet_parse(skb, pkt) ? 0 : nodeport_exceeded_mtu(skb, pkt, true);
 
-	if (!mtu)
-		return NEXT_ANSWER;
-	icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, 0);
-	return NEXT_REPLY;
+	return mtu ? icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, 0) : NEXT_ANSWER;
 }
 
 /* An error about a packet that this node itself has sent is for its stack. */

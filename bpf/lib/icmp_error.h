@@ -4,6 +4,7 @@
 #include "metrics.h"
 #include "notify.h"
 #include "service.h"
+#include "step.h"
 
 /* ICMP errors about a packet, to whoever sent it (RFC 792, RFC 4443): its connect() fails at once, its traceroute sees the
  * node, its next packets are small enough. */
@@ -211,12 +212,17 @@ static __always_inline void address_from_config(union ip_address *address, const
 		address->words[i] = is_inside ? config.host_ipv6[i] : config.node_ipv6[i];
 }
 
-/* What a step leaves for the one that answers; `rev_nat_index` where a Service's backend has taken the frontend's place. */
-static __always_inline void icmp_error_order(struct __sk_buff *skb, __u32 what, __u32 mtu, __u16 rev_nat_index)
+/* The way to the step that answers, each program's own. */
+#define NEXT_REPLY (STEP_NEXT + 254)
+
+/* What a step leaves for the one that answers; `rev_nat_index` where a Service's backend has taken the frontend's place.
+ * NEXT_REPLY. */
+static __always_inline int icmp_error_order(struct __sk_buff *skb, __u32 what, __u32 mtu, __u16 rev_nat_index)
 {
 	skb->cb[0] = rev_nat_index;
 	skb->cb[3] = what;
 	skb->cb[2] = mtu;
+	return NEXT_REPLY;
 }
 
 /* The packet is lost, which is counted and reported, and becomes the error that was ordered. 0 or a drop reason. */
