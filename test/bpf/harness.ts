@@ -17,10 +17,11 @@ import { encodeBackend, encodeFrontend } from "../../src/datapath/service-entrie
 import { deleteKeys, readEntries } from "../../src/datapath/table.js";
 import { BpfMap } from "../../src/kernel/bpf-map.js";
 import { BpfObject } from "../../src/kernel/bpf-object.js";
-import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
+import { addressPort, IpAddress, IpPrefix } from "../../src/lib/ip.js";
 import { type AgentConfig, defaultAgentConfig } from "../../src/model/agent-config.js";
 import type { LoadBalancerFrontend, PolicyEntry } from "../../src/model/datapath-port.js";
 import { type EventOptions, nodeEventOptions } from "../../src/model/event-options.js";
+import { chooseSlots } from "../../src/model/load-balancing-backends.js";
 import type { CtRow, MetricRow } from "../../src/model/rows.js";
 import { clearMap, isMapOfMaps } from "./clear-map.js";
 import { u32 } from "./u32.js";
@@ -270,7 +271,7 @@ export class DatapathHarness implements Disposable {
     this.get("cilium_ipcache_v2").update(entry.key, entry.value);
   }
 
-  /** A Service at {@link vip}:80 with these backends (`ip:port`), ids from 1; slots by address, as the agent has them. */
+  /** A Service at {@link vip}:80 with these backends (`ip:port`), ids from 1; slots in the agent's order. */
   addService(
     backends: readonly string[],
     options: {
@@ -287,14 +288,10 @@ export class DatapathHarness implements Disposable {
     const maps = `cilium_lb${address.family}`;
     const ends = backends.map((text, index) => {
       const [, ip, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(text)!;
-      return {
-        backendId: index + 1,
-        address: IpAddress.parse(ip!),
-        port: Number(port),
-        protocol,
-        state: "active",
-      } as const;
+      const end = { address: IpAddress.parse(ip!), port: Number(port), protocol, state: "active" } as const;
+      return { ...end, backendId: index + 1 };
     });
+    const idOf = new Map(ends.map(({ address, port, backendId }) => [addressPort(address, port), backendId]));
     const frontend: LoadBalancerFrontend = {
       address,
       port: options.port ?? 80,
@@ -307,7 +304,7 @@ export class DatapathHarness implements Disposable {
       hasMaglevTable: false,
       sourceRanges: (options.sourceRanges ?? []).map((range) => IpPrefix.parse(range)),
       ownsAddress: true,
-      backendIds: [...ends].sort((a, b) => a.address.compare(b.address)).map(({ backendId }) => backendId),
+      backendIds: chooseSlots(ends).backends.map((end) => idOf.get(addressPort(end.address, end.port))!),
       activeCount: backends.length,
       affineCount: 0,
     };
