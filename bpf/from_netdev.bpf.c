@@ -41,6 +41,12 @@ static __always_inline bool source_is_forged(const struct packet *pkt, const str
 	return endpoint_lookup(&pkt->saddr, pkt->family) || remote_is_tunnelled(remote);
 }
 
+/* The same of who dials: pods of other nodes come by their own addresses where they dial a node. */
+static __always_inline bool client_is_forged(const struct packet *pkt)
+{
+	return endpoint_lookup(&pkt->saddr, pkt->family) != NULL;
+}
+
 /* The identity of who has sent the packet is what this node knows of its address. 0 or a drop reason. */
 static __always_inline int parse_arrived(struct __sk_buff *skb, struct packet *pkt)
 {
@@ -81,6 +87,10 @@ static __always_inline int netdev_arrive(struct __sk_buff *skb, struct packet *p
 	ret = parse_arrived(skb, pkt);
 	if (ret)
 		return ret;
+	/* Or a stranger made the backend's packets the answers to a pod that has asked nothing. */
+	if (client_is_forged(pkt))
+		return endpoint_is_pod(endpoint_lookup(&pkt->daddr, pkt->family)) ? DROP_AT(pkt, DROP_INVALID_SIP) :
+										     way_to_stack();
 	ret = dsr_remember(skb, pkt);
 	if (ret < 0)
 		return ret;
@@ -105,7 +115,7 @@ static __always_inline int netdev_unwrap(struct __sk_buff *skb, struct packet *p
 		bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, frag_off), &fragment, sizeof(fragment));
 	/* The stack puts parts together. */
 	if (fragment & bpf_htons(IP_MF | IP_OFFSET))
-		return NEXT_STACK;
+		return way_to_stack();
 	ret = ipip_unwrap(skb, pkt);
 	return ret ? ret : NEXT_UNWRAPPED;
 }
@@ -119,11 +129,15 @@ static __always_inline int netdev_unwrapped(struct __sk_buff *skb, struct packet
 	struct frontend frontend;
 	int ret;
 
-	if (config.dsr_dispatch != DSR_IN_PACKET || packet_parse(skb, pkt))
+	if (config.dsr_dispatch != DSR_IN_PACKET)
 		return NEXT_STACK;
+	if (packet_parse(skb, pkt))
+		return way_to_stack();
 	service = ipip_service(pkt, &frontend);
 	if (!service)
 		return way_to_stack();
+	if (client_is_forged(pkt))
+		return DROP_AT(pkt, DROP_INVALID_SIP);
 	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
 	dialled.address = pkt->daddr;
 	dialled.port = pkt->dport;
@@ -172,6 +186,8 @@ static __always_inline int netdev_translate(struct __sk_buff *skb, struct packet
 	int ret;
 
 	ret = packet_parse(skb, pkt);
+	if (!ret && client_is_forged(pkt))
+		ret = DROP_AT(pkt, DROP_INVALID_SIP);
 	if (!ret)
 		ret = service_translate_outside(skb, pkt, &dialled);
 	if (ret == DROP_NO_SERVICE && config.no_backend_reject)
@@ -217,13 +233,17 @@ static __always_inline int netdev_fits(struct __sk_buff *skb, struct packet *pkt
 	return mtu ? icmp_error_order(skb, ICMP_ERROR_TOO_BIG, mtu, rev_nat_index) : STEP_NEXT;
 }
 
-/* For the node's own processes, by the node's policy. */
+/* For the node's own processes, by the node's policy, whether it can be read or not. */
 static __always_inline int netdev_host(struct __sk_buff *skb, struct packet *pkt, __u8 *trace_point)
 {
-	int ret = packet_parse(skb, pkt);
+	bool is_read = !packet_parse(skb, pkt);
+	int ret;
 
-	if (!ret && endpoint_is_host(endpoint_lookup(&pkt->daddr, pkt->family)))
-		ret = host_policy_ingress(skb, pkt);
+	if (!endpoint_is_host(endpoint_lookup(&pkt->daddr, pkt->family)) || !host_policy_is_on())
+		return NEXT_STACK;
+	if (client_is_forged(pkt))
+		return DROP_AT(pkt, DROP_INVALID_SIP);
+	ret = is_read ? host_policy_ingress(skb, pkt) : host_policy_unread(skb, pkt);
 	return ret ? ret : NEXT_STACK;
 }
 
@@ -283,9 +303,9 @@ static __always_inline int netdev_way(struct __sk_buff *skb, struct packet *pkt,
 	struct endpoint_info *local;
 	struct frontend frontend;
 
-	/* What cannot be read is no answer and for no Service; of the rest the stack is the judge. */
+	/* What cannot be read is no answer and for no Service; of the rest the stack is the judge, and the node's policy. */
 	if (packet_parse(skb, pkt))
-		return packet_is_wrapped(pkt) ? NEXT_WRAPPED : NEXT_STACK;
+		return packet_is_wrapped(pkt) ? NEXT_WRAPPED : way_to_stack();
 	if (packet_is_ip6(pkt) && packet_is_nd(pkt))
 		return NEXT_STACK;
 	local = endpoint_lookup(&pkt->daddr, pkt->family);

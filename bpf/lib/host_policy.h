@@ -60,3 +60,17 @@ static __always_inline int host_policy_ingress(struct __sk_buff *skb, struct pac
 	pkt->dst_endpoint = config.host_endpoint_id;
 	return packet_is_tunnel(pkt, pkt->src_identity) ? 0 : host_policy_check(skb, pkt, pkt->src_identity, CT_INGRESS);
 }
+
+/* The same for a packet whose connection could not be read: only rules about all of a peer's packets, or about all of a
+ * protocol's, allow it. */
+static __always_inline int host_policy_unread(struct __sk_buff *skb, struct packet *pkt)
+{
+	int ret;
+
+	pkt->src_identity = remote_identity(ipcache_lookup(&pkt->saddr, pkt->family), pkt->family);
+	pkt->dst_identity = IDENTITY_HOST;
+	pkt->dst_endpoint = config.host_endpoint_id;
+	pkt->dport = 0;
+	ret = policy_check_connection(skb, pkt, config.host_endpoint_id, pkt->src_identity, false);
+	return ret < 0 ? ret : 0;
+}

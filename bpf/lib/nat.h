@@ -95,20 +95,24 @@ static __always_inline bool nat_find_destination(const struct packet *pkt, struc
 	return nat_find(pkt, &key, destination);
 }
 
-/* Of ICMP only echoes have something that stands for a port. */
-static __always_inline bool packet_can_nat(const struct packet *pkt)
+/* Of ICMP only echoes have something that stands for a port: what asks leaves with another source, what answers comes back. */
+static __always_inline bool packet_has_port(const struct packet *pkt, __u8 echo4, __u8 echo6)
 {
 	if (packet_is_icmp(pkt))
-		return pkt->icmp_type == (packet_is_ip6(pkt) ? ICMPV6_ECHO_REQUEST : ICMP_ECHO) ||
-		       pkt->icmp_type == (packet_is_ip6(pkt) ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY);
+		return pkt->icmp_type == (packet_is_ip6(pkt) ? echo6 : echo4);
 	return pkt->proto == IPPROTO_TCP || pkt->proto == IPPROTO_UDP || pkt->proto == IPPROTO_SCTP_;
+}
+
+static __always_inline bool packet_can_nat(const struct packet *pkt)
+{
+	return packet_has_port(pkt, ICMP_ECHO, ICMPV6_ECHO_REQUEST);
 }
 
 static __always_inline bool nat_is_answer(const struct packet *pkt)
 {
 	struct nat_end destination;
 
-	return packet_can_nat(pkt) && nat_find_destination(pkt, &destination);
+	return packet_has_port(pkt, ICMP_ECHOREPLY, ICMPV6_ECHO_REPLY) && nat_find_destination(pkt, &destination);
 }
 
 static __always_inline int nat_insert(struct packet *pkt, const union ct_key *key, const struct nat_end *end, __u64 flags)

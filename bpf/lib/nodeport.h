@@ -165,7 +165,10 @@ static __always_inline int nodeport_answer(struct __sk_buff *skb, struct packet 
 	if (local)
 		return EXIT_AT(pkt, VERDICT_PASS);
 	ret = ct_lookup(skb, pkt, CT_INGRESS);
-	if (!ret && pkt->ct_state == CT_REPLY && pkt->ct_rev_nat_index)
+	/* A backend that opens a connection to a client is not whom that has dialled. */
+	if (!ret && (pkt->ct_state != CT_REPLY || !pkt->ct_rev_nat_index))
+		ret = DROP_AT(pkt, DROP_NAT_NO_MAPPING);
+	if (!ret)
 		ret = service_reverse_nat(skb, pkt, pkt->ct_rev_nat_index);
 	return ret ? ret : nodeport_send(skb, pkt);
 }

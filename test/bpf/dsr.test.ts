@@ -288,6 +288,13 @@ describe("the backend's node", () => {
     expect(await collectNatGarbage(datapath)).toMatchObject({ deleted: 0 });
   });
 
+  it("remembers nothing for a stranger in the name of a pod, whose peer would answer past its policy", () => {
+    for (const protocol of [proto.tcp, proto.udp])
+      expect(told({ source: pod.client.ip, protocol }).verdict).toBe(tc.shot);
+    expect(datapath.connections()).toEqual([]);
+    expect(datapath.otherDrops()).toEqual(["132 from_netdev.bpf.c ingress"]);
+  });
+
   it("delivers what it takes as it came, whatever the option", () => {
     const random = new Random(1);
     const frame = withOption(toServer({}), option4(otherNode, 30_080));

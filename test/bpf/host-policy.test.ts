@@ -148,4 +148,30 @@ describe("the node's policy", () => {
     const answers = ipv6Packet({ source: ip6.host, destination: ip6.world, sourcePort: 22, tcpFlags: tcpFlag.ack });
     expect(isDropped(datapath.run("toNetdev", answers))).toBe(true);
   });
+
+  it("is not passed by what it cannot read: other protocols, too many extension headers, parts without a first one", () => {
+    setPolicy(rule("ingress", 0, 22));
+    const ends = { source: worldIp, destination: nodeIp, destinationPort: 22 };
+    const header = { number: 60, bytes: Buffer.from("0000010400000000", "hex") };
+    const hidden = (count: number) =>
+      ipv6Packet({
+        source: ip6.world,
+        destination: ip6.host,
+        destinationPort: 22,
+        extensions: Array(count).fill(header),
+      });
+    expect(isDropped(datapath.run("fromNetdev", ipv4Packet({ ...ends, protocol: proto.gre })))).toBe(true);
+    expect(isDropped(datapath.run("fromNetdev", ipv4Packet({ ...ends, fragment: 3 })))).toBe(true);
+    expect([4, 5].map((count) => isDropped(datapath.run("fromNetdev", hidden(count))))).toEqual([false, true]);
+    expect(datapath.drops()).toEqual(["133 policy.h ingress"]);
+    setPolicy(rule("ingress", WORLD));
+    expect(isDropped(datapath.run("fromNetdev", ipv4Packet({ ...ends, protocol: proto.gre })))).toBe(false);
+  });
+
+  it("takes nobody outside for the node or one of its pods", () => {
+    setPolicy(rule("ingress", client.identity), rule("ingress", 1));
+    for (const source of [client.ip, hostIp])
+      expect(isDropped(datapath.run("fromNetdev", ipv4Packet({ source, destination: nodeIp })))).toBe(true);
+    expect(datapath.drops()).toEqual(["132 from_netdev.bpf.c ingress"]);
+  });
 });

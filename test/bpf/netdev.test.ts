@@ -74,6 +74,12 @@ describe("to-netdev: masquerading", () => {
     expect(outs[1]).not.toMatch(/:77$/);
   });
 
+  it("drops an echo's answer that nobody has asked for: its identifier is the asker's", () => {
+    expect(leave({ protocol: proto.icmp, icmp: echo(0, 77) }).verdict).toBe(tc.shot);
+    expect(datapath.drops()).toEqual(["168 to_netdev.bpf.c egress"]);
+    expect(datapath.translations()).toEqual([]);
+  });
+
   it.each([
     ["other pods of the node's range", () => leave({ destination: "10.244.0.99" })],
     ["pods of other nodes", () => leave({ destination: remotePod.ip })],
@@ -298,10 +304,27 @@ describe("node ports from outside", () => {
     });
   });
 
+  it("take nothing that their backends on other nodes open towards clients", () => {
+    expose(`${remotePod.ip}:8080`);
+    const { sourcePort } = parseFrame(dial().data);
+    const opened = arrive({ source: remotePod.ip, destination: hostIp, sourcePort: 8080, destinationPort: sourcePort });
+    expect(opened.verdict).toBe(tc.shot);
+    expect(datapath.otherDrops()).toEqual(["167 nodeport.h ingress"]);
+  });
+
   it("are closed for Services of the cluster's inside", () => {
     expose(`${server.ip}:8080`, 0);
     expect(dial().verdict).toBe(tc.shot);
     expect(datapath.drops()).toEqual(["174 from_netdev.bpf.c ingress"]);
+  });
+
+  it("are not dialled from outside in the name of a pod or of the node", () => {
+    for (const backend of [server.ip, remotePod.ip]) {
+      expose(`${backend}:8080`);
+      for (const source of [client.ip, hostIp]) expect(dial({ source }).verdict).toBe(tc.shot);
+    }
+    expect(datapath.connections()).toEqual([]);
+    expect(datapath.drops()).toEqual(["132 from_netdev.bpf.c ingress"]);
   });
 
   it.each([
