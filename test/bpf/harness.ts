@@ -213,7 +213,7 @@ export class DatapathHarness implements Disposable {
     this.addIpcache(IpPrefix.host(IpAddress.parse(ip)).text, identity);
   }
 
-  /** What {@link ip6} names, for tests with `enableIpv6`. */
+  /** What {@link ip6} names. */
   addIp6(): void {
     this.addHost(ip6.host);
     this.relabel({ ...pod.client, ip: ip6.client }, LOOPBACK_IFINDEX, pod.client.identity);
@@ -281,15 +281,17 @@ export class DatapathHarness implements Disposable {
       readonly port?: number;
       readonly flags?: number;
       readonly sourceRanges?: readonly string[];
+      readonly firstBackendId?: number;
+      readonly ownsAddress?: boolean;
     } = {},
   ): void {
-    const protocol = options.protocol ?? 6;
+    const { protocol = 6, firstBackendId = 1, ownsAddress = true } = options;
     const address = IpAddress.parse(options.vip ?? vip);
     const maps = `cilium_lb${address.family}`;
     const ends = backends.map((text, index) => {
       const [, ip, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(text)!;
       const end = { address: IpAddress.parse(ip!), port: Number(port), protocol, state: "active" } as const;
-      return { ...end, backendId: index + 1 };
+      return { ...end, backendId: firstBackendId + index };
     });
     const idOf = new Map(ends.map(({ address, port, backendId }) => [addressPort(address, port), backendId]));
     const frontend: LoadBalancerFrontend = {
@@ -303,7 +305,7 @@ export class DatapathHarness implements Disposable {
       algorithm: "default",
       hasMaglevTable: false,
       sourceRanges: (options.sourceRanges ?? []).map((range) => IpPrefix.parse(range)),
-      ownsAddress: true,
+      ownsAddress,
       backendIds: chooseSlots(ends).backends.map((end) => idOf.get(addressPort(end.address, end.port))!),
       activeCount: backends.length,
       affineCount: 0,
@@ -311,7 +313,8 @@ export class DatapathHarness implements Disposable {
     for (const entry of ends.map(encodeBackend)) this.get(`${maps}_backends_v3`).update(entry.key, entry.value);
     const { master, slots, reverseNat, wildcard, sourceRanges } = encodeFrontend(frontend);
     for (const { key, value } of sourceRanges) this.get(`${maps}_source_range`).update(key, value);
-    for (const entry of [...slots, master, wildcard!]) this.get(`${maps}_services_v2`).update(entry.key, entry.value);
+    const frontends = [...slots, master, ...(wildcard === undefined ? [] : [wildcard])];
+    for (const entry of frontends) this.get(`${maps}_services_v2`).update(entry.key, entry.value);
     this.get(`${maps}_reverse_nat`).update(reverseNat.key, reverseNat.value);
   }
 

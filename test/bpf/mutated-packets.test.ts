@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { IpAddress, IpPrefix } from "../../src/lib/ip.js";
-import type { PolicyEntry } from "../../src/model/datapath-port.js";
 import { makeInput, Random } from "../fuzz/mutate.js";
 import { DatapathHarness, hostMac, ip6, LOOPBACK_IFINDEX, pod, ROUTE_MTU, remotePod, tc, vip } from "./harness.js";
 import { judgeOutcome, type Outcome } from "./oracle/judge-frame.js";
@@ -12,7 +11,7 @@ import {
   type WorldService,
 } from "./oracle/packet-oracle.js";
 import { etherType, readEtherType } from "./oracle/packet-reader.js";
-import { addresses, hexOf, makePacket } from "./oracle/packet-seeds.js";
+import { addresses, hexOf, makePacket, makePolicy } from "./oracle/packet-seeds.js";
 import { proto } from "./packet-builder.js";
 
 /** Each round has policies, connections and seeds of its own. */
@@ -31,29 +30,6 @@ beforeAll(() => {
   datapath = new DatapathHarness({ enableIpv6: true, eventsDrop: false, eventsTrace: false });
 });
 afterAll(() => datapath?.[Symbol.dispose]());
-
-function makePolicy(random: Random): readonly PolicyEntry[] {
-  const entry = (): PolicyEntry => {
-    const protocol = random.pick([0, proto.tcp, proto.udp, proto.icmp, proto.icmpv6, proto.sctp]);
-    const portPrefixLength = protocol === 0 ? 0 : random.pick([0, 0, 12, 16]);
-    const port =
-      portPrefixLength === 0 ? 0 : random.pick([80, 8080, 53, 40_000, 8, 128]) & (0xffff << (16 - portPrefixLength));
-    const peers = [0, 0, 1, 2, pod.client.identity, pod.server.identity, remotePod.identity];
-    return {
-      direction: random.pick(["ingress", "egress"]),
-      identity: random.pick(peers),
-      protocol,
-      port,
-      portPrefixLength,
-      verdict: random.below(4) === 0 ? "deny" : "allow",
-    };
-  };
-  const all = Array.from({ length: 1 + random.below(12) }, entry);
-  // Of one key the map holds one entry.
-  const keyOf = ({ direction, identity, protocol, port, portPrefixLength }: PolicyEntry): string =>
-    [direction, identity, protocol, port, portPrefixLength].join();
-  return [...new Map(all.map((one) => [keyOf(one), one])).values()];
-}
 
 function makeWorld(random: Random): World & { readonly client: WorldPod } {
   const podOf = (name: "client" | "server"): WorldPod => ({

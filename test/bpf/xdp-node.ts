@@ -84,7 +84,18 @@ function makeRoutes(family: 4 | 6): void {
   ip(`-${family}`, "route", "add", silent, "dev", near);
 }
 
-function removeDevices(): void {
+/** Two devices, and routes behind them to {@link ends}. */
+export function makeDevices(): void {
+  try {
+    for (const name of [near, far]) makeDevice(name);
+    for (const family of families) makeRoutes(family);
+  } catch (error) {
+    removeDevices();
+    throw error;
+  }
+}
+
+export function removeDevices(): void {
   for (const name of [near, far]) if (interfaceIndex(name) !== undefined) ip("link", "del", name);
 }
 
@@ -96,13 +107,7 @@ export class XdpNode implements Disposable {
   constructor() {
     this.snat = new DatapathHarness({ enableIpv6: true, routingMode: "native", ctAccounting: true });
     this.direct = new DatapathHarness({ enableIpv6: true, routingMode: "native", lbMode: "dsr" });
-    try {
-      for (const name of [near, far]) makeDevice(name);
-      for (const family of families) makeRoutes(family);
-    } catch (error) {
-      removeDevices();
-      throw error;
-    }
+    makeDevices();
   }
 
   /** All maps as they are at first. */

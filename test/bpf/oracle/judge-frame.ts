@@ -54,7 +54,7 @@ function judgeRoute({ verdict, data }: Outcome, { verdict: wanted, mac }: Route)
   return undefined;
 }
 
-function fieldsOf({ family, l4Offset, protocol }: ReadPacket): Readonly<Record<string, Field>> & {
+export function fieldsOf({ family, l4Offset, protocol }: ReadPacket): Readonly<Record<string, Field>> & {
   readonly source: Field;
   readonly destination: Field;
 } {
@@ -66,6 +66,7 @@ function fieldsOf({ family, l4Offset, protocol }: ReadPacket): Readonly<Record<s
     headerChecksum: { from: ETHERNET_BYTES + 10, bytes: family === 4 ? 2 : 0 },
     source: { from: source, bytes },
     destination: { from: source + bytes, bytes },
+    echo: { from: l4Offset + 4, bytes: 2 },
     sourcePort: { from: l4Offset, bytes: 2 },
     destinationPort: { from: l4Offset + 2, bytes: 2 },
     checksum: { from: l4Offset + (checksumAt[protocol] ?? 0), bytes: protocol in checksumAt ? 2 : 0 },
@@ -98,17 +99,18 @@ function judgeChanges(
 }
 
 /** Fields of L4 are only there where the packet has an L4 header. */
-function clear(
+export function clear(
   frame: Buffer,
   packet: ReadPacket,
   fields: Readonly<Record<string, Field>>,
   names: readonly string[],
 ): Buffer {
   const copy = Buffer.from(frame);
-  const l4 = ["checksum", "sourcePort", "destinationPort"];
+  const l4 = ["checksum", "sourcePort", "destinationPort", "echo"];
   for (const name of names) {
     const { from, bytes } = fields[name]!;
-    if (packet.fragment !== "later" || !l4.includes(name)) copy.fill(0, from, from + bytes);
+    if (packet.fragment !== "later" || !l4.includes(name))
+      copy.fill(0, Math.min(from, copy.length), Math.min(from + bytes, copy.length));
   }
   return copy;
 }
@@ -128,13 +130,20 @@ function isFrontendOf(before: Buffer, after: Buffer, packet: ReadPacket, service
 
 /** A right checksum stays right, a wrong one stays as wrong as it was: the sum over what it covers does not change. */
 function judgeChecksums(before: Buffer, after: Buffer, packet: ReadPacket): string | undefined {
-  if (packet.family === 4) {
-    const end = ETHERNET_BYTES + (before[ETHERNET_BYTES]! & 0xf) * 4;
-    const [was, is] = [before, after].map((frame) => sum(frame.subarray(ETHERNET_BYTES, end)));
-    if (was !== is) return `IP checksum off by ${was} became ${is}`;
-  }
+  return judgeHeaderChecksum(before, after, packet) ?? judgeL4Checksum(before, after, packet);
+}
+
+/** Of the IPv4 header, however long it has become. */
+export function judgeHeaderChecksum(before: Buffer, after: Buffer, { family }: ReadPacket): string | undefined {
+  if (family === 6) return undefined;
+  const endOf = (frame: Buffer): number => ETHERNET_BYTES + (frame[ETHERNET_BYTES]! & 0xf) * 4;
+  const [was, is] = [before, after].map((frame) => sum(frame.subarray(ETHERNET_BYTES, endOf(frame))));
+  return was === is ? undefined : `IP checksum off by ${was} became ${is}`;
+}
+
+export function judgeL4Checksum(before: Buffer, after: Buffer, packet: ReadPacket): string | undefined {
   const at = checksumAt[packet.protocol];
-  if (packet.fragment !== "none" || at === undefined || before.length < packet.l4Offset + at + 2) return undefined;
+  if (packet.fragment === "later" || at === undefined || before.length < packet.l4Offset + at + 2) return undefined;
   const isUdp = packet.protocol === proto.udp;
   const [fieldBefore, fieldAfter] = [before, after].map((frame) => frame.readUInt16BE(packet.l4Offset + at));
   if (isUdp && fieldBefore === 0) return fieldAfter === 0 ? undefined : "a UDP checksum out of nothing";

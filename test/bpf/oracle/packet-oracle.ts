@@ -64,7 +64,10 @@ export interface Route {
   readonly isCertain: boolean;
 }
 
-type Target = Pick<Route, "destination" | "port" | "isTranslated">;
+/** By policy, or as an answer to what policy has permitted. */
+export type Permission = "permitted" | "answer" | "denied";
+
+export type Target = Pick<Route, "destination" | "port" | "isTranslated">;
 
 const drop: Expectation = { kind: "drop" };
 const WORLD = 2;
@@ -72,9 +75,15 @@ const HOST = 1;
 const ND = { first: 133, last: 137, forbidden: [134, 137] } as const;
 const MLD = [131, 132, 143];
 
-type Peer = Quoted | ReadPacket;
+export type Peer = Quoted | ReadPacket;
 
-function flowOf({ source, destination, protocol, ports }: Peer): string {
+/** Names the connection that a packet would open. */
+export function flowOf({
+  source,
+  destination,
+  protocol,
+  ports,
+}: Pick<Peer, "source" | "destination" | "protocol" | "ports">): string {
   return [source, ports.source, destination, ports.destination, protocol].join();
 }
 
@@ -98,7 +107,7 @@ export class PacketOracle {
 
   /** A packet that `sender` sends. */
   fromContainer(frame: Buffer, sender: WorldPod): Expectation {
-    const packet = this.#read(frame);
+    const packet = this.read(frame);
     if (packet === "link") return { kind: "link" };
     if (packet === undefined || this.#isForbiddenOnLink(packet)) return drop;
     if (isNeighbourTalk(packet)) return { kind: "link" };
@@ -110,15 +119,15 @@ export class PacketOracle {
       return { kind: "answer", packet, hostAddresses };
     const targets = this.#targetsOf(packet);
     const routes = targets.flatMap((target) => this.#routeFrom(frame, sender, packet, target));
-    this.#noteTranslated(packet, targets);
+    this.noteTranslated(packet, targets);
     if (routes.length === 0) return drop;
-    const isKnown = packet.fragment !== "later" || !this.#translated.has(packet.datagram);
-    const isCertain = isKnown && routes.length === targets.length && routes.every((route) => route.isCertain);
+    const isCertain =
+      !this.isVague(packet) && routes.length === targets.length && routes.every((route) => route.isCertain);
     return { kind: "forward", packet, routes, isCertain };
   }
 
   /** Later fragments for the backend itself go the way of a first one that a Service sent there. */
-  #noteTranslated(packet: ReadPacket, targets: readonly Target[]): void {
+  noteTranslated(packet: ReadPacket, targets: readonly Target[]): void {
     if (packet.fragment !== "first") return;
     for (const { destination, port, isTranslated } of targets) {
       if (!isTranslated) continue;
@@ -128,21 +137,26 @@ export class PacketOracle {
     }
   }
 
+  /** A later fragment of one of several datagrams: which one, the maps know. */
+  isVague({ fragment, datagram }: ReadPacket): boolean {
+    return fragment === "later" && this.#translated.has(datagram);
+  }
+
   /** A packet that the stack delivers to `receiver`, with an identity in its mark or none. */
   toContainer(frame: Buffer, receiver: WorldPod, markedIdentity: number): Expectation {
-    const packet = this.#read(frame);
+    const packet = this.read(frame);
     if (packet === "link") return { kind: "link" };
     if (packet === undefined) return drop;
     if (packet.family === 6 && isNeighbourMessage(packet)) return { kind: "link" };
     if (!receiver.addresses.includes(packet.destination)) return drop;
     const identity = markedIdentity === 0 ? this.#identityOf(packet.source) : markedIdentity;
-    const taken = this.#take(frame, receiver, packet, identity);
+    const taken = this.take(frame, receiver, packet, identity);
     return taken === "denied" ? drop : straight(packet, "next", undefined, taken === "permitted");
   }
 
   /** A packet that the node's stack routes to pods. */
   fromHost(frame: Buffer): Expectation {
-    const packet = this.#read(frame);
+    const packet = this.read(frame);
     if (packet === "link" || packet === undefined) return drop;
     const { destination } = packet;
     const pod = this.#podOf(destination);
@@ -153,9 +167,19 @@ export class PacketOracle {
 
   /** A packet that programs deliver to the node's stack. */
   toHost(frame: Buffer): Expectation {
-    const packet = this.#read(frame);
+    const packet = this.read(frame);
     if (packet === "link" || packet === undefined || !this.#world.hostAddresses.has(packet.destination)) return drop;
     return straight(packet, "next", undefined);
+  }
+
+  /** Whether an endpoint was allowed to open a packet's connection. */
+  hasOpened(packet: ReadPacket): boolean {
+    return this.#opened.has(flowOf(packet));
+  }
+
+  /** Whether an endpoint was allowed to take the connection that a packet answers. */
+  hasTaken(packet: ReadPacket): boolean {
+    return this.#taken.has(replyFlowOf(packet));
   }
 
   /** Identity of whoever has an address. */
@@ -163,7 +187,8 @@ export class PacketOracle {
     return this.#identityOf(address);
   }
 
-  #read(frame: Buffer): ReadPacket | "link" | undefined {
+  /** The packet in a frame, by what earlier fragments have told; `link`: ARP. */
+  read(frame: Buffer): ReadPacket | "link" | undefined {
     if (readEtherType(frame) === etherType.arp) return "link";
     const packet = readPacket(frame, this.#datagrams);
     if (packet?.fragment === "first") {
@@ -199,12 +224,12 @@ export class PacketOracle {
   #routeFrom(frame: Buffer, sender: WorldPod, dialled: ReadPacket, target: Target): readonly Route[] {
     const { destination, port } = target;
     const packet = { ...dialled, destination, ports: { ...dialled.ports, destination: port } };
-    const isPermitted = isAllowed(sender.policy, "egress", this.#identityOf(destination), packet);
-    if (!isPermitted && !this.#isAnswer(frame, packet, this.#taken)) return [];
-    if (isPermitted) this.#opened.add(flowOf(packet));
+    const sent = this.send(frame, sender, packet);
+    if (sent === "denied") return [];
+    const isPermitted = sent === "permitted";
     const pod = this.#podOf(destination);
     if (pod !== undefined) {
-      const taken = this.#take(frame, pod, packet, sender.identity);
+      const taken = this.take(frame, pod, packet, sender.identity);
       if (taken === "denied") return [];
       return [{ ...target, verdict: "redirect", mac: pod.mac, isCertain: isPermitted && taken === "permitted" }];
     }
@@ -214,7 +239,16 @@ export class PacketOracle {
     return [{ ...route, verdict: this.#world.tunnelled.has(destination) ? "redirect" : "next" }];
   }
 
-  #take(frame: Buffer, receiver: WorldPod, packet: ReadPacket, identity: number): "permitted" | "answer" | "denied" {
+  /** Whether an endpoint may send a packet, which opens a connection then, or answers one. */
+  send(frame: Buffer, sender: Pick<WorldPod, "policy">, packet: ReadPacket): Permission {
+    const isPermitted = isAllowed(sender.policy, "egress", this.#identityOf(packet.destination), packet);
+    if (isPermitted) this.#opened.add(flowOf(packet));
+    if (isPermitted) return "permitted";
+    return this.#isAnswer(frame, packet, this.#taken) ? "answer" : "denied";
+  }
+
+  /** Whether an endpoint may get a packet of this identity. */
+  take(frame: Buffer, receiver: Pick<WorldPod, "policy">, packet: ReadPacket, identity: number): Permission {
     const isPermitted = isAllowed(receiver.policy, "ingress", identity, packet);
     if (isPermitted) this.#taken.add(flowOf(packet));
     if (isPermitted) return "permitted";
@@ -246,22 +280,22 @@ function straight(
   return { kind: "forward", packet, routes: [route], isCertain };
 }
 
-function isNeighbourMessage(packet: ReadPacket): boolean {
+export function isNeighbourMessage(packet: ReadPacket): boolean {
   return isIcmp(packet) && packet.icmpType >= ND.first && packet.icmpType <= ND.last;
 }
 
-function isNeighbourTalk(packet: ReadPacket): boolean {
+export function isNeighbourTalk(packet: ReadPacket): boolean {
   if (packet.family === 4) return false;
   const isReport = isIcmp(packet) && MLD.includes(packet.icmpType) && /^ff.2/.test(packet.destination);
   return isNeighbourMessage(packet) || isReport;
 }
 
 /** Of the entries for the peer, and of those for anybody, the most specific one; of both the denial, else the more specific. */
-function isAllowed(
+export function isAllowed(
   policy: readonly PolicyEntry[],
   direction: PolicyEntry["direction"],
   identity: number,
-  packet: ReadPacket,
+  packet: Pick<ReadPacket, "family" | "protocol" | "ports" | "icmpType">,
 ): boolean {
   const port = isIcmp(packet) ? packet.icmpType : packet.ports.destination;
   const bitsOf = (entry: PolicyEntry): number => (entry.protocol === 0 ? 0 : 8 + entry.portPrefixLength);

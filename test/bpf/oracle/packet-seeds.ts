@@ -1,4 +1,5 @@
 import { IpAddress } from "../../../src/lib/ip.js";
+import type { PolicyEntry } from "../../../src/model/datapath-port.js";
 import type { Random } from "../../fuzz/mutate.js";
 import { hostIp, ip6, pod, remotePod, vip, worldIp } from "../harness.js";
 import { arpRequest, fragmentHeader, ipv4Packet, ipv6Packet, proto, tcpFlag } from "../packet-builder.js";
@@ -78,4 +79,28 @@ function makeError(random: Random, options: Parameters<typeof ipv4Packet>[0], is
 
 export function hexOf(address: string): string {
   return Buffer.from(IpAddress.parse(address).bytes).toString("hex");
+}
+
+/** Rules of all kinds about the identities that there are. */
+export function makePolicy(random: Random): readonly PolicyEntry[] {
+  const entry = (): PolicyEntry => {
+    const protocol = random.pick([0, proto.tcp, proto.udp, proto.icmp, proto.icmpv6, proto.sctp]);
+    const portPrefixLength = protocol === 0 ? 0 : random.pick([0, 0, 12, 16]);
+    const port =
+      portPrefixLength === 0 ? 0 : random.pick([80, 8080, 53, 40_000, 8, 128]) & (0xffff << (16 - portPrefixLength));
+    const peers = [0, 0, 1, 2, pod.client.identity, pod.server.identity, remotePod.identity];
+    return {
+      direction: random.pick(["ingress", "egress"]),
+      identity: random.pick(peers),
+      protocol,
+      port,
+      portPrefixLength,
+      verdict: random.below(4) === 0 ? "deny" : "allow",
+    };
+  };
+  const all = Array.from({ length: 1 + random.below(12) }, entry);
+  // Of one key the map holds one entry.
+  const keyOf = ({ direction, identity, protocol, port, portPrefixLength }: PolicyEntry): string =>
+    [direction, identity, protocol, port, portPrefixLength].join();
+  return [...new Map(all.map((one) => [keyOf(one), one])).values()];
 }
