@@ -213,7 +213,7 @@ static __always_inline bool packet_parse_quoted(struct __sk_buff *skb, const str
 	if (packet_is_ip6(pkt)) {
 		struct ipv6_header ip6;
 
-		if (bpf_skb_load_bytes(skb, offset, &ip6, sizeof(ip6)))
+		if (bpf_skb_load_bytes(skb, offset, &ip6, sizeof(ip6)) || bpf_ntohl(ip6.version_class_flow) >> 28 != 6)
 			return false;
 		inner->saddr = ip6.saddr;
 		inner->daddr = ip6.daddr;
@@ -222,7 +222,7 @@ static __always_inline bool packet_parse_quoted(struct __sk_buff *skb, const str
 	} else {
 		struct iphdr ip4;
 
-		if (bpf_skb_load_bytes(skb, offset, &ip4, sizeof(ip4)))
+		if (bpf_skb_load_bytes(skb, offset, &ip4, sizeof(ip4)) || ip4.version != 4 || ip4.ihl < 5)
 			return false;
 		inner->saddr.ip4 = ip4.saddr;
 		inner->daddr.ip4 = ip4.daddr;
@@ -232,6 +232,7 @@ static __always_inline bool packet_parse_quoted(struct __sk_buff *skb, const str
 	if (bpf_skb_load_bytes(skb, inner->l4_offset, &l4, sizeof(l4)))
 		return false;
 	if (packet_is_icmp(inner)) {
+		inner->icmp_type = l4.type;
 		packet_note_echo(inner, l4.type, l4.id);
 	} else {
 		__builtin_memcpy(&inner->sport, &l4, sizeof(inner->sport));

@@ -84,7 +84,7 @@ static __always_inline bool nat_find_quoted_origin(struct __sk_buff *skb, const 
 	struct nat_end source;
 	union ct_key key;
 
-	if (!packet_parse_quoted(skb, pkt, quoted) || !ip_equal(&quoted->saddr, &pkt->daddr))
+	if (!packet_parse_quoted(skb, pkt, quoted) || !packet_can_nat(quoted) || !ip_equal(&quoted->saddr, &pkt->daddr))
 		return false;
 	source.address = quoted->saddr;
 	source.port = quoted->sport;

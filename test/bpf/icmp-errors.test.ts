@@ -275,3 +275,40 @@ describe("packets that may be cut", () => {
     expect(readError6(data)).toMatchObject({ type: 3, isRight: true });
   });
 });
+
+describe("errors from outside about what no translation is for", () => {
+  const quoteOf = (of: Readonly<Record<string, unknown>>) =>
+    ipv4Packet({ source: nodeIp, destination: worldIp, protocol: proto.icmp, ...of }).subarray(14);
+  const echo = { type: 8, rest: Buffer.from([0, 77, 0, 1]) };
+  const arrive = (quoted: Buffer) => {
+    const icmp = { type: 3, code: 1, rest: Buffer.alloc(4) };
+    const frame = ipv4Packet({ source: worldIp, destination: nodeIp, protocol: proto.icmp, icmp, payload: quoted });
+    return { frame, ...datapath.run("fromNetdev", frame) };
+  };
+  beforeEach(() => {
+    const sent = { source: pod.client.ip, destination: worldIp, protocol: proto.icmp, icmp: echo };
+    for (const program of ["fromContainer", "toNetdev"] as const) datapath.run(program, ipv4Packet(sent));
+    const map = datapath.get("cilium_snat_v4_external");
+    for (const { key, value } of [...readEntries(map)]) {
+      const withoutIdentifier = Buffer.from(key);
+      withoutIdentifier.fill(0, 8, 10);
+      map.update(withoutIdentifier, Buffer.from(value));
+    }
+  });
+
+  it("translate an echo's", () => {
+    expect(readError4(arrive(quoteOf({ icmp: echo })).data)).toMatchObject({
+      destination: pod.client.ip,
+      isRight: true,
+    });
+  });
+
+  it.each([
+    ["ICMP that is no echo", quoteOf({ icmp: { type: 9, rest: Buffer.from([0, 0, 0, 1]) } })],
+    ["another version", Buffer.concat([Buffer.from([0x65]), quoteOf({ icmp: echo }).subarray(1)])],
+    ["a header cut short", Buffer.concat([Buffer.from([0x44]), quoteOf({ icmp: echo }).subarray(1)])],
+  ])("leave %s as it is", (_name, quoted) => {
+    const { verdict, data, frame } = arrive(quoted);
+    expect([verdict, data]).toEqual([tc.next, frame]);
+  });
+});

@@ -97,7 +97,8 @@ function addressesIn(frame: Buffer, { family }: ReadPacket): { readonly source: 
 }
 
 /** Nothing but addresses and ports has changed, and the checksums over them are as right as they were. */
-function judgeErrorContent(frame: Buffer, data: Buffer, packet: ReadPacket): string | undefined {
+/** What an error's translation leaves alone, and its checksums. */
+export function judgeErrorContent(frame: Buffer, data: Buffer, packet: ReadPacket): string | undefined {
   const [before, after] = [frame, data].map((bytes) => withoutEnds(bytes, packet));
   if (!before!.equals(after!)) return `changed to ${data.toString("hex")}`;
   const [was, is] = [frame, data].map((bytes) => sumsOf(bytes, packet));

@@ -1,8 +1,9 @@
 import { tc } from "../harness.js";
 import { internetChecksum, macBytes, proto } from "../packet-builder.js";
+import { judgeErrorContent } from "./edge-errors.js";
 import { judgeAnswer } from "./judge-answer.js";
 import type { Expectation, Route, WorldService } from "./packet-oracle.js";
-import { isIcmp, type ReadPacket } from "./packet-reader.js";
+import { isIcmp, type ReadPacket, readQuoted } from "./packet-reader.js";
 
 export interface Outcome {
   readonly verdict: number;
@@ -40,7 +41,40 @@ export function judgeOutcome(
   const port = packet.fragment === "later" ? undefined : outcome.data.readUInt16BE(packet.l4Offset + 2);
   const route = expected.routes.find((one) => isRoute(one, packet, destination, port));
   if (route === undefined) return `sent to ${destination}:${port}`;
-  return judgeRoute(outcome, route) ?? judgeChanges(frame, outcome.data, packet, route, services);
+  return (
+    judgeRoute(outcome, route) ??
+    (hasOtherQuote(frame, outcome.data, packet)
+      ? judgeQuote(frame, outcome.data, packet, services)
+      : judgeChanges(frame, outcome.data, packet, route, services))
+  );
+}
+
+function hasOtherQuote(before: Buffer, after: Buffer, packet: ReadPacket): boolean {
+  const from = packet.l4Offset + 8;
+  return isIcmp(packet) && !before.subarray(from).equals(after.subarray(from));
+}
+
+/** An error about a pod's connection to a Service quotes the frontend that it has dialled, and comes from there if the backend has sent it. */
+function judgeQuote(
+  before: Buffer,
+  after: Buffer,
+  packet: ReadPacket,
+  services: readonly WorldService[],
+): string | undefined {
+  const [was, is] = [before, after].map((frame) => readQuoted(frame, packet));
+  const { source } = fieldsOf(packet);
+  const senders = [text(before, source), was?.destination === text(before, source) ? is?.destination : undefined];
+  const isDialled = services.some(
+    (service) =>
+      service.address === is?.destination &&
+      service.protocol === is.protocol &&
+      service.port === is.ports.destination &&
+      service.backends.some((one) => one.address === was?.destination && one.port === was.ports.destination),
+  );
+  const isOwn = was?.source === packet.destination && is?.source === was.source && is.ports.source === was.ports.source;
+  if (!isDialled || !isOwn || !senders.includes(text(after, source)))
+    return `quote changed to ${after.toString("hex")}`;
+  return judgeErrorContent(before, after, packet);
 }
 
 function isRoute(route: Route, packet: ReadPacket, destination: string, port: number | undefined): boolean {
