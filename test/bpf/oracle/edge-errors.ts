@@ -5,7 +5,7 @@ import { from, replyOf, towards } from "./connection-ledger.js";
 import type { EdgeNode } from "./edge-node.js";
 import type { Outcome } from "./judge-frame.js";
 import { flowOf } from "./packet-oracle.js";
-import { type Quoted, type ReadPacket, readQuoted } from "./packet-reader.js";
+import { hasPort, type Quoted, type ReadPacket, readQuoted } from "./packet-reader.js";
 
 /** How an ICMP error about a translated packet has to be translated. */
 export interface ErrorWay {
@@ -24,7 +24,7 @@ export function errorWaysIn(
 ): { readonly ways: readonly ErrorWay[]; readonly isCertain: boolean } {
   const quoted = readQuoted(frame, packet);
   if (quoted === undefined || quoted.source !== packet.destination) return { ways: [], isCertain: true };
-  const owner = ledger.ownerOf(replyOf(quoted));
+  const owner = hasPort(quoted) ? ledger.ownerOf(replyOf(quoted)) : undefined;
   if (owner !== undefined) return { ways: [rewritten(packet, quoted, owner, owner.frontend)], isCertain: true };
   const dialled = replyOf(quoted);
   const frontend = node.frontends.find(

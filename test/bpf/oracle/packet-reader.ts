@@ -148,13 +148,18 @@ export function datagramOf(packet: Pick<ReadPacket, "source" | "destination" | "
   return [packet.source, packet.destination, packet.protocol, packet.fragmentId].join();
 }
 
-export type Quoted = Pick<ReadPacket, "family" | "source" | "destination" | "protocol" | "ports">;
+export type Quoted = Pick<ReadPacket, "family" | "source" | "destination" | "protocol" | "ports" | "icmpType">;
 
 const icmpErrors = { 4: [3, 11, 12], 6: [1, 2, 3, 4] } as const;
 
 export function isIcmpError(packet: ReadPacket): boolean {
   const errors: readonly number[] = icmpErrors[packet.family];
   return isIcmp(packet) && packet.fragment !== "later" && errors.includes(packet.icmpType);
+}
+
+/** Only echoes have something that stands for a port. */
+export function hasPort({ family, protocol, icmpType }: Quoted): boolean {
+  return !isIcmp({ family, protocol }) || icmpType === (family === 4 ? 8 : 128);
 }
 
 /** The packet that an ICMP error quotes; undefined where that cannot be told. */
@@ -164,13 +169,14 @@ export function readQuoted(frame: Buffer, packet: ReadPacket): Quoted | undefine
   const [protocolAt, sourceAt] = packet.family === 4 ? [9, 12] : [6, 8];
   const middle = start + sourceAt + addressBytes;
   if (frame.length < middle + addressBytes) return undefined;
-  const at = start + (packet.family === 4 ? (frame[start]! & 0xf) * 4 : 40);
-  if (frame.length < at + 8) return undefined;
+  const headerBytes = packet.family === 4 ? (frame[start]! & 0xf) * 4 : 40;
+  const at = start + headerBytes;
+  if (frame.length < at + 8 || frame[start]! >> 4 !== packet.family || headerBytes < 20) return undefined;
   const inner = { family: packet.family, protocol: frame[start + protocolAt]! };
   // Eight bytes are quoted: of TCP the ports only.
-  const ports = isIcmp(inner)
-    ? readLayer4(frame, at, inner)!.ports
-    : { source: frame.readUInt16BE(at), destination: frame.readUInt16BE(at + 2) };
+  const { ports, icmpType } = isIcmp(inner)
+    ? readLayer4(frame, at, inner)!
+    : { ports: { source: frame.readUInt16BE(at), destination: frame.readUInt16BE(at + 2) }, icmpType: 0 };
   const source = frame.toString("hex", start + sourceAt, middle);
-  return { ...inner, ports, source, destination: frame.toString("hex", middle, middle + addressBytes) };
+  return { ...inner, ports, icmpType, source, destination: frame.toString("hex", middle, middle + addressBytes) };
 }
