@@ -39,7 +39,7 @@ export const leftToLong: readonly string[] = [
   `the property suite ${longPropertyRuns} times more, each with a fresh seed`,
   "netns: 20 nodes with 10 pods each; agents killed before each of their writes, not before some",
   "netns without tcx, without batch calls and without BTF, as bpf is run",
-  "bpf: 400,000 packets of all kinds instead of 20,000, and 250,000 at the node's edge instead of 10,000",
+  "bpf: 400,000 packets of all kinds instead of 20,000; at the node's edge 250,000 whole ones and 125,000 broken ones instead of 10,000 each",
   "native: 100,000 rounds of opening and closing each kind of handle, fewer of those that take the kernel 1 ms and more",
   "the native suite under address and undefined-behaviour sanitizers, its misuse table under valgrind",
   "the addon compiled for arm64 by a cross-compiler",
