@@ -96,6 +96,12 @@ interface Summary {
   readonly by: Readonly<Record<string, number>>;
 }
 
+/** On one node. */
+interface Frontend {
+  readonly frontend: { readonly port: number };
+  readonly backends: readonly unknown[];
+}
+
 const never = new AbortController().signal;
 
 /** What becomes of connections to Services whose backends come and go, packet by packet: pods have no socket LB here. */
@@ -107,9 +113,20 @@ describe("Services that pods are balanced to per packet", () => {
     lab = await TestLab.start({ agentCommand: "own", manifests });
     const listed = await lab.list(resourceTypes.services);
     services = new Map(listed.map((one) => [one.metadata.name, one]));
+    // A pod that is ready may be a backend on one node before it is on the other.
+    await eventually(
+      () => frontendsAt(30_054),
+      (rows) => rows.length > 0 && rows.every(({ backends }) => backends.length === 2),
+    );
   });
   afterAll(() => lab[Symbol.asyncDispose]());
 
+  const frontendsAt = (port: number): readonly Frontend[] => {
+    const { stdout } = lab.product("service", "list", "-o", "json");
+    return (JSON.parse(stdout) as { readonly items: readonly Frontend[] }).items.filter(
+      ({ frontend }) => frontend.port === port,
+    );
+  };
   const ask = (from: string, url: string, ...options: readonly string[]): Summary =>
     JSON.parse(lab.exec(from, "cts-lab", "http", "--summary", ...options, url)) as Summary;
   const who = (...request: Parameters<typeof ask>): readonly string[] => Object.keys(ask(...request).by).sort();
