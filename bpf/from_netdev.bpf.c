@@ -34,17 +34,16 @@ static __always_inline int stack_verdict(int verdict)
 	return verdict == VERDICT_PASS && config.host_endpoint_id ? NEXT_HOST : verdict;
 }
 
-/* Nobody outside has an address of this node or of its pods; in the tunnel's mode other nodes' pods come through it, with
- * the identity that their node vouches for. */
-static __always_inline bool source_is_forged(const struct packet *pkt, const struct remote_endpoint_info *remote)
-{
-	return endpoint_lookup(&pkt->saddr, pkt->family) || remote_is_tunnelled(remote);
-}
-
-/* The same of who dials: pods of other nodes come by their own addresses where they dial a node. */
+/* Nobody outside has an address of this node or of its pods. Pods of other nodes come by their own where they dial a node. */
 static __always_inline bool client_is_forged(const struct packet *pkt)
 {
 	return endpoint_lookup(&pkt->saddr, pkt->family) != NULL;
+}
+
+/* Of who dials a pod: in the tunnel's mode other nodes' pods come through it, with the identity that their node vouches for. */
+static __always_inline bool source_is_forged(const struct packet *pkt, const struct remote_endpoint_info *remote)
+{
+	return client_is_forged(pkt) || remote_is_tunnelled(remote);
 }
 
 /* The identity of who has sent the packet is what this node knows of its address. 0 or a drop reason. */

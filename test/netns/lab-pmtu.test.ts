@@ -148,8 +148,8 @@ for count in range(3):
         pass
 `;
 
-/** Asks for 1,400 bytes in one packet until an answer comes: its length. */
-const ASK = `
+/** Tries 40 times on a UDP socket of the two arguments, address and port. */
+const TRYING = `
 import socket, sys
 address, port = sys.argv[1], int(sys.argv[2])
 s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
@@ -157,7 +157,10 @@ s.connect((address, port))
 s.settimeout(0.3)
 for count in range(40):
     try:
-        s.send(b"1400 ")
+`;
+
+/** Asks for 1,400 bytes in one packet until an answer comes: its length. */
+const ASK = `${TRYING}        s.send(b"1400 ")
         print(len(s.recv(2000)))
         break
     except OSError:
@@ -165,15 +168,7 @@ for count in range(40):
 `;
 
 /** Sends over UDP until it hears that nobody listens. */
-const DEAF = `
-import socket, sys
-address, port = sys.argv[1], int(sys.argv[2])
-s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-s.connect((address, port))
-s.settimeout(0.3)
-for count in range(40):
-    try:
-        s.send(b"?")
+const DEAF = `${TRYING}        s.send(b"?")
         print(len(s.recv(2000)))
         break
     except socket.timeout:

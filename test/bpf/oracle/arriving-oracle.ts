@@ -17,7 +17,7 @@ import { judgeAnswer } from "./judge-answer.js";
 import type { Outcome } from "./judge-frame.js";
 import { judgeWay, readToldFrontend, type Way } from "./judge-way.js";
 import { isAllowed, isNeighbourMessage, type PacketOracle, type WorldPod } from "./packet-oracle.js";
-import { etherType, isIcmp, isIcmpError, type ReadPacket, readEtherType } from "./packet-reader.js";
+import { etherType, hasPort, isIcmpError, type ReadPacket, readEtherType } from "./packet-reader.js";
 import { hexOf } from "./packet-seeds.js";
 
 /** Errors about packets that were too large are no shorter. */
@@ -358,14 +358,6 @@ function mayPassUnread(policy: readonly PolicyEntry[], identity: number): boolea
   return [-1, ...Object.values(proto)].some((protocol) =>
     isAllowed(policy, "ingress", identity, { family: 4, protocol, ports, icmpType: 0 }),
   );
-}
-
-/** Whether a packet has a port that translations can change: of ICMP what asks for an echo, and what answers. */
-export function hasPort(packet: ReadPacket, side: "request" | "answer"): boolean {
-  if (!isIcmp(packet)) return true;
-  const types = packet.family === 4 ? { request: 8, answer: 0 } : { request: 128, answer: 129 };
-  const type = packet.fragment !== "later" ? packet.icmpType : packet.ports.source > 0 ? types.request : types.answer;
-  return type === types[side];
 }
 
 function untouched(packet: ReadPacket): Way {

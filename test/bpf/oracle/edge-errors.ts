@@ -24,7 +24,7 @@ export function errorWaysIn(
 ): { readonly ways: readonly ErrorWay[]; readonly isCertain: boolean } {
   const quoted = readQuoted(frame, packet);
   if (quoted === undefined || quoted.source !== packet.destination) return { ways: [], isCertain: true };
-  const owner = hasPort(quoted) ? ledger.ownerOf(replyOf(quoted)) : undefined;
+  const owner = hasPort(quoted, "request") ? ledger.ownerOf(replyOf(quoted)) : undefined;
   if (owner !== undefined) return { ways: [rewritten(packet, quoted, owner, owner.frontend)], isCertain: true };
   const dialled = replyOf(quoted);
   const frontend = node.frontends.find(

@@ -1,13 +1,13 @@
 import { tc } from "../harness.js";
 import { proto } from "../packet-builder.js";
-import { hasPort, isOpening, judgeUntouched } from "./arriving-oracle.js";
+import { isOpening, judgeUntouched } from "./arriving-oracle.js";
 import { type ConnectionLedger, from, replyOf } from "./connection-ledger.js";
 import { errorWaysOut, judgeErrorWay } from "./edge-errors.js";
 import type { EdgeNode } from "./edge-node.js";
 import type { Outcome } from "./judge-frame.js";
 import { judgeWay, type Way } from "./judge-way.js";
 import { isNeighbourTalk, type PacketOracle, type WorldPod } from "./packet-oracle.js";
-import { isIcmpError, type ReadPacket } from "./packet-reader.js";
+import { hasPort, isIcmpError, type ReadPacket } from "./packet-reader.js";
 import { hexOf } from "./packet-seeds.js";
 
 const FIRST_POD_IDENTITY = 256;

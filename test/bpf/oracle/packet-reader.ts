@@ -157,9 +157,12 @@ export function isIcmpError(packet: ReadPacket): boolean {
   return isIcmp(packet) && packet.fragment !== "later" && errors.includes(packet.icmpType);
 }
 
-/** Only echoes have something that stands for a port. */
-export function hasPort({ family, protocol, icmpType }: Quoted): boolean {
-  return !isIcmp({ family, protocol }) || icmpType === (family === 4 ? 8 : 128);
+/** Whether a packet has a port that translations can change: of ICMP what asks for an echo, and what answers. */
+export function hasPort(packet: Quoted & Partial<Pick<ReadPacket, "fragment">>, side: "request" | "answer"): boolean {
+  if (!isIcmp(packet)) return true;
+  const types = packet.family === 4 ? { request: 8, answer: 0 } : { request: 128, answer: 129 };
+  const type = packet.fragment !== "later" ? packet.icmpType : packet.ports.source > 0 ? types.request : types.answer;
+  return type === types[side];
 }
 
 /** The packet that an ICMP error quotes; undefined where that cannot be told. */
